@@ -1,0 +1,84 @@
+# rpcmemkit: `make help` lists what there is. Only Python 3.10 or newer (with venv and pip) and make are needed.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 8000
+# `make book STRICT=1` fails when the stored outputs of a chapter are not what its code gives.
+STRICT ?=
+
+BIN     = $(VENV)/bin
+PY      = $(BIN)/python
+SITE    = _build/html
+CHAPTERS = $(wildcard book/*.ipynb book/*/*.ipynb)
+
+# Kernels and tools must not depend on who runs them.
+export PYTHONHASHSEED = 0
+export PYDEVD_DISABLE_FILE_VALIDATION = 1
+export JUPYTER_PLATFORM_DIRS = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv book test format lint types layers unit chapters notebooks browser serve bench clean distclean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+	  printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+venv: $(VENV)/.stamp ## the virtual environment with everything that is needed
+
+$(VENV)/.stamp: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet -r requirements.txt
+	@touch $@
+
+book: venv ## run every chapter and build the site
+	$(PY) tools/notebooks.py --into _build/src $(if $(STRICT),--strict)
+	$(BIN)/jupyter-book build _build/src --path-output . -n -W --keep-going --quiet
+	$(PY) tools/check_site.py $(SITE)
+	@echo "The book is ready: open $(CURDIR)/$(SITE)/index.html (or run: make serve)"
+
+test: venv lint types layers unit chapters ## everything that must pass before a change goes in
+	@echo "All tests passed."
+
+format: venv ## bring the code into the common form
+	$(PY) -m ruff check --fix-only --quiet .
+	$(PY) -m ruff format .
+
+lint: venv ## form and habits of the code
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+
+types: venv ## the types, strictly
+	$(PY) -m mypy
+
+layers: venv ## imports only go down
+	$(BIN)/lint-imports
+
+unit: venv ## the tests, with branch coverage
+	$(PY) -m pytest -q -n 2 --dist loadfile --cov --cov-report=term
+
+chapters: venv ## every chapter still gives its stored outputs
+	$(PY) -m pytest -q -n 2 --dist loadfile --nbval --nbval-current-env \
+	  --nbval-sanitize-with tools/nbval.cfg $(CHAPTERS)
+
+notebooks: venv ## run every chapter and store its outputs; twice changes nothing
+	$(PY) tools/notebooks.py
+
+browser: book ## click through the built site in Chromium (needs playwright)
+	$(PY) -m pytest -q -m browser tests/browser
+
+serve: ## show the built site on this machine
+	$(PY) -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
+
+bench: venv ## how fast it is
+	$(PY) tools/bench.py
+
+clean: ## remove what the build made
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* htmlcov
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## and the virtual environment
+	rm -rf $(VENV) dist

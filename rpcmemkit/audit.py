@@ -1,0 +1,188 @@
+"""What a finished call did to memory: orphaned, leaked, dangling and mismatched storage, and the counts.
+
+Everything here is computed from the trace and the snapshots in it; nothing asks the programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from rpcmemkit.call import Call
+from rpcmemkit.memory import AddressSpace, Block
+from rpcmemkit.plan import PointerPlan
+from rpcmemkit.trace import Event, path_text
+from rpcmemkit.walk import Place, pointers_in, reach
+
+STORAGE_NAMES = {
+    "receive buffer": "buffer",
+    "midl_user": "allocated",
+    "RpcSs": "allocated",
+    "private": "allocated",
+    "stack": "stub",
+    "global": "stub",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """A pointer that is left naming memory that is not live."""
+
+    side: str
+    path: str
+    address: int
+
+
+class Audit:
+    """The verdict on one call."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.trace = call.trace
+
+    # --- counts ---
+
+    @property
+    def client_allocations(self) -> int:
+        """How often the client stub called the allocator; a failing attempt counts."""
+        return _number(self.trace.select("allocate", side="client", actor="stub"))
+
+    @property
+    def client_frees(self) -> int:
+        """How often the client stub called the deallocator."""
+        return _number(self.trace.select("free", side="client", actor="stub"))
+
+    @property
+    def server_allocations(self) -> int:
+        """How often the server stub and the routine called the allocator."""
+        return sum(event.detail != "private" for event in self.trace.select("allocate", side="server"))
+
+    @property
+    def server_frees(self) -> int:
+        """How often the server stub and the routine called the deallocator."""
+        frees = self.trace.select("free", side="server")
+        return sum(event.detail != "RpcSsDisableAllocate" for event in frees)
+
+    # --- the client ---
+
+    @cached_property
+    def _before(self) -> dict[int, Place]:
+        return reach(self.call.space("client before"), self.call.roots.values())
+
+    @cached_property
+    def _after(self) -> dict[int, Place]:
+        return reach(self.call.space("client after"), self.call.roots.values())
+
+    @property
+    def orphaned_places(self) -> list[Place]:
+        """Client storage that the application could reach before the call, and that is still allocated, but lost."""
+        space = self.call.space("client after")
+        lost = [place for address, place in self._before.items() if address not in self._after]
+        return [place for place in lost if space.capacity(place.address)]
+
+    @property
+    def orphaned(self) -> list[str]:
+        """The labels of the orphaned storage, in the order in which it could be reached before."""
+        names = self.call.labels.names
+        return [names.get(place.address, path_text(place.path)) for place in self.orphaned_places]
+
+    @property
+    def new_places(self) -> list[Place]:
+        """Client storage that the stub allocated and the application can reach: its own to free now."""
+        made = {event.address for event in self.trace.select("allocate", side="client", actor="stub")}
+        return [place for address, place in self._after.items() if address in made]
+
+    # --- the server ---
+
+    @property
+    def leaked(self) -> list[Block]:
+        """Server blocks of this call that are still allocated though nothing keeps them."""
+        if "server after" not in self.trace.snapshots:
+            return []
+        space = self.call.space("server after")
+        kept = {event.address for event in self.trace.select("keep", side="server")}
+        addresses = [event.address for event in self.trace.select("allocate", side="server") if event.address]
+        blocks = [space.block(address) for address in dict.fromkeys(addresses) if address not in kept]
+        return [block for block in blocks if block is not None and block.live]
+
+    @property
+    def server_leaked(self) -> int:
+        """How many server blocks the call leaked."""
+        return len(self.leaked)
+
+    def storage(self, address: int) -> str | None:
+        """Return where a server referent lived when the routine was entered, as ``server_storage`` names it."""
+        block = self.call.space("server entry").block(address) if address else None
+        return STORAGE_NAMES.get(block.kind, block.kind) if block else None
+
+    @property
+    def server_storage(self) -> dict[str, str | None]:
+        """For every pointer that the routine could reach on entry: its path and where its referent lived."""
+        if "server entry" not in self.trace.snapshots:
+            return {}
+        space = self.call.space("server entry")
+        blocks = space.ledger
+        result: dict[str, str | None] = {}
+        for pointer in _all_pointers(space, self._entry_roots()):
+            address = space.pointer_at(pointer.address)
+            block = blocks.find(address) if address else None
+            result[path_text(pointer.path)] = STORAGE_NAMES.get(block.kind, block.kind) if block else None
+        return result
+
+    def _entry_roots(self) -> list[Place]:
+        frame = self.call.trace.snapshots["server entry"].frame
+        return [self.call.server_frame.place(name, frame) for name, _, _ in self.call.server_frame.all if name != "return"]
+
+    # --- faults ---
+
+    @property
+    def faults(self) -> list[Event]:
+        """Every fault, in the order in which it happened."""
+        return list(self.trace.select("fault"))
+
+    @property
+    def dangling(self) -> list[Dangling]:
+        """Pointers of the client, after the call, that name memory that is not live."""
+        space = self.call.space("client after")
+        found = []
+        for pointer in _all_pointers(space, self.call.roots.values()):
+            address = space.pointer_at(pointer.address)
+            block = space.block(address) if address else None
+            if address and (block is None or not block.live):
+                found.append(Dangling("client", path_text(pointer.path), address))
+        return found
+
+    @property
+    def clean(self) -> bool:
+        """Whether the call succeeded and left nothing orphaned, leaked, dangling or at fault."""
+        return not (self.call.status or self.orphaned or self.leaked or self.faults or self.dangling)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Audit of {self.call.procedure.name}: client stub {self.client_allocations} allocated,"
+            f" {self.client_frees} freed, {len(self.orphaned)} orphaned; server {self.server_allocations} allocated,"
+            f" {self.server_frees} freed, {self.server_leaked} leaked>"
+        )
+
+
+def _number(events: Iterator[Event]) -> int:
+    return sum(1 for _ in events)
+
+
+def _all_pointers(space: AddressSpace, roots: object) -> Iterator[Place]:
+    """Yield every pointer that can be reached, in marshalling order."""
+    places: list[Place] = list(roots)  # type: ignore[call-overload]
+    seen: list[Place] = []
+
+    def note(pointer: Place) -> bool:
+        seen.append(pointer)
+        return True
+
+    reach(space, places, note)
+    yield from seen
+
+
+def pointers_of(space: AddressSpace, place: Place) -> list[Place]:
+    """Return the pointers of a value, itself if it is one."""
+    return [place] if isinstance(place.plan, PointerPlan) else pointers_in(space, place)

@@ -1,0 +1,100 @@
+"""What can go wrong, and whose fault it is.
+
+:class:`IdlError`
+    the interface text is wrong: its author's.
+:class:`RpcError`
+    a call ended with a status: the peer's, the network's or the application's.
+:class:`MemoryFault`
+    code touched memory that it may not touch: the bug that the book is about.
+:class:`UsageError`
+    the kit was given something that it cannot work with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rpcmemkit.status import status_meaning, status_name
+
+
+class RpcMemKitError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding in IDL or ACF text.
+
+    ``code`` is the kit's own id (``IDL105``), ``midl`` the MIDL compiler's number where one is documented.
+    ``line`` and ``column`` start at 1; ``length`` is the number of characters to underline.
+    """
+
+    code: str
+    message: str
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    source: str = ""
+    severity: str = "error"
+    midl: int | None = None
+    expected: tuple[str, ...] = ()
+    remedy: str = ""
+    parameter: str | None = None
+    rule: str | None = None
+
+    def __str__(self) -> str:
+        number = f" (MIDL{self.midl})" if self.midl else ""
+        lines = [f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}{number}: {self.message}"]
+        if self.source:
+            margin = f"{self.line:>5} | "
+            caret = "".join(" " if c != "\t" else "\t" for c in self.source[: self.column - 1])
+            lines += [margin + self.source, " " * 6 + "| " + caret + "^" * max(self.length, 1)]
+        if self.expected:
+            lines.append("      expected: " + ", ".join(self.expected))
+        if self.remedy:
+            lines.append("      help: " + self.remedy)
+        return "\n".join(lines)
+
+
+class IdlError(RpcMemKitError):
+    """The IDL or ACF text cannot be compiled. ``diagnostics`` holds every finding, errors first met first."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        super().__init__("\n".join(map(str, diagnostics)))
+        self.diagnostics = diagnostics
+
+
+class RpcError(RpcMemKitError):
+    """A call ended with a status other than success.
+
+    ``code`` is the number, ``path`` the parameter path where it was found, ``rule`` the id of the rule broken.
+    """
+
+    def __init__(self, code: int, message: str = "", *, path: str = "", rule: str = "") -> None:
+        self.code = code
+        self.name = status_name(code)
+        self.path = path
+        self.rule = rule
+        self.message = message or status_meaning(code)
+        where = f" at {path}" if path else ""
+        because = f" [{rule}]" if rule else ""
+        super().__init__(f"{self.name} ({code}){where}: {self.message}{because}")
+
+
+class MemoryFault(RpcMemKitError):
+    """Code touched memory that it may not touch.
+
+    ``kind`` is one of ``null``, ``use after free``, ``out of bounds``, ``unmapped``, ``double free``,
+    ``not allocated``, ``inside a block``, ``receive buffer``, ``mismatched free``.
+    """
+
+    def __init__(self, kind: str, side: str, address: int, message: str) -> None:
+        self.kind = kind
+        self.side = side
+        self.address = address
+        super().__init__(f"{side}: {kind}: {message}")
+
+
+class UsageError(RpcMemKitError):
+    """The kit was asked for something that it cannot do; the message says what to do instead."""

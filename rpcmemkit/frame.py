@@ -1,0 +1,100 @@
+"""The argument frame of a procedure: a structure in memory whose members are the parameters and the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rpcmemkit import types
+from rpcmemkit.errors import RpcError
+from rpcmemkit.memory import AddressSpace
+from rpcmemkit.plan import ArrayPlan, OpaquePlan, Plan, Planner, PointerPlan, StructPlan
+from rpcmemkit.walk import Place
+
+Entry = tuple[str, Plan, int]
+"""A parameter's name, plan, and offset in the frame."""
+
+
+@dataclass(eq=False)
+class Frame:
+    """A procedure compiled for one side: where each argument lies, and in which message it travels."""
+
+    procedure: types.Procedure
+    plan: StructPlan
+    interface: types.Interface
+
+    def __post_init__(self) -> None:
+        members = self.plan.by_name
+        self.all: list[Entry] = [(m.name, m.plan, m.offset) for m in self.plan.members]
+        marshalled = [p for p in self.procedure.parameters if not isinstance(members[p.name].plan, OpaquePlan)]
+        entry = {name: (name, plan, offset) for name, plan, offset in self.all}
+        self.inputs = [entry[p.name] for p in marshalled if p.is_in]
+        self.outputs = [entry[p.name] for p in marshalled if p.is_out]
+        self.pure_outputs = [entry[p.name] for p in marshalled if p.is_out and not p.is_in]
+        self.result = entry.get("return")
+        if self.result:
+            self.outputs.append(self.result)
+
+    @property
+    def enables_environment(self) -> bool:
+        """Whether the stub sets up the RpcSs environment for this procedure ([enable_allocate])."""
+        return any("enable_allocate" in owner.attributes for owner in (self.procedure, self.interface))
+
+    def place(self, name: str, address: int) -> Place:
+        """Return the place of an argument in a frame at ``address``."""
+        member = self.plan.by_name[name]
+        return Place(member.plan, address + member.offset, address, (None, name))
+
+    def check_null_with_size(
+        self, space: AddressSpace, plan: Plan, address: int, frame: int, name: str
+    ) -> None:
+        """Refuse a null top-level pointer whose size attribute is not 0 (mccp-buffer-protection.md).
+
+        Raises:
+            RpcError: RPC_X_BAD_STUB_DATA.
+        """
+        if not isinstance(plan, PointerPlan) or plan.is_ref or space.pointer_at(address):
+            return
+        parameter = next(p for p in self.procedure.parameters if p.name == name)
+        owners = (parameter, self.procedure, self.interface)
+        if any("disable_consistency_check" in owner.attributes for owner in owners):
+            return
+        target = plan.target
+        if isinstance(target, ArrayPlan) and target.size_of and target.count(space, frame):
+            raise RpcError(
+                1783, "a null pointer, but its size is not 0", path=name, rule="null-needs-zero-size"
+            )
+
+
+class Procedures:
+    """The procedures of an interface, each compiled to its frame when first called."""
+
+    def __init__(self, interface: types.Interface, planner: Planner) -> None:
+        self.interface = interface
+        self.planner = planner
+        self._frames: dict[str, Frame] = {}
+        self._names = {procedure.opnum: name for name, procedure in interface.procedures.items()}
+
+    def __getitem__(self, name: str) -> Frame:
+        """Return the frame of a procedure.
+
+        Raises:
+            KeyError: there is no procedure of that name.
+            UsageError: a parameter's type cannot be marshalled by this kit.
+        """
+        frame = self._frames.get(name)
+        if frame is None:
+            frame = self._frames[name] = self._compile(self.interface.procedures[name])
+        return frame
+
+    def by_number(self, opnum: int) -> Frame | None:
+        """Return the frame of an operation number, or ``None``."""
+        name = self._names.get(opnum)
+        return None if name is None else self[name]
+
+    def _compile(self, procedure: types.Procedure) -> Frame:
+        plan = StructPlan(types.Struct(procedure.name))
+        members = [(parameter.name, parameter.type) for parameter in procedure.parameters]
+        if procedure.result is not None:
+            members.append(("return", procedure.result))
+        self.planner.lay_out(plan, members)
+        return Frame(procedure, plan, self.interface)

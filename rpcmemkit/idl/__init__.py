@@ -1,0 +1,64 @@
+"""The front end: IDL and ACF text becomes :mod:`rpcmemkit.types`.
+
+>>> compile_idl("[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802)] interface i { short Get([in] long n); }").interface.name
+'i'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rpcmemkit.idl.compile import Compilation
+
+__all__ = ["compile_file", "compile_idl"]
+
+
+def compile_idl(
+    text: str,
+    acf: str | None = None,
+    *,
+    file: str = "interface.idl",
+    acf_file: str = "interface.acf",
+    osf: bool = False,
+    include_dirs: Sequence[Path] = (),
+    defines: Mapping[str, str] | None = None,
+) -> Compilation:
+    """Compile IDL text, with its ACF text if there is one.
+
+    ``osf`` selects the rules and defaults of DCE (-osf.md). Imports are looked for beside ``file`` and in
+    ``include_dirs``. Raises :class:`rpcmemkit.errors.IdlError` with every error found.
+    """
+    from rpcmemkit.idl.compile import Options, compile_text
+
+    return compile_text(text, acf, file, acf_file, Options(tuple(include_dirs), dict(defines or {}), osf))
+
+
+def compile_file(
+    path: str | Path,
+    acf: str | Path | None = None,
+    *,
+    osf: bool = False,
+    include_dirs: Sequence[Path] = (),
+    defines: Mapping[str, str] | None = None,
+) -> Compilation:
+    """Compile an IDL file, with the ``.acf`` file beside it unless ``acf`` names another (-acf.md).
+
+    Raises :class:`rpcmemkit.errors.IdlError`, and :class:`OSError` if the file cannot be read.
+    """
+    path = Path(path)
+    beside = Path(acf) if acf is not None else path.with_suffix(".acf")
+    acf_text = (
+        beside.read_text(encoding="utf-8", errors="replace") if acf is not None or beside.is_file() else None
+    )
+    return compile_idl(
+        path.read_text(encoding="utf-8", errors="replace"),
+        acf_text,
+        file=str(path),
+        acf_file=str(beside),
+        osf=osf,
+        include_dirs=include_dirs,
+        defines=defines,
+    )

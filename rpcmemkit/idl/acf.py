@@ -1,0 +1,82 @@
+"""The attribute configuration file: attributes for an interface that another file defines (the-acf-body.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lark import Token
+
+from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.report import Report
+from rpcmemkit.idl.source import Source
+
+
+@dataclass(eq=False, slots=True)
+class Acf:
+    """What one ACF text says, by name. Names that nobody asks for are reported by :meth:`report_unused`."""
+
+    source: Source | None = None
+    interfaces: dict[str, s.AcfInterface] = field(default_factory=dict)
+    unused: dict[tuple[str, ...], tuple[str, Token]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, source: Source, interfaces: list[s.AcfInterface]) -> Acf:
+        acf = cls(source, {str(interface.name): interface for interface in interfaces})
+        for interface in interfaces:
+            acf._expect("IDL401", interface.name)
+            for item in interface.items:
+                if isinstance(item, s.AcfTypes):
+                    for name in item.names:
+                        acf._expect("IDL402", interface.name, "typedef", name)
+                else:
+                    acf._expect("IDL401", interface.name, item.name)
+                    for _, parameter in item.parameters:
+                        acf._expect("IDL401", interface.name, item.name, parameter)
+        return acf
+
+    def _expect(self, code: str, *path: Token | str) -> None:
+        last = path[-1]
+        assert isinstance(last, Token)
+        if last != "void":
+            self.unused[tuple(map(str, path))] = (code, last)
+
+    def of_interface(self, name: str) -> s.Attributes:
+        self.unused.pop((name,), None)
+        found = self.interfaces.get(name)
+        return found.attributes if found else s.NO_ATTRIBUTES
+
+    def of_type(self, name: str) -> s.Attributes:
+        """The attributes of a type, whichever interface of the file names it."""
+        items: tuple[s.Attribute, ...] = ()
+        for interface in self.interfaces.values():
+            for item in interface.items:
+                if isinstance(item, s.AcfTypes) and name in item.names:
+                    self.unused.pop((str(interface.name), "typedef", name), None)
+                    items += item.attributes.items
+        return s.Attributes(0, items) if items else s.NO_ATTRIBUTES
+
+    def of_procedure(self, interface: str, name: str) -> s.Attributes:
+        self.unused.pop((interface, name), None)
+        found = self._procedure(interface, name)
+        return found.attributes if found else s.NO_ATTRIBUTES
+
+    def of_parameter(self, interface: str, procedure: str, name: str) -> s.Attributes:
+        self.unused.pop((interface, procedure, name), None)
+        found = self._procedure(interface, procedure)
+        for attributes, parameter in found.parameters if found else ():
+            if parameter == name:
+                return attributes
+        return s.NO_ATTRIBUTES
+
+    def _procedure(self, interface: str, name: str) -> s.AcfProcedure | None:
+        found = self.interfaces.get(interface)
+        for item in found.items if found else ():
+            if isinstance(item, s.AcfProcedure) and item.name == name:
+                return item
+        return None
+
+    def report_unused(self, report: Report) -> None:
+        """Report every name in the file that the interface does not have."""
+        for code, token in self.unused.values():
+            assert self.source is not None
+            report.add(code, self.source, token.start_pos or 0, len(token), name=repr(str(token)))

@@ -1,0 +1,386 @@
+"""What may be sent: the rules on directions, pointers and arrays, for everything a remote procedure reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rpcmemkit.idl.levels import Level
+from rpcmemkit.idl.resolve import Declared, Resolver
+from rpcmemkit.types import (
+    Arm,
+    Array,
+    Base,
+    Binary,
+    Conditional,
+    Const,
+    ContextHandle,
+    EncapsulatedUnion,
+    EnumType,
+    Expr,
+    Name,
+    Opaque,
+    Parameter,
+    Pointer,
+    PointerKind,
+    Ranged,
+    Struct,
+    Switched,
+    Type,
+    Unary,
+    Union,
+)
+
+_NOT_SENT = {"void": ("IDL303", "IDL304", "IDL305"), "function": ("IDL306", "IDL307", "IDL308")}
+_UNBOUNDED = ("varying", "conformant")
+
+
+class Checker:
+    """Checks procedures; a type that several of them reach is checked once."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+        self.osf = resolver.osf
+        self.seen: set[int] = set()
+
+    def procedure(
+        self, parameters: list[Declared], built: list[Parameter], result: Declared, result_type: Type | None
+    ) -> None:
+        """Check one procedure: its parameters, its result, and every type behind them."""
+        siblings = {declared.name: declared for declared in parameters}
+        directions = {parameter.name: parameter for parameter in built}
+        for declared, parameter in zip(parameters, built):
+            self._parameter(declared, parameter)
+            self._array(declared)
+            for level in declared.levels:
+                self._expressions(declared, level, siblings)
+                self._known_on_entry(declared, parameter, level, directions)
+            self._reach(parameter.type, declared, 0)
+        self._pipes(parameters, built)
+        self._result(result, result_type)
+
+    def complain(self, code: str, declared: Declared, /, **details: Any) -> None:
+        self.resolver.complain(code, declared, None, **details)
+
+    # --- parameters ------------------------------------------------------------------------------
+
+    def _parameter(self, declared: Declared, parameter: Parameter) -> None:
+        self._direction(declared, parameter)
+        self._conformant_structure(declared, parameter)
+        self._handle_pointer(declared)
+        if "ignore" in declared.attributes:
+            self.complain("IDL343", declared)
+        if "partial_ignore" in declared.attributes and not self._fully_ignorable(declared, parameter):
+            self.complain("IDL344", declared)
+
+    def _fully_ignorable(self, declared: Declared, parameter: Parameter) -> bool:
+        return parameter.is_in and parameter.is_out and _top_kind(parameter) is PointerKind.UNIQUE
+
+    def _direction(self, declared: Declared, parameter: Parameter) -> None:
+        attributes = declared.attributes
+        if self.osf and attributes.get("in", "out") is None and not _is_handle(declared.base):
+            self.complain("IDL302", declared)
+        if not parameter.is_out:
+            return
+        if not isinstance(parameter.type, (Pointer, Opaque)) or _is_opaque(
+            parameter.type, "handle", "user_marshal"
+        ):
+            self.complain("IDL345" if isinstance(parameter.type, ContextHandle) else "IDL301", declared)
+        elif _is_opaque(parameter.type, "interface"):
+            self.complain("IDL340", declared)
+        elif not parameter.is_in:
+            self._out_only(declared, parameter)
+        if declared.const and len(declared.levels) == 1:
+            self.complain("IDL339", declared)
+
+    def _out_only(self, declared: Declared, parameter: Parameter) -> None:
+        kind, outer = _top_kind(parameter), declared.outer
+        if kind in (PointerKind.UNIQUE, PointerKind.FULL):
+            self.complain("IDL328", declared, kind=kind.value)
+        if outer is not None and outer.string and outer.bound is None and outer.size is None:
+            self.complain("IDL321", declared)
+
+    def _conformant_structure(self, declared: Declared, parameter: Parameter) -> None:
+        if is_conformant(parameter.type):
+            self.complain("IDL335", declared)
+        elif (
+            isinstance(parameter.type, Pointer)
+            and is_conformant(parameter.type.target)
+            and not parameter.is_in
+        ):
+            self.complain("IDL334", declared)
+
+    def _handle_pointer(self, declared: Declared) -> None:
+        outer = declared.outer
+        if outer is not None and outer.pointer and _is_handle(declared.base) and outer.kind is not None:
+            if outer.kind is not PointerKind.REF:
+                self.complain("IDL350", declared, kind=outer.kind.value)
+
+    def _pipes(self, parameters: list[Declared], built: list[Parameter]) -> None:
+        if not any(_is_opaque(declared.base, "pipe") for declared in parameters):
+            return
+        for declared, parameter in zip(parameters, built):
+            full = any(level.kind is PointerKind.FULL for level in declared.levels)
+            if full or any(level.counted for level in declared.levels):
+                self.complain("IDL360", declared)
+
+    # --- results ---------------------------------------------------------------------------------
+
+    def _result(self, result: Declared, type_: Type | None) -> None:
+        if isinstance(type_, Pointer) and type_.kind is PointerKind.REF:
+            self.complain("IDL325", result)
+        elif isinstance(type_, (Union, Switched)):
+            self.complain("IDL326", result)
+        elif type_ is not None and is_conformant(type_):
+            self.complain("IDL327", result)
+        if type_ is not None:
+            self._array(result)
+            self._reach(type_, result, 1)
+
+    # --- arrays ----------------------------------------------------------------------------------
+
+    def _array(self, declared: Declared) -> None:
+        """Where a dimension may be left open (midl-arrays.md, size-is.md)."""
+        before: Level | None = None
+        for level in declared.levels:
+            if level.form == "array" and level.bound is None:
+                if before is not None:
+                    self.complain("IDL342" if before.pointer else "IDL316", declared)
+                    return
+                if level.open_array or (level.string and level.size is None and declared.parameter is None):
+                    self.complain("IDL315", declared)
+            before = level
+
+    # --- expressions -----------------------------------------------------------------------------
+
+    def _expressions(self, declared: Declared, level: Level, siblings: dict[str, Declared]) -> None:
+        for attribute, expression in (
+            ("size_is", level.size),
+            ("length_is", level.length),
+            ("first_is", level.first),
+        ):
+            if expression is None:
+                continue
+            if self.osf and attribute == "size_is" and not _plain(expression):
+                self.complain("IDL332", declared, attribute=attribute)
+            for term, other in _terms(expression, siblings):
+                self._term(declared, attribute, term, other)
+        self._same_type(declared, level, siblings)
+
+    def _term(self, declared: Declared, attribute: str, term: Expr, other: Declared) -> None:
+        """One name in an expression, with the stars before it."""
+        stars = 0
+        while isinstance(term, Unary):
+            term, stars = term.operand, stars + 1
+        found = other.type
+        for _ in range(stars):
+            if not isinstance(found, Pointer):
+                break
+            if found.kind is not PointerKind.REF:
+                self.complain("IDL331", declared, attribute=attribute, other=repr(other.name))
+            found = found.target
+        if found is not None and not _is_small_integer(found):
+            self.complain("IDL311", declared, attribute=attribute)
+
+    def _same_type(self, declared: Declared, level: Level, siblings: dict[str, Declared]) -> None:
+        bases = []
+        for expression in (level.size, level.length):
+            terms = list(_terms(expression, siblings)) if expression is not None else []
+            bases.append(terms[0][1].base if len(terms) == 1 else None)
+        if None not in bases and bases[0] is not bases[1]:
+            self.complain("IDL359", declared)
+
+    def _known_on_entry(
+        self, declared: Declared, parameter: Parameter, level: Level, directions: dict[str, Parameter]
+    ) -> None:
+        """Sizes of top-level storage, and lengths of what is sent, must come with the request."""
+        if level is declared.outer or parameter.is_in:
+            for name in _names(level.size):
+                if name in directions and not directions[name].is_in:
+                    self.complain("IDL329", declared, other=repr(name))
+        if parameter.is_in:
+            for name in (*_names(level.length), *_names(level.first)):
+                if name in directions and not directions[name].is_in:
+                    self.complain("IDL330", declared, other=repr(name))
+
+    # --- everything behind a parameter -------------------------------------------------------------
+
+    def _reach(self, start: Type, root: Declared, role: int) -> None:
+        """Check every type that can be reached from ``start``; ``role`` is 0 for a parameter, 1 for a result."""
+        waiting: list[tuple[Type, Declared | None]] = [(start, None)]
+        while waiting:
+            type_, member = waiting.pop()
+            if isinstance(type_, (Struct, Union, EncapsulatedUnion)):
+                if id(type_) in self.seen:
+                    continue
+                self.seen.add(id(type_))
+            self._one(type_, member, root, role)
+            waiting.extend(self._inside(type_, member))
+
+    def _inside(self, type_: Type, member: Declared | None) -> Iterator[tuple[Type, Declared | None]]:
+        if isinstance(type_, Pointer):
+            yield type_.target, member
+        elif isinstance(type_, Array):
+            yield type_.element, member
+        elif isinstance(type_, Switched) or isinstance(type_, EncapsulatedUnion):
+            yield type_.union, member
+        elif isinstance(type_, Struct):
+            yield from ((each.type, self.resolver.members[id(each)]) for each in type_.members)
+        elif isinstance(type_, Union):
+            yield from (
+                (arm.member.type, self.resolver.members[id(arm.member)]) for arm in type_.arms if arm.member
+            )
+
+    def _one(self, type_: Type, member: Declared | None, root: Declared, role: int) -> None:
+        if member is not None:
+            member.parameter = root.parameter
+        if isinstance(type_, Opaque) and type_.what in _NOT_SENT:
+            if not (member is None and role == 1 and type_.what == "void" and not root.levels):
+                self.complain(_NOT_SENT[type_.what][2 if member else role], member or root)
+        elif isinstance(type_, Struct):
+            self._structure(type_, root)
+        elif isinstance(type_, EncapsulatedUnion):
+            self.seen.add(id(type_.union))
+            self._arms(type_.union.arms, root)
+        elif isinstance(type_, Union):
+            self._union(type_, member, root)
+        elif (member is not None and isinstance(type_, ContextHandle)) or (
+            _is_opaque(type_, "handle") and member
+        ):
+            self.complain("IDL348", member)
+
+    def _structure(self, struct: Struct, root: Declared) -> None:
+        if id(struct) in self.resolver.scope.incomplete:
+            self.complain("IDL208", root, name=repr(struct.name))
+        for member in struct.members:
+            declared = self.resolver.members[id(member)]
+            declared.parameter = root.parameter
+            if member is not struct.members[-1] and is_conformant(member.type):
+                self.complain("IDL333", declared)
+            if declared.bits:
+                self.complain("IDL206", declared)
+            self._member(declared)
+            self._siblings(declared, struct)
+        if _recursive_by_ref(struct):
+            self.complain("IDL336", root, name=repr(struct.name))
+
+    def _member(self, declared: Declared) -> None:
+        parameter, declared.parameter = declared.parameter, None
+        self._array(declared)
+        declared.parameter = parameter
+
+    def _siblings(self, declared: Declared, struct: Struct) -> None:
+        siblings = {member.name: self.resolver.members[id(member)] for member in struct.members}
+        for level in declared.levels:
+            self._expressions(declared, level, siblings)
+
+    def _union(self, union: Union, member: Declared | None, root: Declared) -> None:
+        if id(union) in self.resolver.scope.incomplete:
+            self.complain("IDL208", root, name=repr(union.name))
+        declared = member or root
+        if declared.switch_is is None:
+            self.complain("IDL210", declared, name=repr(declared.name))
+        self._arms(union.arms, root)
+
+    def _arms(self, arms: list[Arm], root: Declared) -> None:
+        for arm in arms:
+            if arm.member is None:
+                continue
+            declared = self.resolver.members[id(arm.member)]
+            declared.parameter = root.parameter
+            if isinstance(arm.member.type, Pointer) and arm.member.type.kind is PointerKind.REF:
+                self.complain("IDL337", declared)
+            if isinstance(arm.member.type, Array) and arm.member.type.conformant:
+                self.complain("IDL338", declared)
+
+
+# --- questions about types -------------------------------------------------------------------------
+
+
+def is_conformant(type_: Type) -> bool:
+    """Whether the size of a structure is known at run time only: its last member decides."""
+    while isinstance(type_, Struct) and type_.members:
+        last = type_.members[-1].type
+        if isinstance(last, Array):
+            return last.conformant
+        type_ = last
+    return False
+
+
+def _recursive_by_ref(struct: Struct) -> bool:
+    """Whether [ref] pointers lead from a structure back to itself."""
+    waiting: list[Type] = [member.type for member in struct.members]
+    seen: set[int] = set()
+    while waiting:
+        type_ = waiting.pop()
+        if type_ is struct:
+            return True
+        if isinstance(type_, Pointer) and type_.kind is PointerKind.REF:
+            waiting.append(type_.target)
+        elif isinstance(type_, Array):
+            waiting.append(type_.element)
+        elif isinstance(type_, Struct) and id(type_) not in seen:
+            seen.add(id(type_))
+            waiting.extend(member.type for member in type_.members)
+    return False
+
+
+def _top_kind(parameter: Parameter) -> PointerKind | None:
+    return parameter.type.kind if isinstance(parameter.type, Pointer) else None
+
+
+def _is_opaque(type_: Type, *whats: str) -> bool:
+    return isinstance(type_, Opaque) and type_.what in whats
+
+
+def _is_handle(type_: Type) -> bool:
+    return isinstance(type_, ContextHandle) or _is_opaque(type_, "handle")
+
+
+def _is_small_integer(type_: Type) -> bool:
+    """An integer of at most 32 bits; what is unknown has been reported already."""
+    if isinstance(type_, Ranged):
+        type_ = type_.target
+    if isinstance(type_, Base):
+        return type_.code not in "fd" and type_.size <= 4
+    return isinstance(type_, EnumType) or _is_opaque(type_, "unknown")
+
+
+def _plain(expression: Expr) -> bool:
+    """A variable, or one dereferenced: all that DCE takes."""
+    if isinstance(expression, Unary) and expression.op == "*":
+        expression = expression.operand
+    return isinstance(expression, Name)
+
+
+def _children(expression: Expr) -> tuple[Expr, ...]:
+    if isinstance(expression, Binary):
+        return (expression.left, expression.right)
+    if isinstance(expression, Conditional):
+        return (expression.test, expression.yes, expression.no)
+    return (expression.operand,) if isinstance(expression, Unary) else ()
+
+
+def _terms(expression: Expr, siblings: dict[str, Declared]) -> Iterator[tuple[Expr, Declared]]:
+    """The names in an expression with the stars before them, where they are a value and not a condition."""
+    waiting = [expression]
+    while waiting:
+        part = waiting.pop()
+        inner = part
+        while isinstance(inner, Unary) and inner.op == "*":
+            inner = inner.operand
+        if isinstance(inner, Name) and inner.name in siblings:
+            yield part, siblings[inner.name]
+        elif isinstance(part, Conditional):
+            waiting.extend((part.yes, part.no))
+        elif not isinstance(part, Const):
+            waiting.extend(_children(part))
+
+
+def _names(expression: Expr | None) -> Iterator[str]:
+    waiting = [expression] if expression is not None else []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Name):
+            yield part.name
+        waiting.extend(_children(part))

@@ -1,0 +1,273 @@
+"""Interfaces and their procedures: opnums, directions, defaults, and what the attribute file adds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from lark import Token
+
+from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.acf import Acf
+from rpcmemkit.idl.check import Checker
+from rpcmemkit.idl.expressions import ExpressionError, read_number, unquote
+from rpcmemkit.idl.memory import check_byte_count, check_orphaning
+from rpcmemkit.idl.resolve import POINTER_KINDS, Declared, Place, Resolver
+from rpcmemkit.types import Interface, Opaque, Parameter, PointerKind, Procedure, Type
+
+# Attributes that the types already express; all others are kept by name.
+_EXPRESSED = frozenset(
+    [
+        "in",
+        "out",
+        "ref",
+        "unique",
+        "ptr",
+        "string",
+        "size_is",
+        "max_is",
+        "length_is",
+        "first_is",
+        "last_is",
+        "range",
+        "switch_is",
+        "ignore",
+        "partial_ignore",
+        "force_allocate",
+        "context_handle",
+        "iid_is",
+        "uuid",
+        "version",
+        "object",
+    ]
+)
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_VERSION = re.compile(r"\d{1,5}(\.\d{1,5})?")
+
+
+class InterfaceBuilder:
+    """Builds one :class:`~rpcmemkit.types.Interface`, item by item."""
+
+    def __init__(
+        self, body: s.InterfaceBody, resolver: Resolver, acf: Acf, place: Place, checker: Checker | None
+    ) -> None:
+        self.body = body
+        self.resolver = resolver
+        self.report = resolver.report
+        self.acf = acf
+        self.place = place
+        self.checker = checker
+        self.source = place.source
+        self.local = "local" in body.attributes
+        self.callbacks = 0
+        self.interface = self._empty()
+        self.next_opnum = len({procedure.opnum for procedure in self.interface.procedures.values()})
+
+    # --- the interface itself ------------------------------------------------------------------
+
+    def _empty(self) -> Interface:
+        attributes = self.body.attributes
+        base = self._base()
+        dispatch = self.body.keyword == "dispinterface"
+        return Interface(
+            name=self.body.name,
+            uuid=self._uuid(),
+            version=self._version(),
+            procedures=dict(base.procedures) if base else {},
+            types={},
+            attributes=values(attributes.items + self.acf.of_interface(self.body.name).items),
+            is_object=dispatch
+            or attributes.get("object", "odl") is not None
+            or bool(base and base.is_object),
+            osf=self.resolver.osf,
+        )
+
+    def _base(self) -> Interface | None:
+        if not self.body.bases:
+            return None
+        base = self.body.bases[0]
+        if base.name.rpartition(".")[2] not in self.resolver.scope.interfaces:
+            self.report.add("IDL207", self.source, base.at, len(base.name), name=repr(base.name))
+        return self.resolver.scope.interface(base.name)
+
+    def _uuid(self) -> str | None:
+        attribute = self.body.attributes.get("uuid")
+        if attribute is None:
+            return None
+        text = "".join(attribute.arguments[0] or ()) if attribute.arguments else ""
+        text = text.strip('"{}')
+        if not _UUID.fullmatch(text):
+            self.report.add("IDL214", self.source, attribute.at, len("uuid"), text=repr(text))
+        return text.lower()
+
+    def _version(self) -> tuple[int, int]:
+        attribute = self.body.attributes.get("version")
+        if attribute is None:
+            return (0, 0)
+        text = "".join(attribute.arguments[0] or ()) if attribute.arguments else ""
+        if not _VERSION.fullmatch(text):
+            self.report.add("IDL215", self.source, attribute.at, len("version"), text=repr(text))
+            return (0, 0)
+        major, _, minor = text.partition(".")
+        return (int(major), int(minor or 0))
+
+    # --- procedures ----------------------------------------------------------------------------
+
+    def procedure(self, declaration: s.Declaration, target: s.Target) -> None:
+        """Add the procedure that ``target`` declares, unless it stays on its own machine."""
+        function = target.layers[0]
+        assert isinstance(function, s.FunctionLayer)
+        local = self.local or "local" in declaration.attributes
+        if local and not self.interface.is_object:
+            return
+        self._reserve_name(target)
+        opnum = self._opnum(declaration.attributes)
+        extra = self.acf.of_procedure(self.body.name, target.name)
+        parameters = self._parameters(function, target.name)
+        result = self._result(declaration, target)
+        built = [self._finish_parameter(declared, target.name) for declared in parameters]
+        returned = self._result_type(result)
+        self.interface.procedures[target.name] = Procedure(
+            target.name,
+            opnum,
+            built,
+            returned,
+            self.source.quote(declaration.at, declaration.end),
+            values(declaration.attributes.items + extra.items),
+        )
+        if self.checker is not None and not local:
+            self.checker.procedure(parameters, built, result, returned)
+            self._check_memory(parameters, built, target.name)
+
+    def _check_memory(self, parameters: list[Declared], built: list[Parameter], procedure: str) -> None:
+        by_name = {declared.name: (declared, parameter) for declared, parameter in zip(parameters, built)}
+        for declared, parameter in by_name.values():
+            extra = self.acf.of_parameter(self.body.name, procedure, declared.name)
+            check_byte_count(self.resolver, declared, parameter, extra, by_name)
+            check_orphaning(self.resolver, declared, parameter)
+
+    def _reserve_name(self, target: s.Target) -> None:
+        known = self.interface.procedures.get(target.name)
+        if known is not None and not self.interface.is_object:
+            self.report.add("IDL202", self.source, target.at, len(target.name), name=repr(target.name))
+
+    def _opnum(self, attributes: s.Attributes) -> int:
+        """The next number; [callback] procedures count on their own, [call_as] takes the number it stands for."""
+        if "callback" in attributes:
+            self.callbacks += 1
+            return self.callbacks - 1
+        replaced = attributes.get("call_as")
+        if replaced and replaced.arguments and replaced.arguments[0] and self.interface.is_object:
+            known = self.interface.procedures.get(str(replaced.arguments[0][0]))
+            if known is not None:
+                return known.opnum
+        self.next_opnum += 1
+        return self.next_opnum - 1
+
+    def _parameters(self, function: s.FunctionLayer, procedure: str) -> list[Declared]:
+        """The parameters, declared but without their attributes."""
+        place = self.place.inner()
+        self.inner = place
+        for parameter in function.parameters:
+            if parameter.specifiers is None:
+                self.report.add("IDL218", self.source, parameter.at, 3)
+            elif not _is_void_alone(function):
+                targets = [parameter.targets[0].target]
+                for declared in self.resolver.declare(
+                    parameter.attributes, parameter.specifiers, targets, place
+                ):
+                    self._enter(declared, place, len(place.siblings) + 1)
+        ends = [parameter.at for parameter in function.parameters[1:]] + [function.end]
+        captions = [self.source.quote(p.at, end).rstrip(" ,") for p, end in zip(function.parameters, ends)]
+        self.captions = dict(zip(place.siblings, captions))
+        for declared in place.siblings.values():
+            self.resolver.apply(declared, place, declared.name)
+        return list(place.siblings.values())
+
+    def _enter(self, declared: Declared, place: Place, number: int) -> None:
+        if not declared.name:
+            if self.resolver.osf:
+                self.report.add("IDL217", self.source, declared.at)
+            declared.name = f"parameter{number}"
+        if declared.name in place.siblings:
+            name = declared.name
+            self.report.add("IDL202", self.source, declared.at, len(name), parameter=name, name=repr(name))
+        place.siblings[declared.name] = declared
+
+    def _finish_parameter(self, declared: Declared, procedure: str) -> Parameter:
+        extra = self.acf.of_parameter(self.body.name, procedure, declared.name)
+        if "force_allocate" in extra:
+            for level in declared.levels:
+                level.force_allocate = True
+        is_out = "out" in declared.attributes
+        is_in = "in" in declared.attributes or not is_out
+        return Parameter(
+            declared.name,
+            self.resolver.finish(declared, self.inner, parameter=True),
+            is_in,
+            is_out,
+            self.captions[declared.name],
+            values(declared.attributes.items + extra.items, keep=("force_allocate", "iid_is")),
+        )
+
+    def _result(self, declaration: s.Declaration, target: s.Target) -> Declared:
+        returned = s.Target(target.name, target.at, target.layers[1:])
+        declared = next(
+            self.resolver.declare(declaration.attributes, declaration.specifiers, [returned], self.place)
+        )
+        self.resolver.apply(declared, self.inner)
+        return declared
+
+    def _result_type(self, declared: Declared) -> Type | None:
+        found = self.resolver.finish(declared, self.inner)
+        return None if isinstance(found, Opaque) and found.what == "void" else found
+
+
+def _is_void_alone(function: s.FunctionLayer) -> bool:
+    if len(function.parameters) != 1:
+        return False
+    only = function.parameters[0]
+    core = only.specifiers.core if only.specifiers else None
+    target = only.targets[0].target
+    return isinstance(core, s.BaseSpec) and core.words == "void" and not target.layers and not target.name
+
+
+# --- attribute values ------------------------------------------------------------------------------
+
+
+def pointer_default(attributes: s.Attributes) -> PointerKind | None:
+    """The value of [pointer_default], if there is one."""
+    attribute = attributes.get("pointer_default")
+    run = attribute.arguments[0] if attribute and attribute.arguments else None
+    return POINTER_KINDS.get(str(run[0])) if run else None
+
+
+def values(attributes: Iterable[s.Attribute], keep: Iterable[str] = ()) -> Mapping[str, object]:
+    """Attributes by name. The value is ``True``, a number, a text, or a tuple of several."""
+    return {
+        item.name: _value(item) for item in attributes if item.name not in _EXPRESSED or item.name in keep
+    }
+
+
+def _value(attribute: s.Attribute) -> object:
+    if not attribute.arguments:
+        return True
+    parts = tuple(_part(run) for run in attribute.arguments)
+    return parts[0] if len(parts) == 1 else parts
+
+
+def _part(run: s.Run | None) -> object:
+    if not run:
+        return None
+    if len(run) > 1:
+        return " ".join(run)
+    return _single(run[0])
+
+
+def _single(token: Token) -> object:
+    if token.type == "STRING":
+        return unquote(token)
+    try:
+        return read_number(token) if token.type == "NUMBER" else str(token)
+    except ExpressionError:
+        return str(token)

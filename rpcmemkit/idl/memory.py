@@ -1,0 +1,141 @@
+"""The memory attributes of the attribute file: [allocate], [force_allocate], [byte_count]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rpcmemkit.idl import syntax as s
+from rpcmemkit.types import Array, Base, ContextHandle, Opaque, Parameter, Pointer, Struct
+
+if TYPE_CHECKING:
+    from rpcmemkit.idl.resolve import Declared, Resolver
+
+_OPTIONS = {"single_node": "nodes", "all_nodes": "nodes", "free": "freeing", "dont_free": "freeing"}
+_SIZE_ATTRIBUTES = ("size_is", "max_is", "length_is", "first_is", "last_is")
+_CONVERSIONS = ("wire_marshal", "user_marshal", "transmit_as", "represent_as")
+
+
+def apply_allocate(resolver: Resolver, declared: Declared, extra: s.Attributes) -> None:
+    """[allocate] and [force_allocate] on a typedef: every use of the type has them (allocate.md)."""
+    for attributes, from_acf in ((declared.attributes, False), (extra, True)):
+        for attribute in attributes.items:
+            if attribute.name == "allocate":
+                _allocate(resolver, declared, attribute, from_acf)
+            elif attribute.name == "force_allocate":
+                force_allocate(declared)
+
+
+def force_allocate(declared: Declared) -> None:
+    """No pointer of this type may point into the receive buffer (force-allocate.md)."""
+    for level in declared.levels:
+        level.force_allocate = True
+
+
+def _allocate(resolver: Resolver, declared: Declared, attribute: s.Attribute, from_acf: bool) -> None:
+    def complain(code: str, /, **details: Any) -> None:
+        _complain(resolver, code, declared, attribute, from_acf, **details)
+
+    if resolver.osf:
+        complain("IDL403")
+    options = {str(run[0]) for run in attribute.arguments if run}
+    for option in sorted(options - set(_OPTIONS)):
+        complain("IDL404", option=option)
+    for first, second in (("all_nodes", "single_node"), ("dont_free", "free")):
+        if {first, second} <= options:
+            complain("IDL405", first=first, second=second)
+    if code := _not_allocatable(declared):
+        complain(code)
+        return
+    declared.levels[0].all_nodes |= "all_nodes" in options
+    declared.levels[0].dont_free |= "dont_free" in options
+
+
+def _not_allocatable(declared: Declared) -> str | None:
+    """Why a type cannot carry [allocate], as a finding's code."""
+    base = declared.base
+    if isinstance(base, ContextHandle) or (isinstance(base, Opaque) and base.what == "handle"):
+        return "IDL407"
+    if "handle" in declared.attributes:
+        return "IDL407"
+    if declared.converted or declared.attributes.get(*_CONVERSIONS):
+        return "IDL408"
+    if (
+        not declared.levels
+        or not declared.levels[0].pointer
+        or (isinstance(base, Opaque) and base.what == "void")
+    ):
+        return "IDL406"
+    return None
+
+
+def _complain(
+    resolver: Resolver,
+    code: str,
+    declared: Declared,
+    attribute: s.Attribute,
+    from_acf: bool,
+    /,
+    **details: Any,
+) -> None:
+    source = (resolver.acf.source if from_acf else None) or declared.source
+    details.setdefault("name", repr(declared.name))
+    resolver.report.add(
+        code, source, attribute.at, len(attribute.name), parameter=declared.parameter, **details
+    )
+
+
+def check_orphaning(resolver: Resolver, declared: Declared, parameter: Parameter) -> None:
+    """[allocate(all_nodes)] on [in, out] data leaves the client's old nodes behind (allocate.md)."""
+    if parameter.is_in and parameter.is_out and any(level.all_nodes for level in declared.levels):
+        resolver.complain("IDL409", declared)
+
+
+def check_byte_count(
+    resolver: Resolver,
+    declared: Declared,
+    parameter: Parameter,
+    extra: s.Attributes,
+    others: Mapping[str, tuple[Declared, Parameter]],
+) -> None:
+    """The rules of byte-count.md: an [out] pointer of fixed size, whose buffer size an [in] integer gives."""
+    from_acf = "byte_count" in extra
+    attribute = extra.get("byte_count") or declared.attributes.get("byte_count")
+    if attribute is None:
+        return
+
+    def complain(code: str, /, **details: Any) -> None:
+        assert attribute is not None
+        _complain(resolver, code, declared, attribute, from_acf, **details)
+
+    if resolver.osf:
+        complain("IDL410")
+    run = attribute.arguments[0] if attribute.arguments else None
+    name = str(run[0]) if run else ""
+    count = others.get(name)
+    if count is None:
+        complain("IDL310", name=repr(name), attribute="byte_count")
+    elif not (isinstance(count[1].type, Base) and count[1].type.code not in "fd"):
+        complain("IDL414", other=repr(name))
+    if code := _buffer_problem(declared, parameter, count[1] if count else None):
+        complain(code, other=repr(name))
+
+
+def _buffer_problem(declared: Declared, parameter: Parameter, count: Parameter | None) -> str | None:
+    """Why a parameter cannot be an application's buffer, as a finding's code."""
+    if not parameter.is_out or not isinstance(parameter.type, Pointer):
+        return "IDL411"
+    if declared.attributes.get(*_SIZE_ATTRIBUTES):
+        return "IDL415"
+    if _conformant(parameter.type):
+        return "IDL412"
+    if parameter.is_in or (count is not None and count.is_out):
+        return "IDL413"
+    return None
+
+
+def _conformant(pointer: Pointer) -> bool:
+    target = pointer.target
+    while isinstance(target, Struct) and target.members:
+        target = target.members[-1].type
+    return isinstance(target, Array) and target.conformant

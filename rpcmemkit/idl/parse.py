@@ -1,0 +1,454 @@
+"""From source text to the syntax tree: the grammar, its callbacks, and errors that say what was expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
+
+from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.report import Report
+from rpcmemkit.idl.source import Source
+
+NESTING_LIMIT = 64
+_MOST_ERRORS = 10
+
+_TYPE_WORDS = "unsigned|signed|long|short|int|char|small|hyper|float|double|void|__int64|__int32|__int16|__int8|__int3264"
+_QUALIFIERS = (
+    "const|volatile|extern|static|inline|__stdcall|_stdcall|__cdecl|_cdecl|__fastcall|stdcall|cdecl|pascal"
+    "|STDMETHODCALLTYPE|WINAPI|CALLBACK|APIENTRY|__RPC_FAR|__RPC_API|RPC_ENTRY|far|near|__unaligned|restrict"
+)
+
+# What people call the terminals of the grammar.
+_HUMAN = {
+    "NAME": "a name",
+    "TYPE_WORDS": "a type",
+    "QUALIFIER": "a word like const",
+    "STARS": "'*'",
+    "NUMBER": "a number",
+    "STRING": "a quoted text",
+    "CHARACTER": "a character",
+    "UUID": "a UUID",
+    "OPERATOR": "an operator",
+    "INTERFACE": "'interface'",
+    "DISPINTERFACE": "'dispinterface'",
+    "BLOCK": "'library', 'coclass' …",
+    "TYPEDEF": "'typedef'",
+    "STRUCT": "'struct'",
+    "UNION": "'union'",
+    "ENUM": "'enum'",
+    "DEFAULT": "'default'",
+    "LABEL": "'methods:'",
+    "SAFEARRAY": "SAFEARRAY(…)",
+    "$END": "the end of the text",
+}
+_RARE = {
+    "LABEL",
+    "SAFEARRAY",
+    "BLOCK",
+    "DISPINTERFACE",
+    "UUID",
+}  # true, but noise in a list of expected words
+_START_OF_TYPE = {"NAME", "TYPE_WORDS", "STRUCT", "UNION", "ENUM"}
+
+
+def parse_idl(source: Source, report: Report) -> list[s.Item]:
+    """The declarations of an IDL text. Syntax errors go to ``report``; what they spoil is left out."""
+    items: list[s.Item] = _parse(source, report, "idl")
+    return items
+
+
+def parse_acf(source: Source, report: Report) -> list[s.AcfInterface]:
+    """The interfaces of an ACF text."""
+    interfaces: list[s.AcfInterface] = _parse(source, report, "acf")
+    return interfaces
+
+
+# --- driving lark ------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _lark() -> Lark:
+    """The parser, built once per process."""
+    grammar = files("rpcmemkit.idl").joinpath("grammar.lark").read_text(encoding="utf-8")
+    grammar = grammar.replace("_WORD_", _TYPE_WORDS).replace("_QUALIFIER_", _QUALIFIERS)
+    return Lark(
+        grammar,
+        parser="lalr",
+        lexer="contextual",
+        start=["idl", "acf"],
+        maybe_placeholders=True,
+        transformer=_Builder(),
+    )
+
+
+def _parse(source: Source, report: Report, start: str) -> Any:
+    """Parse; after an error, blank out the declaration it is in and try again, so that all errors are found."""
+    if _too_deep(source, report):
+        return []
+    text = source.text
+    for _ in range(_MOST_ERRORS):
+        try:
+            return _lark().parse(text, start=start)
+        except UnexpectedInput as error:
+            at = _place(error, text)
+            _report(error, at, source, report)
+            shorter = _without_declaration(text, at)
+        if shorter == text:
+            break
+        text = shorter
+    return []
+
+
+_BRACKETS = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\[({]|[\])}]')
+
+
+def _too_deep(source: Source, report: Report) -> bool:
+    depth = 0
+    for match in _BRACKETS.finditer(source.text):
+        if match.group() in "([{":
+            depth += 1
+            if depth > NESTING_LIMIT:
+                report.add("IDL104", source, match.start(), limit=NESTING_LIMIT)
+                return True
+        elif match.group() in ")]}":
+            depth -= 1
+    return False
+
+
+def _place(error: UnexpectedInput, text: str) -> int:
+    at = error.pos_in_stream
+    if at is None or (isinstance(error, UnexpectedToken) and error.token.type == "$END"):
+        return len(text.rstrip())
+    return at
+
+
+def _report(error: UnexpectedInput, at: int, source: Source, report: Report) -> None:
+    expected = _expected(error)
+    if isinstance(error, UnexpectedCharacters):
+        report.add("IDL102", source, at, expected=expected, found=repr(error.char))
+    elif isinstance(error, UnexpectedToken) and error.token.type != "$END":
+        report.add("IDL101", source, at, len(error.token), expected=expected, found=repr(str(error.token)))
+    else:
+        report.add("IDL103", source, max(at - 1, 0), expected=expected)
+
+
+def _expected(error: UnexpectedInput) -> tuple[str, ...]:
+    """What could have stood here, in words."""
+    names = set(getattr(error, "accepts", None) or getattr(error, "allowed", None) or ()) - _RARE
+    words = []
+    if names >= _START_OF_TYPE:
+        names -= _START_OF_TYPE | {"INTERFACE", "QUALIFIER"} if "TYPEDEF" not in names else _START_OF_TYPE
+        words.append("a type name")
+    symbols = {terminal.name: terminal.pattern.value for terminal in _lark().terminals}
+    return tuple(words + sorted(_HUMAN.get(name) or f"'{symbols.get(name, name)}'" for name in names))
+
+
+def _without_declaration(text: str, at: int) -> str:
+    """Blank out from the ``;`` or brace before ``at`` to the ``;`` (or before the brace) after it."""
+    start = max(text.rfind(mark, 0, at) for mark in ";{}") + 1
+    end = min((found for mark in ";{}" if (found := text.find(mark, at)) >= 0), default=len(text))
+    if text[end : end + 1] == ";":
+        end += 1
+    return text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
+
+
+# --- building the tree ---------------------------------------------------------------------------
+
+
+def _flat(parts: Sequence[Token | tuple[Token, ...]]) -> s.Run:
+    run: list[Token] = []
+    for part in parts:
+        if isinstance(part, Token):
+            run.append(part)
+        else:
+            run.extend(part)
+    return tuple(run)
+
+
+def _start(attributes: s.Attributes | None, at: int) -> int:
+    return attributes.at if attributes else at
+
+
+def _items(parts: Sequence[Any]) -> list[Any]:
+    """The declarations among ``parts``; blocks that only group are opened."""
+    items: list[Any] = []
+    for part in parts:
+        if isinstance(part, list):
+            items.extend(part)
+        elif part is not None:
+            items.append(part)
+    return items
+
+
+@v_args(inline=True)
+class _Builder(Transformer[Token, Any]):
+    """One method per rule of the grammar, called while it is parsed."""
+
+    def idl(self, *items: Any) -> list[s.Item]:
+        return _items(items)
+
+    def nothing(self, *_: Any) -> None:
+        return None
+
+    # what holds procedures and types
+
+    def interface(
+        self, attributes: Any, keyword: Token, name: Token, generic: Any, bases: Any, more: Any, *items: Any
+    ) -> Any:
+        at = name.start_pos or 0
+        return s.InterfaceBody(
+            attributes or s.NO_ATTRIBUTES, str(keyword), str(name), bases or (), _items(items), at
+        )
+
+    def forward(self, attributes: Any, keyword: Token, name: Token, generic: Any) -> Any:
+        return s.Forward(attributes or s.NO_ATTRIBUTES, str(keyword), str(name), name.start_pos or 0)
+
+    def block(self, attributes: Any, keyword: Token, name: Token, bases: Any, *items: Any) -> Any:
+        return s.Block(
+            attributes or s.NO_ATTRIBUTES, str(keyword), str(name), _items(items), name.start_pos or 0
+        )
+
+    def declare(self, *items: Any) -> None:
+        return None
+
+    def bases(self, *bases: s.NamedSpec) -> tuple[s.NamedSpec, ...]:
+        return bases
+
+    def base(self, name: Token, generic: Any) -> s.NamedSpec:
+        return s.NamedSpec(str(name), name.start_pos or 0, True, generic is not None)
+
+    def generic(self, *arguments: Any) -> bool:
+        return True
+
+    def type_argument(self, specifiers: s.Specifiers, stars: Token | None = None) -> s.Specifiers:
+        return specifiers
+
+    def import_(self, *names: Token) -> s.Import:
+        return s.Import(names)
+
+    # declarations
+
+    def typedef(
+        self, before: Any, _: Token, attributes: Any, specifiers: Any, targets: Any, end: Token
+    ) -> Any:
+        at = _start(before, _.start_pos or 0)
+        merged = _merged(before, attributes)
+        return s.Declaration(merged, specifiers, targets, at, end.start_pos or 0, True)
+
+    def declaration(
+        self, attributes: Any, specifiers: s.Specifiers, targets: Any, end: Token
+    ) -> s.Declaration:
+        at = _start(attributes, specifiers.at)
+        return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, end.start_pos or 0)
+
+    def tag_declaration(self, attributes: Any, record: Any, end: Token) -> s.Declaration:
+        return self._tagged(attributes, record, end)
+
+    def _tagged(self, attributes: Any, record: Any, end: Token) -> s.Declaration:
+        specifiers = s.Specifiers(record, record.at)
+        at = _start(attributes, record.at)
+        return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, (), at, end.start_pos or 0)
+
+    def delegate(self, *parts: Any) -> s.Forward:
+        name = next(part for part in parts if isinstance(part, Token))
+        return s.Forward(parts[0] or s.NO_ATTRIBUTES, "delegate", str(name), name.start_pos or 0)
+
+    def specifiers(self, *parts: Any) -> s.Specifiers:
+        if len(parts) == 1:
+            core = _core(parts[0])
+            return s.Specifiers(core, core.at)
+        qualifiers = tuple(
+            str(part) for part in parts if isinstance(part, Token) and part.type == "QUALIFIER"
+        )
+        core = _core(
+            next(part for part in parts if not (isinstance(part, Token) and part.type == "QUALIFIER"))
+        )
+        first = parts[0]
+        at = first.start_pos or 0 if isinstance(first, Token) else core.at
+        return s.Specifiers(core, at, qualifiers)
+
+    def named(self, name: Token, generic: Any = None) -> s.NamedSpec:
+        return s.NamedSpec(str(name), name.start_pos or 0, generic is not None, generic is not None)
+
+    def named_interface(self, keyword: Token, name: Token) -> s.NamedSpec:
+        return s.NamedSpec(str(name), name.start_pos or 0, True)
+
+    def pipe(self, core: Any) -> s.PipeSpec:
+        core = _core(core)
+        return s.PipeSpec(core, core.at)
+
+    def safearray(self, word: Token, element: s.Specifiers) -> s.SafeArraySpec:
+        return s.SafeArraySpec(element, word.start_pos or 0)
+
+    # records
+
+    def struct(self, keyword: Token, tag: Token) -> s.RecordSpec:
+        return s.RecordSpec(str(keyword), str(tag), keyword.start_pos or 0)
+
+    union = struct
+
+    def struct_body(self, keyword: Token, tag: Token | None, *members: s.Field) -> s.RecordSpec:
+        return s.RecordSpec(str(keyword), tag and str(tag), keyword.start_pos or 0, list(members))
+
+    union_body = struct_body
+
+    def switched_body(
+        self,
+        keyword: Token,
+        tag: Token | None,
+        switch: s.Specifiers,
+        name: Token,
+        union: Token | None,
+        *cases: s.Case,
+    ) -> s.SwitchedSpec:
+        at = keyword.start_pos or 0
+        return s.SwitchedSpec(tag and str(tag), at, switch, str(name), union and str(union), list(cases))
+
+    def enum(self, keyword: Token, tag: Token) -> s.EnumSpec:
+        return s.EnumSpec(str(tag), keyword.start_pos or 0)
+
+    def enum_body(self, keyword: Token, tag: Token | None, *labels: Any) -> s.EnumSpec:
+        return s.EnumSpec(tag and str(tag), keyword.start_pos or 0, list(labels))
+
+    def enumerator(self, attributes: Any, name: Token, value: s.Run | None) -> tuple[Token, s.Run | None]:
+        return name, value
+
+    def member(self, attributes: Any, specifiers: s.Specifiers, targets: Any, end: Token) -> s.Field:
+        at = _start(attributes, specifiers.at)
+        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, end.start_pos or 0)
+
+    def anonymous_member(self, attributes: Any, record: Any, end: Token) -> s.Field:
+        specifiers = s.Specifiers(record, record.at)
+        target = s.Declarator(s.Target("", record.at))
+        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, (target,), record.at, end.start_pos or 0)
+
+    def empty_arm(self, attributes: Any, end: Token) -> s.Field:
+        at = end.start_pos or 0
+        return s.Field(attributes or s.NO_ATTRIBUTES, None, (), _start(attributes, at), at)
+
+    def case(self, *parts: Any) -> s.Case:
+        labels = [run for label in parts[:-1] for run in label]
+        return s.Case(tuple(run for run in labels if run is not None), None in labels, parts[-1])
+
+    def label(self, *runs: s.Run) -> tuple[s.Run, ...]:
+        return runs
+
+    def default_label(self, _: Token) -> tuple[None]:
+        return (None,)
+
+    # declarators
+
+    def declarators(self, *targets: s.Declarator) -> tuple[s.Declarator, ...]:
+        return targets
+
+    def declarator(self, target: s.Target) -> s.Declarator:
+        return s.Declarator(target)
+
+    def initialised(self, target: s.Target, value: s.Run) -> s.Declarator:
+        return s.Declarator(target, value)
+
+    def bit_field(self, target: s.Target | None, bits: s.Run) -> s.Declarator:
+        return s.Declarator(target or s.Target("", bits[0].start_pos or 0), None, bits)
+
+    def target(self, *parts: Any) -> s.Target:
+        first = parts[0]
+        pointers: tuple[s.Layer, ...] = ()
+        if isinstance(first, Token) and first.type == "STARS":
+            pointers = (s.PointerLayer(first.start_pos or 0),) * first.count("*")
+            parts = parts[1:]
+        name = parts[0]
+        layers = parts[1:] + pointers
+        if isinstance(name, s.Target):
+            return s.Target(name.name, name.at, name.layers + layers)
+        return s.Target(str(name), name.start_pos or 0, layers)
+
+    def inner(self, *parts: Any) -> s.Target:
+        target: s.Target = parts[-1]
+        return target
+
+    def array(self, bracket: Token, bound: s.Run | None) -> s.ArrayLayer:
+        return s.ArrayLayer(bracket.start_pos or 0, bound)
+
+    def function(self, parameters: Any, end: Token) -> s.FunctionLayer:
+        parameters = parameters or ()
+        at = end.start_pos or 0
+        return s.FunctionLayer(at, parameters, at)
+
+    def parameters(self, *parameters: s.Field) -> tuple[s.Field, ...]:
+        return parameters
+
+    def parameter(self, attributes: Any, specifiers: s.Specifiers, target: s.Target | None) -> s.Field:
+        at = _start(attributes, specifiers.at)
+        target = target or s.Target("", specifiers.at)
+        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, (s.Declarator(target),), at)
+
+    def unnamed_parameter(self, attributes: Any, specifiers: s.Specifiers, layers: Any) -> s.Field:
+        return self.parameter(attributes, specifiers, s.Target("", specifiers.at, layers))
+
+    def ellipsis(self, dots: Token) -> s.Field:
+        return s.Field(s.NO_ATTRIBUTES, None, (), dots.start_pos or 0)
+
+    def abstract(self, *parts: Any) -> tuple[s.Layer, ...]:
+        first = parts[0]
+        if isinstance(first, Token):
+            return (*parts[1:], *(s.PointerLayer(first.start_pos or 0),) * first.count("*"))
+        return parts
+
+    # attributes and runs
+
+    def attributes(self, *parts: Any) -> s.Attributes:
+        return s.Attributes(
+            parts[0].start_pos or 0, tuple(part for part in parts if isinstance(part, s.Attribute))
+        )
+
+    def attribute(self, name: Token, arguments: Any = ()) -> s.Attribute:
+        return s.Attribute(str(name), name.start_pos or 0, arguments)
+
+    def arguments(self, *runs: s.Run | None) -> tuple[s.Run | None, ...]:
+        return () if runs == (None,) else runs
+
+    def run(self, *parts: Any) -> s.Run:
+        return _flat(parts)
+
+    parens = run
+    choice = run
+
+    # attribute configuration files
+
+    def acf(self, *interfaces: s.AcfInterface) -> list[s.AcfInterface]:
+        return list(interfaces)
+
+    def acf_interface(self, attributes: Any, _: Token, name: Token, *items: Any) -> s.AcfInterface:
+        return s.AcfInterface(attributes or s.NO_ATTRIBUTES, name, _items(items))
+
+    def acf_types(self, attributes: s.Attributes, *names: Token) -> s.AcfTypes:
+        return s.AcfTypes(attributes, names)
+
+    def acf_procedures(self, attributes: Any, *procedures: Any) -> list[s.AcfProcedure]:
+        return [s.AcfProcedure(attributes or s.NO_ATTRIBUTES, name, rest) for name, rest in procedures]
+
+    def acf_procedure(self, name: Token, *parameters: Any) -> Any:
+        return name, tuple(parameter for parameter in parameters if parameter)
+
+    def acf_parameter(self, attributes: Any, name: Token) -> Any:
+        return attributes or s.NO_ATTRIBUTES, name
+
+
+setattr(_Builder, "import", _Builder.import_)
+
+
+def _core(part: Any) -> Any:
+    if isinstance(part, Token):
+        return s.BaseSpec(" ".join(part.split()), part.start_pos or 0)
+    return part
+
+
+def _merged(first: s.Attributes | None, second: s.Attributes | None) -> s.Attributes:
+    if first and second:
+        return s.Attributes(first.at, first.items + second.items)
+    return first or second or s.NO_ATTRIBUTES

@@ -1,0 +1,100 @@
+"""From the text of a file to the text the grammar reads: comments blanked out, macros expanded, directives obeyed.
+
+Blanking keeps every offset, so that positions stay those of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rpcmemkit.idl.macros import Preprocessor
+from rpcmemkit.idl.report import Report
+from rpcmemkit.idl.source import Mark, Source
+
+# What the Microsoft compiler defines on its own (midl-predefined macros of -d.md and c-preprocessor pages).
+PREDEFINED: Mapping[str, str] = {"__midl": "801", "_WIN32": "1"}
+
+_SKIPPED = re.compile(
+    r"""
+    (?P<comment> /\*.*?\*/ | //[^\n]* )
+  | (?P<string>  "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)+' )
+  | (?P<directive> ^[ \t]*\#[ \t]*(?:error|if|elif|pragma)\b[^\n]* )
+  | (?P<open_comment> /\* )
+  | (?P<open_string> ["'] )
+    """,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
+)
+_COMMENT_IN_LINE = re.compile(r"/\*.*?(?:\*/|$)|//.*")
+_PACK = re.compile(r"pack\s*\(\s*(push|pop)?\s*(?:,?\s*[A-Za-z_]\w*)?\s*,?\s*(\d+)?\s*\)")
+_VISIBLE = re.compile(r"[^\n]")
+_PACK_LEVELS = (1, 2, 4, 8, 16)
+
+
+def read_source(
+    text: str,
+    file: str,
+    report: Report,
+    *,
+    include_dirs: Sequence[Path] = (),
+    defines: Mapping[str, str] | None = None,
+) -> Source:
+    """Prepare ``text`` for the grammar. Problems go to ``report``; the result is always usable."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    source = Source(file, text, [Mark(0, file, 1)], {file: text.split("\n")})
+
+    def strip(text: str, file: str) -> str:
+        return _without_comments(text, file, report)
+
+    def complain(code: str, file: str, line: int, **details: Any) -> None:
+        report.at_line(code, source, file, line, **details)
+
+    if "#" not in text and "\\\n" not in text and not defines:
+        source.text = strip(text, file)
+        return source
+    output = Preprocessor(strip, complain, include_dirs, {**PREDEFINED, **(defines or {})})
+    expanded = output.run(text, file)
+    source.text = "".join(expanded.pieces)
+    source.marks = [Mark(*mark) for mark in expanded.marks]
+    source.originals.update(expanded.originals)
+    _pack_levels(source, expanded.pragmas, report)
+    return source
+
+
+def _without_comments(text: str, file: str, report: Report) -> str:
+    """Turn comments into spaces; complain about quotes and comments that stay open."""
+    plain = Source(file, text, [Mark(0, file, 1)], {file: text.split("\n")})
+
+    def replace(match: re.Match[str]) -> str:
+        kind, found = match.lastgroup, match.group()
+        if kind == "string":
+            return found
+        if kind == "directive":  # an apostrophe in "#error don't" opens nothing
+            return _COMMENT_IN_LINE.sub(lambda inner: " " * len(inner.group()), found)
+        if kind != "comment":
+            report.add("IDL105" if kind == "open_comment" else "IDL106", plain, match.start(), len(found))
+        return _VISIBLE.sub(" ", found)
+
+    return _SKIPPED.sub(replace, text)
+
+
+def _pack_levels(source: Source, pragmas: list[tuple[int, str]], report: Report) -> None:
+    """``#pragma pack``: (n) sets, (push, n) saves and sets, (pop) restores, () is the natural alignment."""
+    saved: list[int | None] = []
+    for at, text in pragmas:
+        match = _PACK.match(text)
+        if match is None:
+            continue
+        action, number = match[1], int(match[2][:9]) if match[2] else None
+        current = source.packing[-1][1] if source.packing else None
+        if number is not None and number not in _PACK_LEVELS:
+            report.add("IDL110", source, at, level=number)
+            continue
+        if action == "push":
+            saved.append(current)
+            number = number if number is not None else current
+        elif action == "pop":
+            number = saved.pop() if saved else None
+        source.packing.append((at, number))

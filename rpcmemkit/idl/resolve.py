@@ -1,0 +1,704 @@
+"""From the syntax tree to types: every name looked up, every attribute applied to the level it governs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lark import Token
+
+from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.acf import Acf
+from rpcmemkit.idl.expressions import ExpressionError, fold, read_constant, read_expression, read_real, unquote
+from rpcmemkit.idl.levels import Level, assemble, copies
+from rpcmemkit.idl.memory import apply_allocate
+from rpcmemkit.idl.report import Report
+from rpcmemkit.idl.scope import Alias, Record, Scope, base_type
+from rpcmemkit.idl.source import Source
+from rpcmemkit.types import (
+    Arm,
+    Array,
+    Base,
+    Const,
+    ContextHandle,
+    EncapsulatedUnion,
+    EnumType,
+    Expr,
+    Member,
+    Name,
+    Opaque,
+    PointerKind,
+    Ranged,
+    Struct,
+    Switched,
+    Type,
+    Union,
+)
+
+POINTER_KINDS: Mapping[str, PointerKind] = {kind.value: kind for kind in PointerKind}
+CONVERSIONS = ("wire_marshal", "user_marshal", "transmit_as", "represent_as")
+_SIZES = ("size_is", "max_is")
+_LENGTHS = ("length_is", "last_is")
+
+
+@dataclass(eq=False, slots=True)
+class Declared:
+    """One declared thing on its way to a type: a parameter, a member, a result or a typedef."""
+
+    name: str
+    at: int
+    source: Source
+    attributes: s.Attributes
+    levels: list[Level]
+    base: Type
+    const: bool = False
+    converted: str | None = None
+    bits: bool = False
+    switch_is: Expr | None = None
+    type: Type | None = None
+    parameter: str | None = None
+
+    @property
+    def outer(self) -> Level | None:
+        return self.levels[0] if self.levels else None
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """Where one declares: the text, the pointer_default in force, what a [size_is] can see."""
+
+    source: Source
+    default: PointerKind | None
+    fallback: PointerKind
+    siblings: dict[str, Declared] = field(default_factory=dict)
+    own: bool = True  # False in imported files
+
+    def inner(self) -> Place:
+        """The same place for a structure or a parameter list, which sees its own names only."""
+        return Place(self.source, self.default, self.fallback, own=self.own)
+
+
+class Resolver:
+    """Resolves the declarations of one compilation, in order."""
+
+    def __init__(self, scope: Scope, report: Report, *, osf: bool) -> None:
+        self.scope = scope
+        self.report = report
+        self.osf = osf
+        self.mode_default = PointerKind.FULL if osf else PointerKind.UNIQUE
+        self.members: dict[int, Declared] = {}  # by id of the types.Member, for diagnostics
+        self.acf = Acf()
+        self.defaulted = False  # whether a pointer had to take the default of the mode
+
+    # --- type specifiers ---------------------------------------------------------------------
+
+    def core(self, core: s.Core, place: Place) -> tuple[list[Level], Type, Alias | None]:
+        """The levels and the base that a type specifier stands for."""
+        if isinstance(core, s.BaseSpec):
+            return [], self._base(core, place), None
+        if isinstance(core, s.NamedSpec):
+            return self._named(core, place)
+        return [], self._tagged(core, place, s.NO_ATTRIBUTES), None
+
+    def _base(self, core: s.BaseSpec, place: Place) -> Type:
+        found = base_type(core.words)
+        if found is None:
+            self.report.add("IDL205", place.source, core.at, len(core.words), words=repr(core.words))
+            return Opaque("unknown", core.words)
+        return found
+
+    def _named(self, core: s.NamedSpec, place: Place) -> tuple[list[Level], Type, Alias | None]:
+        alias = None if core.interface else self.scope.aliases.get(core.name.rpartition(".")[2])
+        if alias is not None:
+            return copies(alias.levels), alias.base, alias
+        plain = core.name.rpartition(".")[2]
+        if plain in self.scope.interfaces or core.interface:
+            return [], Opaque("interface", core.name), None
+        if plain in self.scope.tags:
+            return [], self.scope.tags[plain], None
+        self.report.add("IDL201", place.source, core.at, len(core.name), name=repr(core.name))
+        self.scope.aliases[plain] = Alias(plain, [], Opaque("unknown", plain))  # one report per name
+        return [], Opaque("unknown", core.name), None
+
+    def _tagged(self, core: s.Core, place: Place, attributes: s.Attributes) -> Type:
+        if isinstance(core, s.EnumSpec):
+            return self._enum(core, place, attributes)
+        if isinstance(core, s.SwitchedSpec):
+            return self._switched(core, place)
+        if isinstance(core, s.RecordSpec):
+            return self._record(core, place, attributes)
+        if isinstance(core, s.PipeSpec):
+            return Opaque("pipe", "", self._element(core.element, place))
+        assert isinstance(core, s.SafeArraySpec)
+        return Opaque("safearray", "SAFEARRAY", self._element(core.element.core, place))
+
+    def _element(self, core: s.Core, place: Place) -> Type:
+        levels, base, _ = self.core(core, place)
+        return assemble(levels, base, place.fallback)
+
+    # --- enumerations ------------------------------------------------------------------------
+
+    def _enum(self, core: s.EnumSpec, place: Place, attributes: s.Attributes) -> Type:
+        found = self._tag(core.tag, EnumType, core, core.labels is not None, place)
+        if found is not None or core.labels is None:
+            return found or Opaque("unknown", core.tag or "")
+        enum = EnumType(core.tag or "", {}, v1="v1_enum" in attributes)
+        self._remember(core.tag, enum)
+        value = -1
+        for label, run in core.labels:
+            value = value + 1 if run is None else self.constant(run, place, value + 1)
+            if label in enum.labels or self.scope.constants.get(str(label), value) != value:
+                self.report.add(
+                    "IDL202", place.source, label.start_pos or 0, len(label), name=repr(str(label))
+                )
+            enum.labels[str(label)] = value
+            self.scope.constants[str(label)] = value
+        return enum
+
+    def _tag(self, tag: str | None, kind: type, core: s.Core, defines: bool, place: Place) -> Record | None:
+        """The type already known by this tag, if it may be used or completed here."""
+        found = self.scope.tags.get(tag) if tag else None
+        if found is None:
+            if not defines and kind is EnumType:
+                self.report.add("IDL201", place.source, core.at, name=repr(f"enum {tag}"))
+            return None
+        if not isinstance(found, kind) or (defines and id(found) not in self.scope.incomplete):
+            self.report.add("IDL202", place.source, core.at, len(tag or ""), name=repr(tag))
+            return None
+        return found
+
+    def _remember(self, tag: str | None, record: Record) -> None:
+        if tag:
+            self.scope.tags[tag] = record
+
+    # --- structures and unions -----------------------------------------------------------------
+
+    def _record(self, core: s.RecordSpec, place: Place, attributes: s.Attributes) -> Type:
+        kind: type[Struct] | type[Union] = Struct if core.keyword == "struct" else Union
+        defines = core.members is not None
+        found = self._tag(core.tag, kind, core, defines, place)
+        record = found if isinstance(found, (Struct, Union)) else self._new_record(core)
+        if core.members is None:
+            return record
+        if isinstance(record, Struct):
+            record.pack = place.source.pack_at(core.at)
+            record.members = self._members(core.members, place)
+        else:
+            record.switch = self._switch_type(attributes, place, core) or record.switch
+            record.arms = self._arms(core.members, place)
+        self.scope.incomplete.discard(id(record))
+        return record
+
+    def _new_record(self, core: s.RecordSpec) -> Struct | Union:
+        name = core.tag or ""
+        record = Struct(name) if core.keyword == "struct" else Union(name, _LONG)
+        self.scope.incomplete.add(id(record))
+        self._remember(core.tag, record)
+        return record
+
+    def _members(self, fields: list[s.Field], place: Place) -> list[Member]:
+        inner = place.inner()
+        for declared in self._declare_fields(fields, inner):
+            name = declared.name or f"anonymous{len(inner.siblings) + 1}"
+            if name in inner.siblings:
+                self.report.add("IDL202", place.source, declared.at, len(name), name=repr(name))
+            inner.siblings[name] = declared
+        return [self._member(name, declared, inner) for name, declared in inner.siblings.items()]
+
+    def _declare_fields(self, fields: list[s.Field], place: Place) -> Iterator[Declared]:
+        for field_ in fields:
+            if field_.specifiers is None:
+                continue
+            targets = [declarator.target for declarator in field_.targets]
+            declared = self.declare(field_.attributes, field_.specifiers, targets, place)
+            for each, declarator in zip(declared, field_.targets, strict=True):
+                each.bits = declarator.bits is not None
+                yield each
+
+    def _member(self, name: str, declared: Declared, place: Place) -> Member:
+        self.apply(declared, place)
+        self._complete(declared, place)
+        member = Member(name, self.finish(declared, place))
+        self.members[id(member)] = declared
+        return member
+
+    def _complete(self, declared: Declared, place: Place) -> None:
+        """A type whose members are unknown may only stand behind a pointer."""
+        if id(declared.base) not in self.scope.incomplete or any(level.pointer for level in declared.levels):
+            return
+        name = getattr(declared.base, "name", "")
+        self.report.add(
+            "IDL203", place.source, declared.at, len(declared.name), name=repr(name or declared.name)
+        )
+
+    def _switch_type(self, attributes: s.Attributes, place: Place, core: s.Core) -> Base | EnumType | None:
+        attribute = attributes.get("switch_type")
+        if attribute is None:
+            return None
+        found = self.type_argument(attribute, place)
+        if found is None:
+            return None
+        if isinstance(found, EnumType) or (isinstance(found, Base) and found.code not in "fd"):
+            return found
+        self.report.add("IDL209", place.source, attribute.at, len(attribute.name))
+        return None
+
+    def type_argument(self, attribute: s.Attribute, place: Place) -> Type | None:
+        """The type named in ``switch_type(unsigned long)`` and its kin."""
+        run = attribute.arguments[0] if attribute.arguments else None
+        if not run:
+            self.report.add(
+                "IDL216", place.source, attribute.at, len(attribute.name), name=attribute.name, what="a type"
+            )
+            return None
+        words = " ".join(word for word in run if word != "const")
+        found = self._words(words.rstrip("* "))
+        if found is None:
+            at = run[0].start_pos or 0
+            self.report.add("IDL201", place.source, at, len(words), name=repr(words))
+        return found
+
+    def _words(self, words: str) -> Type | None:
+        """A type given by words only, without any level."""
+        base = base_type(words)
+        if base is not None:
+            return base
+        if words.partition(" ")[0] in ("enum", "struct", "union"):
+            return self.scope.tags.get(words.partition(" ")[2])
+        alias = self.scope.aliases.get(words)
+        if alias is None:
+            return self.scope.tags.get(words)
+        return assemble(copies(alias.levels), alias.base, self.mode_default)
+
+    def _arms(self, fields: list[s.Field], place: Place) -> list[Arm]:
+        arms: list[Arm] = []
+        for field_ in fields:
+            case, default = field_.attributes.get("case"), "default" in field_.attributes
+            labels = tuple(run for run in case.arguments if run) if case else ()
+            arms.append(self._arm(labels, default, field_, place))
+        self._distinct(arms, place, fields)
+        return arms
+
+    def _arm(self, labels: tuple[s.Run, ...], default: bool, content: s.Field, place: Place) -> Arm:
+        values = tuple(self.constant(run, place) for run in labels)
+        members = self._members([content], place)
+        return Arm(values, members[0] if members else None, default)
+
+    def _distinct(self, arms: list[Arm], place: Place, fields: list[s.Field]) -> None:
+        seen: set[int] = set()
+        for arm, field_ in zip(arms, fields):
+            for value in arm.labels:
+                if value in seen:
+                    self.report.add("IDL212", place.source, field_.at, label=value)
+                seen.add(value)
+
+    def _switched(self, core: s.SwitchedSpec, place: Place) -> Type:
+        self._tag(core.tag, EncapsulatedUnion, core, True, place)
+        levels, base, _ = self.core(core.switch.core, place)
+        if levels or not isinstance(base, (Base, EnumType)):
+            self.report.add("IDL209", place.source, core.switch.at)
+            base = _LONG
+        name = core.union_name or "tagged_union"
+        union = Union(core.tag or "", base)
+        result = EncapsulatedUnion(core.tag or "", core.switch_name, name, union)
+        self._remember(core.tag, result)
+        union.arms = [self._arm(case.labels, case.default, case.content, place) for case in core.cases]
+        self._distinct(union.arms, place, [case.content for case in core.cases])
+        return result
+
+    # --- declarations ------------------------------------------------------------------------
+
+    def declare(
+        self, attributes: s.Attributes, specifiers: s.Specifiers, targets: Iterable[s.Target], place: Place
+    ) -> Iterator[Declared]:
+        """Levels and base of each declarator; attributes are applied later, when all neighbours are known."""
+        if isinstance(specifiers.core, (s.RecordSpec, s.EnumSpec)):
+            base, alias = self._tagged(specifiers.core, place, attributes), None
+            inner: list[Level] = []
+        else:
+            inner, base, alias = self.core(specifiers.core, place)
+        for target in targets:
+            own = [self._level(layer, place) for layer in target.layers]
+            yield Declared(
+                target.name,
+                target.at,
+                place.source,
+                attributes,
+                own + copies(inner),
+                base,
+                const=specifiers.const,
+                converted=alias.converted if alias else None,
+            )
+
+    def _level(self, layer: s.Layer, place: Place) -> Level:
+        if isinstance(layer, s.PointerLayer):
+            return Level("pointer", default=place.default)
+        if isinstance(layer, s.FunctionLayer):
+            return Level("function")
+        return Level("array", bound=self._bound(layer, place))
+
+    def _bound(self, layer: s.ArrayLayer, place: Place) -> int | None:
+        run = layer.bound
+        if run is None or list(run) == ["*"]:
+            return None
+        dots = next((index for index, token in enumerate(run) if token == ".."), None)
+        if dots is not None:
+            return self._dce_bound(run[:dots], run[dots + 1 :], layer, place)
+        bound = self.constant(run, place, 1)
+        if bound < 1:
+            self.report.add("IDL323", place.source, layer.at, text=bound)
+        return max(bound, 1)
+
+    def _dce_bound(self, low: s.Run, high: s.Run, layer: s.ArrayLayer, place: Place) -> int | None:
+        """``[0..7]``: the bounds of DCE IDL, both included."""
+        if not low or not high or self.constant(low, place) != 0:
+            self.report.add("IDL322", place.source, layer.at)
+            return 1
+        return None if list(high) == ["*"] else max(self.constant(high, place) + 1, 1)
+
+    def constant(self, run: s.Run, place: Place, otherwise: int = 0) -> int:
+        """The number that a run of tokens spells; problems are reported."""
+        try:
+            return read_constant(run, _Constants(self, {}))
+        except ExpressionError as error:
+            self._complain(error, run, place)
+            return otherwise
+
+    def _complain(
+        self, error: ExpressionError, run: s.Run, place: Place, parameter: str | None = None
+    ) -> None:
+        token = error.token if error.token is not None else run[0]
+        at = token.start_pos or 0
+        self.report.add(error.code, place.source, at, len(token), parameter=parameter, **error.details)
+
+    # --- attributes --------------------------------------------------------------------------
+
+    def apply(self, declared: Declared, place: Place, parameter: str | None = None) -> None:
+        """Give every attribute to the level it governs."""
+        declared.parameter = parameter
+        self._pointer_kind(declared, place)
+        self._context(declared)
+        self._interface_pointer(declared)
+        self._sizes(declared, place)
+        self._string(declared, place)
+        self._range(declared, place)
+        self._switch_is(declared, place)
+        self._markers(declared)
+
+    def complain(
+        self, code: str, declared: Declared, attribute: s.Attribute | None = None, /, **details: Any
+    ) -> None:
+        """Report ``code`` at an attribute of ``declared``, or at its name."""
+        at, text = (attribute.at, attribute.name) if attribute else (declared.at, declared.name)
+        details.setdefault("name", repr(declared.name))
+        self.report.add(code, declared.source, at, len(text), parameter=declared.parameter, **details)
+
+    def _pointer_kind(self, declared: Declared, place: Place) -> None:
+        given = [attribute for attribute in declared.attributes.items if attribute.name in POINTER_KINDS]
+        for first, second in zip(given, given[1:]):
+            if first.name != second.name or self.osf:
+                self.complain("IDL324", declared, second, first=first.name, second=second.name)
+        if given and declared.outer is not None:
+            self._set_kind(declared, declared.outer, given[0])
+        elif given and not isinstance(declared.base, (Opaque, ContextHandle)):
+            self.complain("IDL317", declared, given[0], attribute=given[0].name)
+
+    def _set_kind(self, declared: Declared, level: Level, attribute: s.Attribute) -> None:
+        kind = POINTER_KINDS[attribute.name]
+        if level.kind not in (None, kind) or (self.osf and level.kind is kind):
+            assert level.kind is not None
+            self.complain("IDL324", declared, attribute, first=level.kind.value, second=attribute.name)
+        level.kind = kind
+
+    def _context(self, declared: Declared) -> None:
+        """[context_handle]: the innermost pointer and what it points to become the handle."""
+        attribute = declared.attributes.get("context_handle")
+        if attribute is None or isinstance(declared.base, ContextHandle):
+            return
+        if not declared.levels or not declared.levels[-1].pointer:
+            self.complain("IDL346", declared, attribute)
+            return
+        if self.osf and not _is_void(declared.base):
+            self.complain("IDL347", declared, attribute)
+        for name in CONVERSIONS:
+            if name in declared.attributes:
+                self.complain("IDL349", declared, attribute, attribute=name)
+        declared.levels.pop()
+        declared.base = ContextHandle(declared.name)
+
+    def _interface_pointer(self, declared: Declared) -> None:
+        if "iid_is" in declared.attributes and _is_void(declared.base):
+            declared.base = Opaque("interface", "IUnknown")
+
+    def _sizes(self, declared: Declared, place: Place) -> None:
+        attributes = declared.attributes
+        self._exclusive(declared, "IDL313", *_SIZES)
+        self._exclusive(declared, "IDL312", *_LENGTHS)
+        for attribute in attributes.items:
+            if attribute.name in ("size_is", "max_is", "length_is", "first_is", "last_is"):
+                self._size_attribute(declared, attribute, place)
+            elif attribute.name == "min_is":
+                self.complain("IDL354", declared, attribute, attribute="min_is")
+        for level in declared.levels:  # [last_is] waits for [first_is]
+            if isinstance(level.length, _Last):
+                level.length = level.length.resolve(level.first)
+
+    def _exclusive(self, declared: Declared, code: str, first: str, second: str) -> None:
+        one, other = declared.attributes.get(first), declared.attributes.get(second)
+        if one and other:
+            self.complain(code, declared, max(one, other, key=lambda attribute: attribute.at))
+
+    def _size_attribute(self, declared: Declared, attribute: s.Attribute, place: Place) -> None:
+        """Position i of the attribute belongs to level i, counted from the name outwards (size-is.md)."""
+        if not any(attribute.arguments):
+            self.complain("IDL216", declared, attribute, name=attribute.name, what="an expression")
+        for index, run in enumerate(attribute.arguments):
+            if run is None:
+                continue
+            if index >= len(declared.levels) or declared.levels[index].form == "function":
+                self.complain("IDL317", declared, attribute, attribute=attribute.name)
+                return
+            expression = self.expression(run, attribute, declared, place)
+            if expression is not None:
+                self._set_size(declared, declared.levels[index], attribute, expression)
+
+    def _set_size(self, declared: Declared, level: Level, attribute: s.Attribute, value: Expr) -> None:
+        if attribute.name in _SIZES:
+            if level.bound is not None:
+                self.complain("IDL314", declared, attribute, attribute=attribute.name)
+            level.size = value if attribute.name == "size_is" else fold("+", value, Const(1))
+        elif attribute.name == "first_is":
+            level.first = value
+        else:
+            level.length = value if attribute.name == "length_is" else _Last(value)  # type: ignore[assignment]
+
+    def expression(self, run: s.Run, attribute: s.Attribute, declared: Declared, place: Place) -> Expr | None:
+        """The meaning of an expression in ``attribute``; problems are reported with the parameter's name."""
+        names = _Constants(self, place.siblings, attribute.name)
+        try:
+            return read_expression(run, names)
+        except ExpressionError as error:
+            self._complain(error, run, place, declared.parameter)
+            return None
+
+    def _string(self, declared: Declared, place: Place) -> None:
+        attribute = declared.attributes.get("string")
+        if attribute is None:
+            return
+        if isinstance(declared.base, Struct):
+            self.complain("IDL320", declared, attribute)
+        elif isinstance(declared.base, Opaque):
+            return  # BSTR and its like know what they are
+        elif not declared.levels:
+            self.complain("IDL317", declared, attribute, attribute="string")
+        elif not (isinstance(declared.base, Base) and (declared.base.text or declared.base.name == "byte")):
+            self.complain("IDL319", declared, attribute)
+        for name in ("length_is", "first_is", "last_is"):
+            if (clash := declared.attributes.get(name)) is not None:
+                self.complain("IDL318", declared, clash, attribute=name)
+        if declared.levels:
+            declared.levels[-1].string = True
+
+    def _range(self, declared: Declared, place: Place) -> None:
+        attribute = declared.attributes.get("range")
+        if attribute is None:
+            return
+        runs = attribute.arguments
+        if len(runs) != 2 or runs[0] is None or runs[1] is None:
+            self.complain("IDL216", declared, attribute, name="range", what="two numbers")
+            return
+        low, high = self.constant(runs[0], place), self.constant(runs[1], place)
+        if high < low:
+            self.complain("IDL341", declared, attribute, low=low, high=high)
+        counted = next((level for level in declared.levels if level.counted or level.open_array), None)
+        if counted is not None:
+            counted.count_range = (low, high)
+        elif isinstance(declared.base, (Base, EnumType)):
+            declared.base = Ranged(declared.base, low, high)
+        else:
+            self.complain("IDL317", declared, attribute, attribute="range")
+
+    def _switch_is(self, declared: Declared, place: Place) -> None:
+        attribute = declared.attributes.get("switch_is")
+        if attribute is None:
+            return
+        run = attribute.arguments[0] if attribute.arguments else None
+        if not isinstance(declared.base, Union) or not run:
+            self.complain("IDL317", declared, attribute, attribute="switch_is")
+            return
+        declared.switch_is = self.expression(run, attribute, declared, place) or Const(0)
+        declared.base = Switched(declared.base, declared.switch_is)
+
+    def _markers(self, declared: Declared) -> None:
+        """Attributes that only mark the outermost pointer."""
+        if (level := declared.outer) is None:
+            return
+        level.ignore = level.ignore or "ignore" in declared.attributes
+        level.partial_ignore = "partial_ignore" in declared.attributes
+        if "force_allocate" in declared.attributes:
+            for each in declared.levels:
+                each.force_allocate = True
+
+    def finish(self, declared: Declared, place: Place, *, parameter: bool = False) -> Type:
+        """The type itself."""
+        self._note_default(declared, parameter)
+        declared.type = assemble(declared.levels, declared.base, place.fallback, parameter=parameter)
+        return declared.type
+
+    def _note_default(self, declared: Declared, parameter: bool) -> None:
+        for level in declared.levels[1 if parameter else 0 :]:
+            if level.pointer and level.kind is None and level.default is None:
+                self.defaulted = True
+
+    # --- typedefs and constants ----------------------------------------------------------------
+
+    def typedef(self, declaration: s.Declaration, place: Place) -> None:
+        """Enter every name that a typedef declares."""
+        targets = [declarator.target for declarator in declaration.targets]
+        for declared in self.declare(declaration.attributes, declaration.specifiers, targets, place):
+            self.apply(declared, place)
+            self._enter(declared, place)
+
+    def _enter(self, declared: Declared, place: Place) -> None:
+        attributes = declared.attributes
+        extra = self.acf.of_type(declared.name) if place.own else s.NO_ATTRIBUTES
+        attributes = s.Attributes(attributes.at, attributes.items + extra.items)
+        apply_allocate(self, declared, extra)
+        converted = next((name for name in CONVERSIONS if name in attributes), declared.converted)
+        base: Type = declared.base
+        levels = declared.levels
+        if converted:
+            wire = assemble(levels, base, place.fallback)
+            levels, base = [], Opaque("user_marshal", declared.name, wire)
+        self._name_anonymous(base, declared.name, levels)
+        alias = Alias(
+            declared.name,
+            levels,
+            base,
+            place.source,
+            declared.at,
+            converted,
+            "handle" in attributes,
+            attributes,
+        )
+        known = self.scope.aliases.get(declared.name)
+        if known is not None and known.source is not None and not _alike(known.base, base):
+            self.report.add("IDL202", place.source, declared.at, len(declared.name), name=repr(declared.name))
+        self.scope.aliases[declared.name] = alias
+
+    def _name_anonymous(self, base: Type, name: str, levels: list[Level]) -> None:
+        """``typedef struct { … } POINT``: the structure is called POINT."""
+        if isinstance(base, (Struct, Union, EnumType, EncapsulatedUnion)) and not base.name and not levels:
+            base.name = name
+            if isinstance(base, EncapsulatedUnion):
+                base.union.name = name
+
+    def tagged(self, declaration: s.Declaration, place: Place) -> None:
+        """``struct tag { … };`` without any declarator."""
+        self._tagged(declaration.specifiers.core, place, declaration.attributes)
+
+    def define_constant(self, declaration: s.Declaration, place: Place) -> None:
+        """``const long LIMIT = 5;``"""
+        for declarator in declaration.targets:
+            run = declarator.value
+            if run is None:
+                continue
+            name = declarator.target.name
+            for declared in self.declare(s.NO_ATTRIBUTES, declaration.specifiers, [declarator.target], place):
+                value = self._constant_value(run, declared, place)
+                if self.scope.constants.setdefault(name, value) != value:
+                    self.report.add("IDL202", place.source, declared.at, len(name), name=repr(name))
+
+    def _constant_value(self, run: s.Run, declared: Declared, place: Place) -> object:
+        if all(token.type == "STRING" for token in run):
+            return "".join(unquote(token) for token in run)
+        if isinstance(declared.base, Base) and declared.base.code in "fd" and not declared.levels:
+            return self._float(run, place)
+        value = self.constant(run, place)
+        if isinstance(declared.base, Base) and not declared.levels:
+            return _wrapped(value, declared.base)
+        return value
+
+    def _float(self, run: s.Run, place: Place) -> float:
+        try:
+            return float(read_real(run, _Constants(self, {})))
+        except ExpressionError as error:
+            self._complain(error, run, place)
+            return 0.0
+
+
+_LONG = Base("long", "i", 4)
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """[last_is] until [first_is] is known: the length is last - first + 1 (first-is.md; K6)."""
+
+    last: Expr
+
+    def resolve(self, first: Expr | None) -> Expr:
+        length = fold("+", self.last, Const(1))
+        return length if first is None else fold("+", fold("-", self.last, first), Const(1))
+
+
+class _Constants:
+    """The names an expression may use: constants, and the parameters or members beside it."""
+
+    def __init__(self, resolver: Resolver, siblings: Mapping[str, Declared], attribute: str = "") -> None:
+        self.resolver = resolver
+        self.siblings = siblings
+        self.attribute = attribute
+
+    def value(self, name: Token) -> Expr:
+        if name in self.siblings:
+            return Name(str(name))
+        known = self.resolver.scope.constants.get(str(name))
+        if isinstance(known, (int, float)):
+            return Const(known)  # type: ignore[arg-type]  # a fraction only reaches read_real
+        if self.attribute:
+            raise ExpressionError("IDL310", name, name=repr(str(name)), attribute=self.attribute)
+        raise ExpressionError("IDL204", name, name=repr(str(name)))
+
+    def is_type(self, words: str) -> bool:
+        return words not in self.siblings and self.resolver._words(words.rstrip("* ")) is not None
+
+    def size_of(self, words: str) -> int | None:
+        if words in self.siblings:
+            return None
+        if words.endswith("*"):
+            return 8 if self.resolver._words(words.rstrip("* ")) else None
+        return _memory_size(self.resolver._words(words))
+
+
+def _memory_size(found: Type | None) -> int | None:
+    if isinstance(found, Base):
+        return found.size
+    if isinstance(found, EnumType):
+        return 4
+    if isinstance(found, Array) and found.bound is not None:
+        size = _memory_size(found.element)
+        return size and size * found.bound
+    return None
+
+
+def _alike(one: Type, other: Type) -> bool:
+    """Whether a second typedef of the same name says the same."""
+    if isinstance(one, Struct) and isinstance(other, Struct):
+        return [member.name for member in one.members] == [member.name for member in other.members]
+    if isinstance(one, EnumType) and isinstance(other, EnumType):
+        return one.labels == other.labels
+    return one is other or (type(one) is type(other) and isinstance(one, Opaque))
+
+
+def _is_void(found: Type) -> bool:
+    return isinstance(found, Opaque) and found.what == "void"
+
+
+def _wrapped(value: int, base: Base) -> int:
+    """``value`` as the base type holds it: ``const unsigned long ALL = -1``."""
+    if base.code == "?":
+        return int(bool(value))
+    value &= (1 << 8 * base.size) - 1
+    signed = base.code.islower()
+    return value - (1 << 8 * base.size) if signed and value >> (8 * base.size - 1) else value

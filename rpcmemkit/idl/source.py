@@ -1,0 +1,66 @@
+"""Text with a memory of where it came from: any offset leads back to a file, a line and a column."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Mark(NamedTuple):
+    """From ``offset`` on, the text is that of ``file``, beginning with ``line``."""
+
+    offset: int
+    file: str
+    line: int
+
+
+class Position(NamedTuple):
+    """A place as people know it: lines and columns start at 1."""
+
+    file: str
+    line: int
+    column: int
+    text: str
+
+
+@dataclass(eq=False, slots=True)
+class Source:
+    """Preprocessed text, without comments and directives.
+
+    ``marks`` are sorted by offset, ``originals`` hold the lines of every file that took part, and ``packing`` the
+    ``#pragma pack`` levels: from this offset on, this level.
+    """
+
+    file: str
+    text: str
+    marks: list[Mark]
+    originals: dict[str, list[str]]
+    packing: list[tuple[int, int | None]] = field(default_factory=list)
+
+    def locate(self, offset: int) -> Position:
+        offset = min(offset, len(self.text))
+        mark = self.marks[max(bisect_right(self.marks, offset, key=lambda mark: mark.offset) - 1, 0)]
+        line = mark.line + self.text.count("\n", mark.offset, offset)
+        start = self.text.rfind("\n", 0, offset) + 1
+        lines = self.originals.get(mark.file, [])
+        original = lines[line - 1] if 0 < line <= len(lines) else ""
+        return Position(mark.file, line, self._column(original, start, offset), original)
+
+    def _column(self, original: str, start: int, offset: int) -> int:
+        """Where the word at ``offset`` stands in the original line, which macros may have shifted."""
+        end = self.text.find("\n", offset)
+        word = self.text[offset : end if end >= 0 else None].split(" ")[0]
+        column = offset - start
+        if original.startswith(word, column):
+            return column + 1
+        return max(original.find(word), 0) + 1
+
+    def pack_at(self, offset: int) -> int | None:
+        """The packing level in force at ``offset``, or ``None`` for natural alignment."""
+        index = bisect_right(self.packing, offset, key=lambda entry: entry[0])
+        return self.packing[index - 1][1] if index else None
+
+    def quote(self, start: int, end: int) -> str:
+        """The text between two offsets on one line, for captions."""
+        return " ".join(self.text[start:end].split())

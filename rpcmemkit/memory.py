@@ -1,0 +1,205 @@
+"""Byte-addressed memory: two address spaces, their blocks, and the faults code can commit in them.
+
+An address space is one arena; a pointer is an integer address in it. New memory is filled with 0xCD and freed
+memory with 0xDD, as in the debug heap that Windows developers know, so that a stale read is visible. Addresses are
+never used twice: a dangling pointer stays recognisable for as long as the space lives.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rpcmemkit.errors import MemoryFault
+from rpcmemkit.trace import Trace
+
+NEW, FREED = 0xCD, 0xDD
+ALIGNMENT = 8
+BASES = {"client": 0x0001_0000, "server": 0x4000_0000}
+GAP = 8  # a guard between blocks, so that a write past one block never lands in the next
+
+KINDS = ("application", "midl_user", "receive buffer", "stack", "RpcSs", "private", "global")
+_KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
+HEAPS = frozenset({"midl_user", "RpcSs", "private", "application"})
+
+
+class Block(NamedTuple):
+    """One block of memory: its address, its size in octets, who allocated it, and whether it is still live."""
+
+    address: int
+    size: int
+    kind: str
+    live: bool
+
+    @property
+    def end(self) -> int:
+        return self.address + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A copy of an address space at one moment."""
+
+    base: int
+    pointer_size: int
+    data: bytes
+    blocks: Ledger
+
+
+class Ledger:
+    """The blocks of an address space in address order, in parallel arrays: about 20 octets a block."""
+
+    __slots__ = ("kinds", "live", "sizes", "starts")
+
+    def __init__(self) -> None:
+        self.starts = array("Q")
+        self.sizes = array("Q")
+        self.kinds = bytearray()
+        self.live = bytearray()
+
+    def add(self, address: int, size: int, kind: str) -> None:
+        self.starts.append(address)
+        self.sizes.append(size)
+        self.kinds.append(_KIND_NUMBER[kind])
+        self.live.append(1)
+
+    def index(self, address: int) -> int:
+        """Return the number of the last block that starts at or before ``address``, or -1."""
+        return bisect_right(self.starts, address) - 1
+
+    def __getitem__(self, index: int) -> Block:
+        return Block(
+            self.starts[index], self.sizes[index], KINDS[self.kinds[index]], bool(self.live[index])
+        )
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def find(self, address: int) -> Block | None:
+        """Return the block that holds ``address`` (its end counts for a block of no octets), or ``None``."""
+        index = self.index(address)
+        if index < 0:
+            return None
+        block = self[index]
+        return block if address < block.end or address == block.address else None
+
+    def copy(self) -> Ledger:
+        twin = Ledger()
+        twin.starts, twin.sizes = self.starts[:], self.sizes[:]
+        twin.kinds, twin.live = self.kinds[:], self.live[:]
+        return twin
+
+
+class AddressSpace:
+    """The memory of one side. ``side`` is ``client`` or ``server``, ``pointer_size`` 4 or 8."""
+
+    __slots__ = ("base", "data", "ledger", "pointer_size", "side", "trace")
+
+    def __init__(self, side: str, pointer_size: int = 8, trace: Trace | None = None) -> None:
+        self.side = side
+        self.pointer_size = pointer_size
+        self.base = BASES[side]
+        self.data = bytearray()
+        self.ledger = Ledger()
+        self.trace = trace if trace is not None else Trace()
+
+    # --- blocks ---
+
+    def add_block(self, size: int, kind: str, fill: int = NEW) -> int:
+        """Reserve ``size`` octets and return their address, a multiple of 8. A size of 0 has an address of its own."""
+        address = self.base + len(self.data)
+        room = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT + GAP
+        self.data += bytes((fill,)) * room
+        self.ledger.add(address, size, kind)
+        return address
+
+    def drop_block(self, address: int) -> None:
+        """Mark the live block at ``address`` as freed and fill it with 0xDD."""
+        index = self.ledger.index(address)
+        size = self.ledger.sizes[index]
+        self.ledger.live[index] = 0
+        start = address - self.base
+        self.data[start : start + size] = bytes((FREED,)) * size
+
+    def block(self, address: int) -> Block | None:
+        """Return the block that holds ``address``, live or freed, or ``None``."""
+        return self.ledger.find(address)
+
+    def capacity(self, address: int) -> int:
+        """Return how many octets follow ``address`` in its live block (0 when it is in none)."""
+        block = self.ledger.find(address)
+        return block.end - address if block and block.live else 0
+
+    # --- access ---
+
+    def check(self, address: int, size: int, doing: str) -> int:
+        """Return the offset of ``address`` in :attr:`data` if ``size`` octets there may be touched.
+
+        Raises:
+            MemoryFault: null, unmapped or freed memory, or past the end of the block.
+        """
+        ledger = self.ledger
+        index = bisect_right(ledger.starts, address) - 1
+        if (
+            index >= 0
+            and ledger.live[index]
+            and address + size <= ledger.starts[index] + ledger.sizes[index]
+        ):
+            return address - self.base
+        raise self._fault(address, size, doing)
+
+    def _fault(self, address: int, size: int, doing: str) -> MemoryFault:
+        block = self.ledger.find(address)
+        if address < 0x1000:
+            kind, why = "null", f"{doing} through a null pointer"
+        elif block is None:
+            kind, why = "unmapped", f"{doing} at {address:#x}, which belongs to no block"
+        elif not block.live:
+            kind, why = "use after free", f"{doing} at {address:#x} in a block that was freed"
+        else:
+            past = address + size - block.end
+            kind = "out of bounds"
+            why = f"{doing} of {size} octets at {address:#x}, {past} past the end of a block of {block.size}"
+        return self.fault(kind, address, why)
+
+    def fault(self, kind: str, address: int, why: str, actor: str = "") -> MemoryFault:
+        """Record a fault and return it, ready to be raised."""
+        self.trace.add("fault", self.side, actor, address, 0, "", (kind, why))
+        return MemoryFault(kind, self.side, address, why)
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return ``size`` octets. Raises :class:`MemoryFault` when they may not be read."""
+        start = self.check(address, size, "read")
+        return bytes(self.data[start : start + size])
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write ``data``. Raises :class:`MemoryFault` when that memory may not be written."""
+        start = self.check(address, len(data), "write")
+        self.data[start : start + len(data)] = data
+
+    def pointer_at(self, address: int) -> int:
+        """Return the pointer stored at ``address``."""
+        start = self.check(address, self.pointer_size, "read of a pointer")
+        return int.from_bytes(self.data[start : start + self.pointer_size], "little")
+
+    def set_pointer(self, address: int, value: int) -> None:
+        """Store a pointer at ``address``."""
+        start = self.check(address, self.pointer_size, "write of a pointer")
+        self.data[start : start + self.pointer_size] = value.to_bytes(self.pointer_size, "little")
+
+    def image(self) -> Image:
+        """Return a copy of the space as it is now."""
+        return Image(self.base, self.pointer_size, bytes(self.data), self.ledger.copy())
+
+    @classmethod
+    def from_image(cls, side: str, image: Image) -> AddressSpace:
+        """Return a space to read an image with: nothing done in it reaches the call."""
+        space = cls(side, image.pointer_size)
+        space.base, space.data, space.ledger = image.base, bytearray(image.data), image.blocks
+        return space
+
+    def __repr__(self) -> str:
+        live = sum(self.ledger.live)
+        return f"<AddressSpace {self.side}: {live} live of {len(self.ledger)} blocks>"

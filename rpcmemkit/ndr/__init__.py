@@ -1,0 +1,15 @@
+"""Network Data Representation: the way from memory to stub data and back."""
+
+from rpcmemkit.ndr.aliases import FullPointers
+from rpcmemkit.ndr.marshal import Marshaller
+from rpcmemkit.ndr.unmarshal import Shape, Storage, Unmarshaller, Waiting, existing_string_length
+
+__all__ = [
+    "FullPointers",
+    "Marshaller",
+    "Shape",
+    "Storage",
+    "Unmarshaller",
+    "Waiting",
+    "existing_string_length",
+]

@@ -1,0 +1,54 @@
+"""The translation table of full pointers: which storage each referent id of a call names (C706 chapter 14)."""
+
+from __future__ import annotations
+
+
+class FullPointers:
+    """One side's table for one call. Ids count from 1 and go on counting in the response."""
+
+    __slots__ = ("_addresses", "_ids", "_next", "_seen")
+
+    def __init__(self) -> None:
+        self._ids: dict[int, int] = {}
+        self._addresses: dict[int, int] = {}
+        self._seen: set[int] = set()
+        self._next = 1
+
+    def new_message(self) -> None:
+        """Begin a message: every referent is represented once in each."""
+        self._seen.clear()
+
+    def send(self, address: int) -> tuple[int, bool]:
+        """Return the id of the storage at ``address`` and whether its referent has to follow."""
+        number = self._ids.get(address)
+        if number is None:
+            number = self._next
+            self.bind(number, address)
+        follows = number not in self._seen
+        self._seen.add(number)
+        return number, follows
+
+    def receive(self, number: int) -> int | None:
+        """Return where the referent of ``number`` was put in this message, or ``None`` when it has yet to follow."""
+        return self._addresses[number] if number in self._seen else None
+
+    def known(self, number: int) -> int:
+        """Return the storage that ``number`` named in an earlier message of the call, or 0."""
+        return self._addresses.get(number, 0)
+
+    def bind(self, number: int, address: int) -> None:
+        """Let ``number`` name ``address``."""
+        self._ids[address] = number
+        self._addresses[number] = address
+        self._next = max(self._next, number + 1)
+
+    def arrived(self, number: int, address: int) -> None:
+        """Note that the referent of ``number`` is being put at ``address``."""
+        self.bind(number, address)
+        self._seen.add(number)
+
+    def forget(self, address: int) -> None:
+        """The storage was freed: a later block at the same address is another object (DCE)."""
+        number = self._ids.pop(address, None)
+        if number is not None:
+            self._addresses.pop(number, None)

@@ -1,0 +1,27 @@
+"""Measuring strings in memory."""
+
+from __future__ import annotations
+
+from rpcmemkit.errors import RpcError
+from rpcmemkit.memory import AddressSpace
+from rpcmemkit.plan import ArrayPlan
+
+
+def string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int:
+    """Return the number of characters up to and including the terminator.
+
+    Raises:
+        MemoryFault: the address is not in a live block.
+        RpcError: RPC_X_INVALID_BOUND, there is no terminator in the block.
+    """
+    width = plan.stride
+    start = space.check(address, width, "read of a string")
+    end = start + space.capacity(address)
+    if plan.bound is not None:
+        end = min(end, start + plan.bound * width)
+    at = space.data.find(bytes(width), start, end)
+    while at >= 0 and (at - start) % width:
+        at = space.data.find(bytes(width), at + 1, end)
+    if at < 0:
+        raise RpcError(1734, "the string has no terminator in its storage", rule="string-measures-itself")
+    return (at - start) // width + 1

@@ -1,0 +1,465 @@
+"""Unmarshalling: from stub data to memory, with every count and id treated as hostile.
+
+Where data goes is the business of a :class:`Storage`, which differs between the two stubs; how it gets there is the
+same for both and is written here once. Nothing recurses on data: pointers wait on a stack until their turn.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, NamedTuple, TypeAlias
+
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError
+from rpcmemkit.memory import AddressSpace
+from rpcmemkit.ndr.aliases import FullPointers
+from rpcmemkit.ndr.marshal import BAD_STUB_DATA, INVALID_BOUND, chosen_arm, element_has_place
+from rpcmemkit.ndr.strings import string_length
+from rpcmemkit.plan import (
+    ArrayPlan,
+    BasePlan,
+    Body,
+    OpaquePlan,
+    Plan,
+    Planner,
+    PointerPlan,
+    StructPlan,
+    UnionPlan,
+)
+from rpcmemkit.trace import Path, Span, path_text
+
+
+class Waiting(NamedTuple):
+    """A pointer whose referent has yet to be read.
+
+    ``slot`` is where the pointer lies in memory, ``number`` its referent id, ``existing`` what the pointer held before
+    the message arrived (0 where that means nothing), ``limit`` the elements that its storage had room for.
+    """
+
+    slot: int
+    number: int
+    existing: int
+    plan: PointerPlan
+    scope: int
+    path: Path | None
+    limit: int | None = None
+
+
+Found: TypeAlias = "list[Waiting]"
+
+
+class Shape(NamedTuple):
+    """The counts that precede a referent: its size in elements, and the range sent of a varying array."""
+
+    count: int = 0
+    first: int = 0
+    length: int = 0
+
+
+class Storage:
+    """Where a stub puts what it unmarshals. Subclassed by the client stub and the server stub."""
+
+    keeps_pointers = False
+    """Whether memory held pointers before the message came that have to be honoured (the client's)."""
+
+    def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
+        """Return the address for a referent of ``size`` octets found at ``position``, and whether it is new storage."""
+        raise NotImplementedError
+
+    def existing(self, waiting: Waiting) -> int:
+        """Return the storage that the referent has already, or 0."""
+        return 0
+
+
+class Unmarshaller:
+    """Reads the stub data of one message into one address space."""
+
+    def __init__(
+        self,
+        space: AddressSpace,
+        planner: Planner,
+        aliases: FullPointers,
+        data: bytes,
+        storage: Storage,
+        frame: int,
+        limits: dict[int, int] | None = None,
+    ) -> None:
+        self.space = space
+        self.planner = planner
+        self.aliases = aliases
+        self.data = data
+        self.storage = storage
+        self.frame = frame
+        self.limits = limits or {}
+        self.position = 0
+        self.spans: list[Span] = []
+        self.correlations: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
+        self.tags: list[tuple[UnionPlan, int, int, Path | None]] = []
+        self._order = "big" if planner.big_endian else "little"
+        self._count_size = planner.syntax.count
+        self._id_size = planner.syntax.pointer
+        self._events = space.trace.raw
+        aliases.new_message()
+
+    # --- parameters ---
+
+    def parameter(self, plan: Plan, address: int, name: str, existing: int, new: bool) -> None:
+        """Unmarshal the parameter that lies at ``address`` in the stub's frame.
+
+        Raises:
+            RpcError: the octets do not fit the interface, or storage cannot be had.
+        """
+        path: Path = (None, name)
+        found: Found = []
+        try:
+            if isinstance(plan, PointerPlan) and plan.is_ref:
+                found.append(Waiting(address, 0, existing, plan, self.frame, path, self._limit(plan, self.frame)))
+            elif isinstance(plan, PointerPlan):
+                number = self._id()
+                self.space.set_pointer(address, 0 if not number else existing)
+                limit = self._limit(plan, self.frame)
+                found.append(Waiting(address, number, existing, plan, self.frame, path, limit))
+            else:
+                self._body(plan, address, self.frame, path, found, Shape(), new)
+                found.reverse()
+            self._follow(found)
+        except struct.error:
+            raise RpcError(
+                BAD_STUB_DATA, "the message ends too early", path=path_text(path), rule="bad-data-rejected"
+            ) from None
+
+    def finish(self) -> None:
+        """Check what could only be checked when all parameters were there: sizes sent twice have to agree.
+
+        Raises:
+            RpcError: RPC_X_BAD_STUB_DATA.
+        """
+        for plan, scope, shape, path, new in self.correlations:
+            self._correlate(plan, scope, shape, path, new)
+        for union, tag, scope, path in self.tags:
+            if union.tag_of is not None and union.tag_of(self.space, scope) != tag:
+                raise self._bad("the discriminant differs from the one in switch_is", path)
+
+    def _follow(self, stack: Found) -> None:
+        while stack:
+            waiting = stack.pop()
+            plan = waiting.plan
+            if not waiting.number and not plan.is_ref:
+                continue
+            if plan.is_full:
+                known = self.aliases.receive(waiting.number)
+                if known is not None:
+                    self.space.set_pointer(waiting.slot, known)
+                    continue
+            found: Found = []
+            self._referent(waiting, found)
+            if found:
+                found.reverse()
+                stack += found
+
+    # --- referents ---
+
+    def _referent(self, waiting: Waiting, found: Found) -> None:
+        plan, scope, path = waiting.plan.target, waiting.scope, waiting.path
+        existing = self.storage.existing(waiting)
+        waiting = waiting._replace(existing=existing)
+        shape = self._shape(plan, path)
+        size = self._memory_size(plan, shape)
+        if isinstance(plan, ArrayPlan) and element_has_place(plan) or isinstance(plan, StructPlan | BasePlan):
+            self._align(plan.wire_align)
+        if isinstance(plan, PointerPlan):
+            path = (path, "*") if path else None
+        address, new = self.storage.place(waiting, size, self.position, shape)
+        self.space.set_pointer(waiting.slot, address)
+        if waiting.plan.is_full:
+            self.aliases.arrived(waiting.number, address)
+        if isinstance(plan, ArrayPlan) and plan.body is None:
+            self._elements(plan, address, scope, path, found, shape, new)
+        else:
+            self._body(plan, address, scope, path, found, shape, new)
+
+    def _shape(self, plan: Plan, path: Path | None) -> Shape:
+        """Read the counts in front of a referent."""
+        array = plan.tail if isinstance(plan, StructPlan) else plan
+        if not isinstance(array, ArrayPlan) or array.body is not None:
+            return Shape()
+        count = self._count(array, path) if array.conformant else array.bound or 0
+        if isinstance(plan, ArrayPlan):
+            return self._range(array, count, path)
+        self._justify(array, count if not array.varying else 0, path)
+        return Shape(count, 0, count)
+
+    def _range(self, plan: ArrayPlan, count: int, path: Path | None) -> Shape:
+        """Read the variance of an array whose size is known and check it against that size."""
+        first, length = 0, count
+        if plan.varying:
+            self._align(self._count_size)
+            start = self.position
+            first, length = self._number(self._count_size), self._number(self._count_size)
+            self.spans.append(Span(start, self.position - start, "range", plan, path))
+        if first + length > count:
+            raise RpcError(
+                INVALID_BOUND,
+                f"elements {first} to {first + length - 1} of an array of {count}",
+                path=path_text(path),
+                rule="length-within-size",
+            )
+        self._justify(plan, length, path)
+        if plan.is_string and (first or not length):
+            raise self._bad("a string starts at its first character and has a terminator", path)
+        return Shape(length if plan.measures_itself else count, first, length)
+
+    def _justify(self, plan: ArrayPlan, length: int, path: Path | None) -> None:
+        """Refuse elements that the rest of the message cannot hold, before room is made for them."""
+        if length * max(plan.wire_last, 1) > len(self.data) - self.position:
+            raise self._bad(f"{length} elements announced, fewer follow", path)
+
+    def _memory_size(self, plan: Plan, shape: Shape) -> int:
+        if isinstance(plan, ArrayPlan):
+            return shape.count * plan.stride
+        if isinstance(plan, StructPlan) and plan.tail is not None:
+            return max(plan.size, plan.tail_offset + shape.count * plan.tail.stride)
+        return plan.size
+
+    # --- bodies ---
+
+    def _body(
+        self, plan: Plan, address: int, scope: int, path: Path | None, found: Found, shape: Shape, new: bool
+    ) -> None:
+        if plan.body is not None:
+            self._flat(plan.body, plan, address, scope, path, found, new)
+        elif isinstance(plan, StructPlan):
+            self._struct(plan, address, path, found, shape, new)
+        elif isinstance(plan, ArrayPlan):
+            if not plan.conformant:
+                shape = self._range(plan, plan.bound or 0, path)
+            elif plan.varying:
+                shape = self._range(plan, shape.count, path)
+            self._elements(plan, address, scope, path, found, shape, new)
+        elif isinstance(plan, UnionPlan):
+            self._union(plan, address, scope, path, found, new)
+        else:
+            assert isinstance(plan, OpaquePlan)
+            raise UsageError(f"{path_text(path)}: {plan.type.name} values are not marshalled by this kit")
+
+    def _flat(
+        self, body: Body, plan: Plan, address: int, scope: int, path: Path | None, found: Found, new: bool
+    ) -> None:
+        """Move a body of fixed layout by its fused conversion."""
+        space = self.space
+        start = self.position + -self.position % body.wire_align
+        values = body.wire.unpack_from(self.data, start)
+        self.position = start + body.wire.size
+        if body.checks:
+            self._check(body, values, path)
+        size = body.memory.size
+        offset = space.check(address, size, "written by the stub")
+        waiting = self._pointers(body, address, offset, scope, path, start, new) if body.slots else None
+        if body.dense:
+            space.data[offset : offset + size] = self.data[start : start + size]
+        else:
+            body.memory.pack_into(space.data, offset, *values)
+        self._events.append(
+            ("unmarshal", space.side, "stub", address, size, "", (start, body.wire.size, "body", plan, path, 1))
+        )
+        if waiting:
+            found += waiting
+
+    def _pointers(
+        self, body: Body, address: int, offset: int, scope: int, path: Path | None, start: int, new: bool
+    ) -> Found:
+        """Read the ids of a body, and what its pointers held before it is overwritten."""
+        numbers = iter(body.wire_ids.unpack_from(self.data, start))
+        honoured = self.storage.keeps_pointers and not new
+        held = body.memory_pointers.unpack_from(self.space.data, offset) if honoured else None
+        found: Found = []
+        for index, slot in enumerate(body.slots):
+            number = next(numbers) if slot.has_id else 0
+            plan = slot.plan
+            if not number and not plan.is_ref:
+                continue
+            within = scope if slot.scope is None else address + slot.scope
+            existing = held[index] if held else 0
+            limit = self._limit(plan, within) if existing else None
+            where = (path, slot.name) if slot.name else path
+            found.append(Waiting(address + slot.offset, number, existing, plan, within, where, limit))
+        return found
+
+    def _limit(self, plan: PointerPlan, scope: int) -> int | None:
+        """Return how many elements the existing storage of a sized pointer has room for, from the old size."""
+        target = plan.target
+        if not isinstance(target, ArrayPlan) or target.size_of is None:
+            return None
+        if scope == self.frame:
+            return self.limits.get(id(target))
+        try:
+            return target.count(self.space, scope)
+        except (RpcError, MemoryFault):
+            return None
+
+    def _check(self, body: Body, values: tuple[Any, ...], path: Path | None) -> None:
+        for check in body.checks:
+            for value in values[check.first : check.stop]:
+                if not check.low <= value <= check.high:
+                    raise RpcError(
+                        check.status,
+                        f"{value} is not in {check.low} … {check.high}",
+                        path=path_text(path),
+                        rule="range-checked" if not check.both_ways else "enum-fits-16-bits",
+                    )
+
+    def _struct(
+        self, plan: StructPlan, address: int, path: Path | None, found: Found, shape: Shape, new: bool
+    ) -> None:
+        self._align(plan.wire_align)
+        for offset, body, piece, name in plan.pieces:
+            if body is not None:
+                self._flat(body, plan, address + offset, address, path, found, new)
+            else:
+                assert piece is not None
+                self._body(piece, address + offset, address, (path, "." + name), found, shape, new)
+        if self.planner.syntax.padded:
+            self._align(plan.wire_align)
+        if plan.tail is not None and plan.tail_scope == 0:
+            self._correlate(plan.tail, address, shape, path, new)
+
+    def _union(
+        self, plan: UnionPlan, address: int, scope: int, path: Path | None, found: Found, new: bool
+    ) -> None:
+        if plan.aligns_arms > 1:
+            self._align(plan.wire_align)
+        self._align(plan.tag.wire_size)
+        start = self.position
+        raw = self._take(plan.tag.wire_size)
+        tag = int.from_bytes(raw, self._order, signed=plan.tag.wire_code in "bhiq")  # type: ignore[arg-type]
+        self.spans.append(Span(start, plan.tag.wire_size, "tag", plan, path))
+        arm = chosen_arm(plan, tag, path)
+        if plan.tag_of is None:
+            self.space.write(address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
+        elif scope == self.frame:
+            self.tags.append((plan, tag, scope, path))
+        elif plan.tag_of(self.space, scope) != tag:
+            raise self._bad("the discriminant differs from the one in switch_is", path)
+        self._align(plan.aligns_arms)
+        if arm.plan is not None:
+            at = address + plan.arms_offset
+            self._body(arm.plan, at, scope, (path, "." + arm.name), found, Shape(), new)
+
+    # --- arrays ---
+
+    def _elements(
+        self, plan: ArrayPlan, address: int, scope: int, path: Path | None, found: Found, shape: Shape, new: bool
+    ) -> None:
+        if scope == self.frame:
+            self.correlations.append((plan, scope, shape, path, new))
+        elif not plan.slots_have_ids:
+            self._correlate(plan, scope, shape, path, new)
+        if new and plan.varying and not plan.is_string:
+            size = shape.count * plan.stride
+            start = self.space.check(address, size, "written by the stub")
+            self.space.data[start : start + size] = bytes(size)
+        if element_has_place(plan):
+            self._align(plan.wire_align)
+        if not shape.length:
+            return
+        at = address + shape.first * plan.stride
+        element = plan.element
+        if isinstance(element, BasePlan) or (element.body is not None and not element.body.slots):
+            self._run(plan, at, shape.length, path)
+        else:
+            for index in range(shape.length):
+                name = (path, f"[{shape.first + index}]")
+                self._body(element, at + index * plan.stride, scope, name, found, Shape(), new)
+        if plan.is_string:
+            self._check_terminator(plan, at, shape.length, path)
+
+    def _run(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:
+        """Move elements without pointers: as one block, or by one conversion each."""
+        body = plan.element.body
+        assert body is not None
+        self._align(body.wire_align)
+        start, size = self.position, length * plan.stride
+        wire_size = (length - 1) * plan.wire_stride + plan.wire_last
+        raw = self._take(wire_size)
+        offset = self.space.check(address, size, "written by the stub")
+        if body.dense and plan.stride == plan.wire_stride:
+            self.space.data[offset : offset + size] = raw
+        else:
+            padded = raw + bytes(plan.wire_stride - plan.wire_last)
+            rows = list(plan.wire_element.iter_unpack(padded))
+            if body.checks:
+                for row in rows:
+                    self._check(body, row, path)
+            pack = body.memory.pack
+            self.space.data[offset : offset + size] = b"".join([pack(*row) for row in rows])
+        self._events.append(
+            ("unmarshal", self.space.side, "stub", address, size, "", (start, wire_size, "elements", plan, path, length))
+        )
+
+    def _check_terminator(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:
+        last = self.space.read(address + (length - 1) * plan.stride, plan.stride)
+        if any(last):
+            raise RpcError(
+                BAD_STUB_DATA, "the string is not terminated", path=path_text(path), rule="string-terminated"
+            )
+
+    def _correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
+        """Sizes and lengths travel twice, as value and as count: a receiver that trusts the value needs both to agree.
+
+        A client that had the storage before may get fewer elements than its own variable says.
+        """
+        receives_request = not self.storage.keeps_pointers
+        if plan.size_of is None or not (receives_request or new):
+            count = shape.count
+        else:
+            count = plan.count(self.space, scope)
+        if count != shape.count:
+            raise self._bad(f"{shape.count} elements, but the size attribute says {count}", path)
+        if receives_request and plan.varying and not plan.is_string:
+            first, length = plan.range(self.space, scope, count)
+            if (first, length) != (shape.first, shape.length):
+                raise self._bad(f"{shape.length} elements, but the length attribute says {length}", path)
+
+    # --- small things ---
+
+    def _align(self, alignment: int) -> None:
+        self.position += -self.position % alignment
+
+    def _take(self, size: int) -> bytes:
+        data = self.data[self.position : self.position + size]
+        if len(data) != size:
+            raise struct.error
+        self.position += size
+        return data
+
+    def _number(self, size: int) -> int:
+        return int.from_bytes(self._take(size), self._order)  # type: ignore[arg-type]
+
+    def _id(self) -> int:
+        self._align(self._id_size)
+        start = self.position
+        number = self._number(self._id_size)
+        self.spans.append(Span(start, self._id_size, "id", None, None))
+        return number
+
+    def _count(self, plan: ArrayPlan, path: Path | None) -> int:
+        self._align(self._count_size)
+        start = self.position
+        count = self._number(self._count_size)
+        self.spans.append(Span(start, self._count_size, "size", plan, path))
+        if plan.type.count_range and not plan.type.count_range[0] <= count <= plan.type.count_range[1]:
+            low, high = plan.type.count_range
+            raise RpcError(
+                INVALID_BOUND, f"{count} is not in {low} … {high}", path=path_text(path), rule="range-checked"
+            )
+        return count
+
+    def _bad(self, why: str, path: Path | None) -> RpcError:
+        return RpcError(BAD_STUB_DATA, why, path=path_text(path), rule="bad-data-rejected")
+
+
+def existing_string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int | None:
+    """Return the room that a string takes now, or ``None`` when nothing is terminated there."""
+    try:
+        return string_length(space, plan, address)
+    except (RpcError, MemoryFault):
+        return None

@@ -1,0 +1,157 @@
+"""Reading typed memory back as plain values, with the identity of storage kept.
+
+Storage that a pointer names appears where it is first met; later pointers to it are ``{"$alias": label}``. On the
+client, storage from before the call is ``{"$label": L, "$value": V}`` and new storage ``{"$new": true, "$value": V}``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from struct import iter_unpack
+from typing import Any
+
+from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.memory import AddressSpace
+from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.types import Base
+from rpcmemkit.values import Labels, python_scalar, python_text
+from rpcmemkit.walk import Place, pointers_in, referent
+
+
+class Reader:
+    """Reads values of one side at one moment. Without ``labels`` storage is shown bare unless it is aliased."""
+
+    def __init__(self, space: AddressSpace, labels: Labels | None = None) -> None:
+        self.space = space
+        self.labels = labels
+        self._names = dict(labels.names) if labels else {}
+        self._met: dict[int, str] = {}
+        self._references: Counter[int] = Counter()
+        self._order: dict[int, int] = {}
+
+    def read(self, places: Mapping[str, Place]) -> dict[str, Any]:
+        """Return the values at the given places by name. Memory that cannot be read is ``{"$fault": why}``."""
+        self._count(places.values())
+        result: dict[str, Any] = {}
+        pending: list[tuple[Place, Any, Any]] = [(place, result, name) for name, place in places.items()]
+        pending.reverse()
+        while pending:
+            place, holder, key = pending.pop()
+            try:
+                holder[key], more = self._value(place)
+            except (MemoryFault, RpcError) as fault:
+                holder[key], more = {"$fault": str(fault)}, []
+            pending += reversed(more)
+        return result
+
+    def _count(self, places: Iterable[Place]) -> None:
+        """Count how often each piece of storage is named, and number it in the order it is met."""
+        stack = [pointer for place in reversed(list(places)) for pointer in reversed(_pointers(self.space, place))]
+        while stack:
+            try:
+                target = referent(self.space, stack.pop())
+            except MemoryFault:
+                continue
+            if target is None:
+                continue
+            self._references[target.address] += 1
+            if self._references[target.address] == 1:
+                if target.address not in self._names:
+                    self._order[target.address] = len(self._order) + 1
+                if self.space.capacity(target.address):
+                    stack += reversed(_pointers(self.space, target))
+
+    def _value(self, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
+        match place.plan:
+            case BasePlan() as plan:
+                return python_scalar(plan, self.space.read(place.address, plan.size)), []
+            case PointerPlan():
+                return self._pointer(place)
+            case StructPlan() as plan:
+                holder: dict[str, Any] = {}
+                members = [
+                    (Place(m.plan, place.address + m.offset, place.address, (place.path, "." + m.name)), holder, m.name)
+                    for m in plan.members
+                ]
+                return holder, members
+            case ArrayPlan() as plan:
+                return self._array(plan, place)
+            case UnionPlan() as plan:
+                return self._union(plan, place)
+        return self.space.pointer_at(place.address), []
+
+    def _pointer(self, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
+        target = referent(self.space, place)
+        if target is None:
+            return None, []
+        if target.address in self._met:
+            return {"$alias": self._met[target.address]}, []
+        wrapper = self._wrapper(target.address)
+        self._met[target.address] = str(wrapper.get("$label", f"unnamed{len(self._met)}"))
+        if not wrapper:
+            inner, more = self._value(target)
+            return inner, more
+        return wrapper, [(target, wrapper, "$value")]
+
+    def _wrapper(self, address: int) -> dict[str, Any]:
+        known = self._names.get(address)
+        if known is not None:
+            return {"$label": known}
+        shared = self._references[address] > 1
+        if self.labels is None:
+            return {"$label": f"s{self._order[address]}"} if shared else {}
+        return {"$new": True, "$label": f"fresh{self._order[address]}"} if shared else {"$new": True}
+
+    def _array(self, plan: ArrayPlan, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
+        room = self.space.capacity(place.address) // max(plan.stride, 1)
+        if plan.is_string:
+            limit = room if plan.bound is None else min(plan.bound, room)
+            return python_text(plan, self.space.read(place.address, limit * plan.stride)), []
+        count = min(plan.count(self.space, place.scope), room)
+        if self.labels is None and plan.varying:
+            first, length = plan.range(self.space, place.scope, count)
+            if first + length < count:
+                holder: dict[str, Any] = {"$allocated": count}
+                holder["$elements"], more = self._elements(plan, place, first + length)
+                return holder, more
+        return self._elements(plan, place, count)
+
+    def _elements(
+        self, plan: ArrayPlan, place: Place, count: int
+    ) -> tuple[Any, list[tuple[Place, Any, Any]]]:
+        element = plan.element
+        if isinstance(element, BasePlan):
+            data = self.space.read(place.address, count * plan.stride)
+            octets = isinstance(element.type, Base) and element.type.name == "byte"
+            if octets or plan.is_text:
+                return python_text(plan, data), []
+            if isinstance(element.type, Base) and element.type.code != "?":
+                return [value for (value,) in iter_unpack(element.value.format, data)], []
+            size = element.size
+            return [python_scalar(element, data[i : i + size]) for i in range(0, len(data), size)], []
+        values: list[Any] = [None] * count
+        return values, [
+            (
+                Place(element, place.address + i * plan.stride, place.scope, (place.path, f"[{i}]")),
+                values,
+                i,
+            )
+            for i in range(count)
+        ]
+
+    def _union(self, plan: UnionPlan, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
+        tag = plan.discriminant(self.space, place.address, place.scope)
+        arm = plan.arm(tag)
+        case: Any = tag if tag in plan.arms else "default"
+        if isinstance(plan.tag.type, Base) and case != "default":
+            case = python_scalar(plan.tag, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
+        holder: dict[str, Any] = {"$case": case}
+        if arm is None or arm.plan is None:
+            return holder, []
+        at = place.address + plan.arms_offset
+        return holder, [(Place(arm.plan, at, place.scope, (place.path, "." + arm.name)), holder, "$value")]
+
+
+def _pointers(space: AddressSpace, place: Place) -> list[Place]:
+    return [place] if isinstance(place.plan, PointerPlan) else pointers_in(space, place)

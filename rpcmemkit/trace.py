@@ -1,0 +1,133 @@
+"""The record of a call: what happened to memory and to the messages, in order.
+
+Stubs, allocators and views append :class:`Event` tuples; everything that is said about a call afterwards,
+audits, pictures, tables and JSON, is a pure function of the :class:`Trace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from rpcmemkit.memory import Image
+
+Path: TypeAlias = "tuple[Path | None, str]"
+"""Where data lives, as a chain from the leaf up: ``(path of the owner, ".left")``. Cheap to extend, printed late."""
+
+
+def path_text(path: Path | None) -> str:
+    """Return a path as the scenario format writes it, for example ``root.left`` or ``*first.next``.
+
+    A ``"*"`` in the chain is the next level of a pointer to a pointer; it is written in front.
+    """
+    parts: list[str] = []
+    while path is not None:
+        path, part = path
+        parts.append(part)
+    stars = parts.count("*")
+    return "*" * stars + "".join(part for part in reversed(parts) if part != "*")
+
+
+class Event(NamedTuple):
+    """One thing that happened.
+
+    ``kind``
+        ``allocate``, ``free``, ``mark`` (freed for later), ``marshal`` (memory read into a message), ``unmarshal``
+        (message written into memory), ``reuse`` (a referent left in the receive buffer), ``read``, ``write``,
+        ``fault``, ``raise``, ``phase``.
+    ``side``, ``actor``
+        ``client`` or ``server``; ``application``, ``stub`` or ``routine``.
+    ``address``, ``size``
+        the memory concerned, in octets.
+    ``rule``
+        the id of the rule that caused it (:mod:`rpcmemkit.rules`), or an empty string.
+    ``detail``
+        by kind: the allocator's name, the fault's text, or the :class:`Span` of a message.
+    """
+
+    kind: str
+    side: str
+    actor: str
+    address: int
+    size: int
+    rule: str
+    detail: Any = None
+
+
+class Span(NamedTuple):
+    """A run of octets in a message and the plan that shaped it.
+
+    ``part`` is ``body``, ``size`` (maximum count), ``range`` (offset and actual count), ``id`` (referent id) or ``tag``.
+    """
+
+    offset: int
+    size: int
+    part: str
+    plan: Any
+    path: Path | None
+    count: int = 1
+
+
+@dataclass(slots=True)
+class Message:
+    """The stub data of one direction, without the protocol header."""
+
+    direction: str
+    data: bytes
+    spans: list[Span] = field(default_factory=list)
+    big_endian: bool = False
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The memory of one side at one moment of the call: ``before``, ``entry``, ``exit`` or ``after``.
+
+    ``event`` is the number of events before it, ``frame`` the address of the argument frame.
+    """
+
+    moment: str
+    event: int
+    image: Image
+    frame: int
+
+
+class Trace:
+    """Everything that happened during one call, in order."""
+
+    __slots__ = ("_events", "messages", "procedure", "snapshots", "status", "status_origin")
+
+    def __init__(self, procedure: str = "") -> None:
+        self.procedure = procedure
+        self._events: list[tuple[Any, ...]] = []
+        self.messages: dict[str, Message] = {}
+        self.snapshots: dict[str, Snapshot] = {}
+        self.status = 0
+        self.status_origin = ""
+
+    def add(
+        self, kind: str, side: str, actor: str, address: int, size: int, rule: str = "", detail: Any = None
+    ) -> None:
+        """Append one event. Hot code appends the bare tuple to :attr:`raw` instead."""
+        self._events.append((kind, side, actor, address, size, rule, detail))
+
+    @property
+    def raw(self) -> list[tuple[Any, ...]]:
+        """The events as bare tuples in :class:`Event` order."""
+        return self._events
+
+    def __iter__(self) -> Iterator[Event]:
+        return map(Event._make, self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def select(self, *kinds: str, side: str | None = None, actor: str | None = None) -> Iterator[Event]:
+        """Yield the events of the given kinds, of one side and one actor where these are given."""
+        for event in self:
+            if event.kind in kinds and side in (None, event.side) and actor in (None, event.actor):
+                yield event
+
+    def __repr__(self) -> str:
+        return f"<Trace of {self.procedure}: {len(self)} events>"

@@ -1,0 +1,296 @@
+"""The resolved types of an interface: what the IDL and ACF text mean, with every default applied.
+
+These classes only describe. Sizes and wire formats are compiled from them in :mod:`rpcmemkit.plan`.
+All of them compare by identity: a structure may contain itself through a pointer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+# --- expressions in size_is, length_is, switch_is … -------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A number known when the interface is compiled."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A parameter of the same procedure, or a member of the same structure."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """``op`` is one of ``* - + ~ !``; ``*`` reads what a pointer names."""
+
+    op: str
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """``op`` is a C binary operator, with C's meaning on integers."""
+
+    op: str
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """``test ? yes : no``."""
+
+    test: Expr
+    yes: Expr
+    no: Expr
+
+
+Expr: TypeAlias = Const | Name | Unary | Binary | Conditional
+
+# --- types ------------------------------------------------------------------------------------
+
+
+class PointerKind(str, Enum):
+    """The three pointer attributes of MIDL (three-pointer-types.md)."""
+
+    REF = "ref"
+    UNIQUE = "unique"
+    FULL = "ptr"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base type. ``code`` is its :mod:`struct` letter, ``size`` its octets on the NDR 2.0 wire.
+
+    ``text`` marks characters, shown as text; ``pointer_sized`` marks ``__int3264``, as wide in memory as a pointer.
+    """
+
+    name: str
+    code: str
+    size: int
+    text: bool = False
+    pointer_sized: bool = False
+
+
+BASES: Mapping[str, Base] = {
+    base.name: base
+    for base in (
+        Base("boolean", "?", 1),
+        Base("byte", "B", 1),
+        Base("char", "B", 1, text=True),
+        Base("unsigned char", "B", 1, text=True),
+        Base("signed char", "b", 1),
+        Base("wchar_t", "H", 2, text=True),
+        Base("small", "b", 1),
+        Base("unsigned small", "B", 1),
+        Base("short", "h", 2),
+        Base("unsigned short", "H", 2),
+        Base("long", "i", 4),
+        Base("unsigned long", "I", 4),
+        Base("hyper", "q", 8),
+        Base("unsigned hyper", "Q", 8),
+        Base("__int3264", "i", 4, pointer_sized=True),
+        Base("unsigned __int3264", "I", 4, pointer_sized=True),
+        Base("float", "f", 4),
+        Base("double", "d", 8),
+        Base("error_status_t", "I", 4),
+    )
+}
+
+
+@dataclass(eq=False, slots=True)
+class EnumType:
+    """An enumeration: 4 octets in memory, on the wire 2 (values 0 to 32767), or 4 with ``v1_enum``."""
+
+    name: str
+    labels: dict[str, int]
+    v1: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Ranged:
+    """An integer that must lie between ``low`` and ``high``, both included ([range])."""
+
+    target: Base | EnumType
+    low: int
+    high: int
+
+
+@dataclass(eq=False, slots=True)
+class Pointer:
+    """A pointer with its final attribute; the booleans come from ACF (or IDL) memory attributes."""
+
+    target: Type
+    kind: PointerKind
+    all_nodes: bool = False
+    dont_free: bool = False
+    force_allocate: bool = False
+    ignore: bool = False
+    partial_ignore: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Array:
+    """An array. A sized pointer (``[size_is(n)] long *p``) is a :class:`Pointer` to one of these.
+
+    ``bound`` is the declared number of elements, ``None`` for a conformant array, whose number ``size`` gives
+    (``max_is(m)`` arrives here as ``m + 1``). ``length`` and ``first`` give the transmitted range
+    (``last_is(l)`` arrives as ``l - first + 1``). A ``string`` measures its own length; without ``bound`` and
+    ``size`` it measures its size too. ``count_range`` is [range] on conformant data.
+    """
+
+    element: Type
+    bound: int | None = None
+    size: Expr | None = None
+    length: Expr | None = None
+    first: Expr | None = None
+    string: bool = False
+    count_range: tuple[int, int] | None = None
+
+    @property
+    def conformant(self) -> bool:
+        return self.bound is None
+
+    @property
+    def varying(self) -> bool:
+        return self.string or self.length is not None or self.first is not None
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """A structure member, or what a union arm holds."""
+
+    name: str
+    type: Type
+
+
+@dataclass(eq=False, slots=True)
+class Struct:
+    """A structure; ``pack`` is the packing level in octets, or ``None`` for natural alignment."""
+
+    name: str
+    members: list[Member] = field(default_factory=list)
+    pack: int | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Arm:
+    """A union arm: ``labels`` are its case values (empty for the default arm), ``member`` is ``None`` if empty."""
+
+    labels: tuple[int, ...]
+    member: Member | None
+    default: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Union:
+    """A non-encapsulated union. Where it is used, :class:`Switched` says what selects its arm."""
+
+    name: str
+    switch: Base | EnumType
+    arms: list[Arm] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Switched:
+    """A union together with its ``switch_is`` expression."""
+
+    union: Union
+    switch_is: Expr
+
+
+@dataclass(eq=False, slots=True)
+class EncapsulatedUnion:
+    """``union switch (T tag) u { … }``: in memory a structure of the tag and the union."""
+
+    name: str
+    tag: str
+    union_name: str
+    union: Union
+
+
+@dataclass(eq=False, slots=True)
+class ContextHandle:
+    """A context handle: 20 octets on the wire, a pointer-sized token in memory."""
+
+    name: str
+
+
+@dataclass(eq=False, slots=True)
+class Opaque:
+    """A type that is understood but not marshalled here: interface pointers, pipes, handles, void, functions.
+
+    ``what`` is one of ``void``, ``handle``, ``interface``, ``pipe``, ``function``, ``user_marshal``, ``safearray``.
+    """
+
+    what: str
+    name: str
+    element: Type | None = None
+
+
+Type: TypeAlias = (
+    Base
+    | EnumType
+    | Ranged
+    | Pointer
+    | Array
+    | Struct
+    | Union
+    | Switched
+    | EncapsulatedUnion
+    | ContextHandle
+    | Opaque
+)
+
+# --- interfaces -------------------------------------------------------------------------------
+
+
+@dataclass(eq=False, slots=True)
+class Parameter:
+    """A parameter as the stub sees it: an array parameter has already become a pointer to the array.
+
+    ``attributes`` holds every other IDL and ACF attribute by name (``byte_count``, ``comm_status``, …).
+    """
+
+    name: str
+    type: Type
+    is_in: bool
+    is_out: bool
+    declaration: str = ""
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class Procedure:
+    """A remote procedure; ``result`` is ``None`` for ``void``."""
+
+    name: str
+    opnum: int
+    parameters: list[Parameter]
+    result: Type | None
+    declaration: str = ""
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class Interface:
+    """An interface after IDL and ACF were read together."""
+
+    name: str
+    uuid: str | None
+    version: tuple[int, int]
+    procedures: dict[str, Procedure]
+    types: dict[str, Type]
+    constants: dict[str, object] = field(default_factory=dict)
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    is_object: bool = False
+    osf: bool = False

@@ -1,0 +1,334 @@
+"""Python values and memory: writing the one into the other, and reading it back.
+
+A value is written as the scenario format has it: numbers, text, lists, maps by member name, ``None`` for a null
+pointer, and where a pointer is declared, the value of new storage that the pointer shall name. The special maps
+``{"$label": L, "$value": V}``, ``{"$alias": L}``, ``{"$allocated": N, "$elements": [...]}``, ``{"$hex": "00ff"}`` and
+``{"$case": SELECTOR, "$value": V}`` mean what they mean there. The same dict or list given twice is one piece of
+storage: that is how Python says aliasing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rpcmemkit.errors import UsageError
+from rpcmemkit.memory import AddressSpace
+from rpcmemkit.plan import ArrayPlan, BasePlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.trace import Path, path_text
+from rpcmemkit.types import Base, EnumType
+from rpcmemkit.walk import Place
+
+
+class Labels:
+    """The names that a program's storage has been given: each address has one, each label is unique."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[str, int] = {}
+        self.names: dict[int, str] = {}
+        self.plans: dict[int, tuple[Plan, int]] = {}
+
+    def add(self, label: str, place: Place) -> None:
+        """Name the storage at a place.
+
+        Raises:
+            UsageError: the label is taken by other storage.
+        """
+        if self.addresses.get(label, place.address) != place.address:
+            raise UsageError(f"the label {label!r} is used twice")
+        self.addresses[label] = place.address
+        self.names.setdefault(place.address, label)
+        self.plans[place.address] = (place.plan, place.scope)
+
+    def copy(self) -> Labels:
+        """Return the labels as they are now."""
+        twin = Labels()
+        twin.addresses, twin.names, twin.plans = dict(self.addresses), dict(self.names), dict(self.plans)
+        return twin
+
+    def unused(self, label: str) -> str:
+        """Return ``label``, with ``#2``, ``#3`` … behind it when it is taken."""
+        number, free = 2, label
+        while free in self.addresses:
+            number, free = number + 1, f"{label}#{number}"
+        return free
+
+
+Allocate = Callable[[int], int]
+
+
+class Writer:
+    """Writes Python values into typed memory, allocating the storage that pointers ask for."""
+
+    def __init__(
+        self, space: AddressSpace, allocate: Allocate, labels: Labels | None = None, suffix: str = ""
+    ) -> None:
+        self.space = space
+        self.allocate = allocate
+        self.labels = labels
+        self.suffix = suffix
+        self._storage: dict[tuple[int, int], tuple[Any, int]] = {}
+        self._aliases: list[tuple[int, str, str]] = []
+
+    def write(self, place: Place, value: Any) -> None:
+        """Write ``value`` at ``place``.
+
+        Raises:
+            UsageError: the value does not fit the type; the message names the path and what was expected.
+        """
+        pending: list[tuple[Place, Any]] = [(place, value)]
+        while pending:
+            here, item = pending.pop()
+            pending += reversed(self._write_one(here, item))
+
+    def finish(self) -> None:
+        """Resolve aliases to storage that was described after them.
+
+        Raises:
+            UsageError: an alias names no label.
+        """
+        for address, label, where in self._aliases:
+            self.space.set_pointer(address, self._address_of(label, where))
+        self._aliases.clear()
+
+    def _write_one(self, place: Place, value: Any) -> list[tuple[Place, Any]]:
+        match place.plan:
+            case BasePlan() as plan:
+                self._base(plan, place, value)
+                return []
+            case PointerPlan() as plan:
+                return self._pointer(plan, place, value)
+            case StructPlan() as plan:
+                return self._struct(plan, place, value)
+            case ArrayPlan() as plan:
+                return self._array(plan, place, value)
+            case UnionPlan() as plan:
+                return self._union(plan, place, value)
+        if value is not None:
+            raise self._wrong(place, value, "nothing: the kit does not marshal this type")
+        return []
+
+    # --- single values ---
+
+    def _base(self, plan: BasePlan, place: Place, value: Any) -> None:
+        try:
+            data = plan.value.pack(scalar(plan, value))
+        except (ValueError, TypeError, OverflowError, UnicodeError) as error:
+            raise self._wrong(place, value, f"a value of type {plan.type.name}") from error
+        except Exception as error:  # struct.error has no other base class
+            raise self._wrong(place, value, f"a value that fits {plan.type.name}") from error
+        self.space.write(place.address, data)
+
+    def _pointer(self, plan: PointerPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
+        label = None
+        if isinstance(value, Mapping) and "$alias" in value:
+            return self._alias(place, str(value["$alias"]))
+        if isinstance(value, Mapping) and "$label" in value:
+            label, value = str(value["$label"]), value.get("$value")
+            if value is None and not isinstance(plan.target, PointerPlan):
+                raise self._wrong(place, value, "a value for the labelled storage")
+        elif value is None:
+            self.space.set_pointer(place.address, 0)
+            return []
+        if isinstance(value, Place):
+            self.space.set_pointer(place.address, value.address)
+            return []
+        key = (id(value), id(plan.target))
+        known = self._storage.get(key) if isinstance(value, dict | list) else None
+        if known:
+            self.space.set_pointer(place.address, known[1])
+            return []
+        address = self.allocate(storage_size(plan.target, value, place.path))
+        self.space.set_pointer(place.address, address)
+        if not address:
+            raise MemoryError
+        if isinstance(value, dict | list):
+            self._storage[key] = (value, address)
+        path = (place.path, "*") if isinstance(plan.target, PointerPlan) else place.path
+        target = Place(plan.target, address, place.scope, path)
+        self._name(target._replace(path=place.path), label)
+        return [(target, value)]
+
+    def _name(self, target: Place, label: str | None) -> None:
+        if self.labels is not None:
+            self.labels.add(label or self.labels.unused(path_text(target.path) + self.suffix), target)
+
+    def _alias(self, place: Place, label: str) -> list[tuple[Place, Any]]:
+        if self.labels is None or label not in self.labels.addresses:
+            self._aliases.append((place.address, label, path_text(place.path)))
+        else:
+            self.space.set_pointer(place.address, self.labels.addresses[label])
+        return []
+
+    def _address_of(self, label: str, where: str) -> int:
+        known = self.labels.addresses if self.labels else {}
+        if label not in known:
+            raise UsageError(f"{where}: $alias {label!r} names no storage{_meant(label, known)}")
+        return known[label]
+
+    # --- compound values ---
+
+    def _struct(self, plan: StructPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
+        if not isinstance(value, Mapping):
+            raise self._wrong(place, value, "a map of members")
+        work = []
+        for name, item in value.items():
+            member = plan.by_name.get(str(name))
+            if member is None:
+                where = path_text(place.path)
+                raise UsageError(f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), plan.by_name)}")
+            path = (place.path, "." + member.name)
+            work.append((Place(member.plan, place.address + member.offset, place.address, path), item))
+        return work
+
+    def _array(self, plan: ArrayPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
+        items = elements_of(plan, value, place.path)
+        if isinstance(items, bytes):
+            self.space.write(place.address, items)
+            return []
+        return [
+            (
+                Place(
+                    plan.element,
+                    place.address + index * plan.stride,
+                    place.scope,
+                    (place.path, f"[{index}]"),
+                ),
+                item,
+            )
+            for index, item in enumerate(items)
+        ]
+
+    def _union(self, plan: UnionPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
+        if not isinstance(value, Mapping) or "$case" not in value:
+            raise self._wrong(place, value, "{$case: SELECTOR, $value: …}")
+        tag = self._selector(plan, place, value["$case"])
+        if plan.tag_of is None:
+            self.space.write(
+                place.address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0)
+            )
+        arm = plan.arm(tag)
+        if arm is None:
+            raise self._wrong(place, value, f"a $case among {sorted(plan.arms)}")
+        if arm.plan is None or "$value" not in value:
+            return []
+        at = place.address + plan.arms_offset
+        return [(Place(arm.plan, at, place.scope, (place.path, "." + arm.name)), value["$value"])]
+
+    def _selector(self, plan: UnionPlan, place: Place, case: Any) -> int:
+        if case == "default":
+            if plan.tag_of is not None:
+                return plan.tag_of(self.space, place.scope)
+            return next(number for number in range(len(plan.arms) + 1) if number not in plan.arms)
+        try:
+            return int(scalar(plan.tag, case))
+        except (ValueError, TypeError) as error:
+            raise self._wrong(place, case, "a case label of the union") from error
+
+    def _wrong(self, place: Place, value: Any, expected: str) -> UsageError:
+        shown = repr(value)
+        shown = shown if len(shown) < 60 else shown[:57] + "…"
+        return UsageError(f"{path_text(place.path)}: expected {expected}, got {shown}")
+
+
+def _meant(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known) or 'none'}"
+
+
+def scalar(plan: BasePlan, value: Any) -> int | float:
+    """Return the number that stands for a scalar in memory.
+
+    Raises:
+        ValueError, TypeError: the value is of another kind.
+    """
+    type_ = plan.type
+    if isinstance(type_, EnumType):
+        return _enumerator(type_, value)
+    if type_.text and isinstance(value, str):
+        return ord(value.encode("latin-1") if type_.size == 1 else value)
+    if type_.code in "fd":
+        return float(value)
+    if isinstance(value, str):
+        return int(value, 0)
+    if isinstance(value, float):
+        raise TypeError(value)
+    return int(value)
+
+
+def _enumerator(type_: EnumType, value: Any) -> int:
+    if isinstance(value, str) and value in type_.labels:
+        return type_.labels[value]
+    return int(value, 0) if isinstance(value, str) else int(value)
+
+
+def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes | Sequence[Any]:
+    """Return the octets of a character array, or the elements of another one."""
+    if isinstance(value, Mapping) and "$elements" in value:
+        value = value["$elements"]
+    if isinstance(value, Mapping) and "$hex" in value:
+        return bytes.fromhex(str(value["$hex"]))
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if plan.is_text and not isinstance(value, list | tuple):
+        encoded = str(value).encode("latin-1" if plan.stride == 1 else "utf-16-le", "replace")
+        terminated = encoded + bytes(plan.stride) if plan.is_string else encoded
+        return terminated if plan.bound is None else terminated[: plan.bound * plan.stride]
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise UsageError(f"{path_text(path)}: expected a list of elements, got {value!r}")
+    if plan.bound is not None and len(value) > plan.bound:
+        raise UsageError(f"{path_text(path)}: {len(value)} elements for an array of {plan.bound}")
+    return value
+
+
+def element_count(plan: ArrayPlan, value: Any, path: Path | None = None) -> int:
+    """Return for how many elements storage is needed to hold a value."""
+    if plan.bound is not None:
+        return plan.bound
+    items = elements_of(plan, value, path)
+    given = len(items) // plan.stride if isinstance(items, bytes) else len(items)
+    if isinstance(value, Mapping) and "$allocated" in value:
+        return max(int(value["$allocated"]), given)
+    return given
+
+
+def storage_size(plan: Plan, value: Any, path: Path | None = None) -> int:
+    """Return the octets of storage that a value of this type needs."""
+    if isinstance(plan, ArrayPlan):
+        return element_count(plan, value, path) * plan.stride
+    if isinstance(plan, StructPlan) and plan.tail is not None:
+        inner: Any = value
+        scope, name = plan, ""
+        while isinstance(inner, Mapping):
+            name, last = scope.members[-1].name, scope.members[-1].plan
+            inner = inner.get(name, [])
+            if not isinstance(last, StructPlan):
+                break
+            scope = last
+        count = element_count(plan.tail, inner, path)
+        return max(plan.size, plan.tail_offset + count * plan.tail.stride)
+    return plan.size
+
+
+def python_scalar(plan: BasePlan, data: bytes) -> Any:
+    """Return the Python value of a scalar: numbers as numbers, booleans as booleans, characters as text."""
+    number = plan.value.unpack(data)[0]
+    if isinstance(plan.type, Base):
+        if plan.type.code == "?":
+            return bool(number)
+        if plan.type.text:
+            return chr(number)
+    return number
+
+
+def python_text(plan: ArrayPlan, data: bytes) -> Any:
+    """Return the value of a character or byte array: text if it is a string or all printable, else ``{$hex}``."""
+    if plan.is_string:
+        text = data.decode("latin-1" if plan.stride == 1 else "utf-16-le", "surrogatepass")
+        return text.split("\0", 1)[0]
+    if plan.is_text:
+        text = data.decode("latin-1" if plan.stride == 1 else "utf-16-le", "replace")
+        if text.isprintable() and text.isascii() and text:
+            return text
+    return {"$hex": data.hex()}

@@ -1,0 +1,175 @@
+"""Views: typed memory that reads and writes like Python objects, for routines and for looking at results.
+
+``node.left.value`` reads through pointers, ``node.left = None`` makes a pointer null, ``node.left = node.right``
+makes two pointers equal, ``node.left = call.new({...})`` allocates, and ``count[0] = 3`` is C's ``*count = 3``.
+A null pointer reads as ``None``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.operations import Operations
+from rpcmemkit.paths import resolve, value_place
+from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
+from rpcmemkit.reader import Reader
+from rpcmemkit.server import ServerCall
+from rpcmemkit.trace import path_text
+from rpcmemkit.values import python_scalar
+from rpcmemkit.walk import Place, range_at
+
+
+@dataclass(frozen=True)
+class New:
+    """A value for which storage is allocated when it is assigned to a pointer."""
+
+    value: Any
+    allocator: str = "midl_user_allocate"
+
+
+class View:
+    """One typed place in memory."""
+
+    __slots__ = ("_operations", "_place")
+
+    def __init__(self, operations: Operations, place: Place) -> None:
+        object.__setattr__(self, "_operations", operations)
+        object.__setattr__(self, "_place", place)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return _show(self._operations, self._step("." + name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        _assign(self._operations, self._step("." + name), value)
+
+    def __getitem__(self, index: int) -> Any:
+        return _show(self._operations, self._element(index))
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        _assign(self._operations, self._element(index), value)
+
+    def __call__(self) -> Any:
+        """Return the whole value as plain Python data."""
+        return Reader(self._operations.program.space).read({"value": self._place})["value"]
+
+    def __len__(self) -> int:
+        place = self._target()
+        if not isinstance(place.plan, ArrayPlan):
+            raise TypeError(f"{path_text(place.path)} is not an array")
+        return range_at(self._operations.program.space, place.plan, place)[1]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, View):
+            return address_of(self) == address_of(other)
+        return bool(self() == other)
+
+    def __hash__(self) -> int:
+        return hash(address_of(self))
+
+    def __dir__(self) -> list[str]:
+        plan = self._target().plan
+        return [*plan.by_name] if isinstance(plan, StructPlan) else []
+
+    def __repr__(self) -> str:
+        return f"<{path_text(self._place.path)} at {address_of(self):#x}: {self()!r}>"
+
+    def _target(self) -> Place:
+        return value_place(self._operations.program.space, self._place, path_text(self._place.path))
+
+    def _step(self, step: str) -> Place:
+        return resolve(self._operations.program.space, "here" + step, lambda name: self._place)
+
+    def _element(self, index: int) -> Place:
+        place = self._target()
+        if isinstance(place.plan, ArrayPlan):
+            return self._step(f"[{index}]")
+        if index == 0:
+            return place
+        raise IndexError(f"{path_text(place.path)} is a single {place.plan.type}, only [0] exists")
+
+
+def address_of(view: View) -> int:
+    """Return the address a view stands for: what its pointer holds, or where its value lies."""
+    place = view._place
+    if isinstance(place.plan, PointerPlan):
+        return view._operations.program.space.pointer_at(place.address)
+    return place.address
+
+
+def _show(operations: Operations, place: Place) -> Any:
+    space = operations.program.space
+    operations.program.trace.raw.append(
+        ("read", operations.program.side, operations.actor, place.address, place.plan.size, "", None)
+    )
+    if isinstance(place.plan, BasePlan):
+        return python_scalar(place.plan, space.read(place.address, place.plan.size))
+    if isinstance(place.plan, PointerPlan) and not space.pointer_at(place.address):
+        return None
+    return View(operations, place)
+
+
+def _assign(operations: Operations, place: Place, value: Any) -> None:
+    if isinstance(value, New):
+        operations.allocate(place, value.value, value.allocator)
+    elif isinstance(value, View) and isinstance(place.plan, PointerPlan):
+        operations.point(place, value._place)
+    else:
+        operations.set(place, value() if isinstance(value, View) else value)
+
+
+class RoutineCall:
+    """What a Python routine gets first: the RPC functions a server routine may call."""
+
+    def __init__(self, call: ServerCall) -> None:
+        self._call = call
+        self.operations = Operations(call.program, "routine")
+
+    def argument(self, name: str) -> Any:
+        """Return an argument: a number, ``None`` for a null pointer, else a view."""
+        place = self._call.place(name)
+        if isinstance(place.plan, BasePlan):
+            return python_scalar(place.plan, self._call.program.space.read(place.address, place.plan.size))
+        if isinstance(place.plan, PointerPlan) and not self._call.program.space.pointer_at(place.address):
+            return None
+        return View(self.operations, place)
+
+    def new(self, value: Any, allocator: str = "midl_user_allocate") -> New:
+        """Return a value for new storage; assigning it to a pointer allocates with ``allocator``."""
+        return New(value, allocator)
+
+    def free(self, view: View | None) -> None:
+        """Call ``midl_user_free`` on what the view's pointer names. ``None`` is left alone.
+
+        Raises:
+            MemoryFault: it may not be freed.
+        """
+        if view is not None:
+            self.operations.free(view._place)
+
+    def raise_exception(self, code: int) -> None:
+        """End the call as ``RpcRaiseException(code)`` does.
+
+        Raises:
+            RpcError: always.
+        """
+        raise RpcError(code, rule="server-exception-reaches-client")
+
+    def set_result(self, value: Any) -> None:
+        """Store what the function returns."""
+        place = self._call.result
+        if place is None:
+            if value is not None:
+                raise UsageError(f"{self._call.frame.procedure.name} returns void, not {value!r}")
+        elif isinstance(value, View) and isinstance(place.plan, PointerPlan):
+            self.operations.point(place, value._place)
+        elif value is not None:
+            plain = value.value if isinstance(value, New) else value
+            self.operations.result_storage(place, plain)
