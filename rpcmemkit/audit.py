@@ -5,7 +5,7 @@ Everything here is computed from the trace and the snapshots in it; nothing asks
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,8 +84,8 @@ class Audit:
     @property
     def orphaned(self) -> list[str]:
         """The labels of the orphaned storage, in the order in which it could be reached before."""
-        names = self.call.labels.names
-        return [names.get(place.address, path_text(place.path)) for place in self.orphaned_places]
+        name = self.call.labels.name
+        return [name(place.address) or path_text(place.path) for place in self.orphaned_places]
 
     @property
     def new_places(self) -> list[Place]:
@@ -170,19 +170,11 @@ def _number(events: Iterator[Event]) -> int:
     return sum(1 for _ in events)
 
 
-def _all_pointers(space: AddressSpace, roots: object) -> Iterator[Place]:
-    """Yield every pointer that can be reached, in marshalling order."""
-    places: list[Place] = list(roots)  # type: ignore[call-overload]
-    seen: list[Place] = []
-
-    def note(pointer: Place) -> bool:
-        seen.append(pointer)
-        return True
-
-    reach(space, places, note)
-    yield from seen
-
-
-def pointers_of(space: AddressSpace, place: Place) -> list[Place]:
-    """Return the pointers of a value, itself if it is one."""
-    return [place] if isinstance(place.plan, PointerPlan) else pointers_in(space, place)
+def _all_pointers(space: AddressSpace, roots: Iterable[Place]) -> Iterator[Place]:
+    """Yield every pointer that can be reached, null ones too."""
+    places = list(roots)
+    for place in (*places, *reach(space, places).values()):
+        if isinstance(place.plan, PointerPlan):
+            yield place
+        elif space.capacity(place.address):
+            yield from pointers_in(space, place)

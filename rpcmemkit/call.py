@@ -140,6 +140,7 @@ class Session:
         self.memory: dict[str, Place] = {}
         self.last: Call | None = None
         self._given: dict[str, int] = {}
+        self._calls = 0
 
     def _transport(self, opnum: int, request: bytes) -> tuple[int, bytes]:
         """Carry the octets over and the server's trace back: the only things that pass between the two halves."""
@@ -207,6 +208,7 @@ class Session:
     def try_call(self, name: str, arguments: Mapping[str, Any]) -> Call:
         """As :meth:`call`, but an RPC exception or a fault is in the returned call's ``error``."""
         frame = self._frame(name)
+        self._calls += 1
         trace = self.client.space.trace = Trace(name)
         address = self._pass(frame, arguments)
         roots = {name: frame.place(name, address) for name, _, _ in frame.all}
@@ -237,13 +239,13 @@ class Session:
         return self.last
 
     def _name_new_storage(self, call: Call) -> None:
-        """Label what the stub allocated by its path, so that later calls can speak of it."""
+        """Label what the stub allocated by its path and the call's number: later calls may speak of it."""
         made = {event.address for event in call.trace.select("allocate", side="client", actor="stub")}
         if not made:
             return
         for address, place in reach(self.client.space, call.roots.values()).items():
             if address in made:
-                self.labels.add(self.labels.unused(path_text(place.path)), place)
+                self.labels.call_by_path(address, place.path, f"@{self._calls}")
 
     def _snapshot(self, trace: Trace, moment: str, frame: int) -> None:
         trace.snapshots[moment] = Snapshot(moment, len(trace), self.client.space.image(), frame)
@@ -289,7 +291,8 @@ class Session:
             size = target.count(self.client.space, place.scope) * target.stride
         address = self.allocate(size)
         self.client.space.set_pointer(place.address, address)
-        self.labels.add(self.labels.unused(str(place.path[1] if place.path else "")), place._replace(address=address, plan=target))
+        count = self._given[path_text(place.path)]
+        self.labels.call_by_path(address, place.path, f"#{count}" if count > 1 else "")
 
     def allocate(self, size: int) -> int:
         """Allocate zeroed storage of the client application's own."""

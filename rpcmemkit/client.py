@@ -6,10 +6,23 @@ from collections.abc import Callable
 
 from rpcmemkit.errors import RpcError
 from rpcmemkit.frame import Frame
-from rpcmemkit.ndr import FullPointers, Marshaller, Shape, Storage, Unmarshaller, Waiting, existing_string_length
+from rpcmemkit.ndr import (
+    EXISTING,
+    LIMIT,
+    NUMBER,
+    PATH,
+    PLAN,
+    FullPointers,
+    Marshaller,
+    Shape,
+    Storage,
+    Unmarshaller,
+    Waiting,
+    existing_string_length,
+)
 from rpcmemkit.plan import ArrayPlan, Plan, Planner, PointerPlan, StructPlan
 from rpcmemkit.program import Program
-from rpcmemkit.trace import Message
+from rpcmemkit.trace import Message, path_text
 
 BAD_STUB_DATA = 1783
 
@@ -21,40 +34,45 @@ class ClientStorage(Storage):
     """Writes over the storage that the application has, and allocates what it has not."""
 
     keeps_pointers = True
+    rules = ("client-overwrites-existing", "client-null-to-new")
 
     def __init__(self, program: Program, aliases: FullPointers, osf: bool) -> None:
         self.program = program
         self.aliases = aliases
         self.osf = osf
 
-    def existing(self, waiting: Waiting) -> int:
-        if self.osf and waiting.plan.is_full:
-            return self.aliases.known(waiting.number)
-        return waiting.existing
-
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        if not waiting.existing:
-            rule = "client-allocates-result" if waiting.path == (None, "return") else "client-null-to-new"
+        existing = self._existing(waiting)
+        if not existing:
+            rule = "client-allocates-result" if waiting[PATH] == (None, "return") else "client-null-to-new"
             return self.program.allocate(size, "stub", rule), True
-        limit = self._room(waiting)
+        limit = self._room(waiting, existing)
         if limit is not None and shape.count > limit:
             raise RpcError(
                 BAD_STUB_DATA,
                 f"{shape.count} elements came back, the client's storage has room for {limit}",
+                path=path_text(waiting[PATH]),
                 rule="mccp-rejects-larger",
             )
-        return waiting.existing, False
+        return existing, False
 
-    def _room(self, waiting: Waiting) -> int | None:
+    def _existing(self, waiting: Waiting) -> int:
+        """Return the storage the referent has already; DCE asks the table of full pointers, not the pointer."""
+        if self.osf and waiting[PLAN].is_full:
+            return self.aliases.known(waiting[NUMBER])
+        return waiting[EXISTING]
+
+    def _room(self, waiting: Waiting, existing: int) -> int | None:
         """Return how many elements the existing storage takes, by the size in force before the call."""
-        plan, space = waiting.plan.target, self.program.space
-        if self.osf and waiting.plan.is_full and isinstance(plan, ArrayPlan):
-            return space.capacity(waiting.existing) // max(plan.stride, 1)
+        pointer = waiting[PLAN]
+        plan, space = pointer.target, self.program.space
+        if self.osf and pointer.is_full and isinstance(plan, ArrayPlan):
+            return space.capacity(existing) // max(plan.stride, 1)
         if isinstance(plan, ArrayPlan) and plan.measures_itself:
-            return existing_string_length(space, plan, waiting.existing)
+            return existing_string_length(space, plan, existing)
         if isinstance(plan, StructPlan) and plan.tail is not None:
-            return plan.tail.count(space, waiting.existing + plan.tail_scope)
-        return waiting.limit
+            return plan.tail.count(space, existing + plan.tail_scope)
+        return waiting[LIMIT]
 
 
 class ClientStub:
@@ -88,7 +106,7 @@ class ClientStub:
         for name, plan, offset in frame.pure_outputs:
             if isinstance(plan, PointerPlan) and not self.program.space.pointer_at(address + offset):
                 raise RpcError(1780, path=name, rule="ref-never-null")
-        writer = Marshaller(self.program.space, self.planner, aliases)
+        writer = Marshaller(self.program.space, self.planner, aliases, "in-data-travels")
         for name, plan, offset in frame.inputs:
             writer.parameter(plan, address + offset, address, name)
         request = bytes(writer.out)

@@ -8,6 +8,8 @@
     code touched memory that it may not touch: the bug that the book is about.
 :class:`UsageError`
     the kit was given something that it cannot work with.
+:class:`ScenarioError`
+    a scenario file is malformed, or cannot be carried out: its author's.
 """
 
 from __future__ import annotations
@@ -19,6 +21,22 @@ from rpcmemkit.status import status_meaning, status_name
 
 class RpcMemKitError(Exception):
     """The root of every error this package raises on purpose."""
+
+
+WIDEST_EXCERPT = 120
+
+
+def excerpt(line: int, column: int, length: int, source: str) -> list[str]:
+    """Return a source line with a line number, and below it a caret; of a very long line the part around the caret."""
+    at, mark = max(column - 1, 0), "…"
+    if len(source) > WIDEST_EXCERPT:
+        start = max(at - WIDEST_EXCERPT // 2, 0)
+        shown = source[start : start + WIDEST_EXCERPT]
+        source = mark * bool(start) + shown + mark * (start + len(shown) < len(source))
+        at -= start - bool(start)
+    caret = "".join(c if c == "\t" else " " for c in source[:at])
+    underlined = min(max(length, 1), max(len(source) - at, 1))
+    return [f"{line:>5} | {source}", " " * 6 + "| " + caret + "^" * underlined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +65,7 @@ class Diagnostic:
         number = f" (MIDL{self.midl})" if self.midl else ""
         lines = [f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}{number}: {self.message}"]
         if self.source:
-            margin = f"{self.line:>5} | "
-            caret = "".join(" " if c != "\t" else "\t" for c in self.source[: self.column - 1])
-            lines += [margin + self.source, " " * 6 + "| " + caret + "^" * max(self.length, 1)]
+            lines += excerpt(self.line, self.column, self.length, self.source)
         if self.expected:
             lines.append("      expected: " + ", ".join(self.expected))
         if self.remedy:
@@ -98,3 +114,41 @@ class MemoryFault(RpcMemKitError):
 
 class UsageError(RpcMemKitError):
     """The kit was asked for something that it cannot do; the message says what to do instead."""
+
+
+class ScenarioError(RpcMemKitError):
+    """A scenario file is malformed, or one of its steps cannot be carried out.
+
+    ``line`` and ``column`` start at 1 and are 0 where only the file is known; ``source`` is the line itself, and
+    ``path`` says where in the file's structure the trouble is (``steps[2].server[0].set``).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str = "",
+        line: int = 0,
+        column: int = 0,
+        length: int = 1,
+        source: str = "",
+        path: str = "",
+        expected: tuple[str, ...] = (),
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file, self.line, self.column, self.length, self.source = file, line, column, length, source
+        self.path, self.expected, self.remedy = path, expected, remedy
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        where = f"{place}: error" if place else "error"
+        lines = [f"{where} at {self.path}: {self.message}" if self.path else f"{where}: {self.message}"]
+        if self.source:
+            lines += excerpt(self.line, self.column, self.length, self.source)
+        if self.expected:
+            lines.append("      expected: " + ", ".join(self.expected))
+        if self.remedy:
+            lines.append("      help: " + self.remedy)
+        return "\n".join(lines)

@@ -129,8 +129,11 @@ class AddressSpace:
 
     def capacity(self, address: int) -> int:
         """Return how many octets follow ``address`` in its live block (0 when it is in none)."""
-        block = self.ledger.find(address)
-        return block.end - address if block and block.live else 0
+        ledger = self.ledger
+        index = bisect_right(ledger.starts, address) - 1
+        if index < 0 or not ledger.live[index]:
+            return 0
+        return max(ledger.starts[index] + ledger.sizes[index] - address, 0)
 
     # --- access ---
 

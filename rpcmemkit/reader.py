@@ -25,7 +25,6 @@ class Reader:
     def __init__(self, space: AddressSpace, labels: Labels | None = None) -> None:
         self.space = space
         self.labels = labels
-        self._names = dict(labels.names) if labels else {}
         self._met: dict[int, str] = {}
         self._references: Counter[int] = Counter()
         self._order: dict[int, int] = {}
@@ -57,7 +56,7 @@ class Reader:
                 continue
             self._references[target.address] += 1
             if self._references[target.address] == 1:
-                if target.address not in self._names:
+                if self._name(target.address) is None:
                     self._order[target.address] = len(self._order) + 1
                 if self.space.capacity(target.address):
                     stack += reversed(_pointers(self.space, target))
@@ -94,8 +93,11 @@ class Reader:
             return inner, more
         return wrapper, [(target, wrapper, "$value")]
 
+    def _name(self, address: int) -> str | None:
+        return self.labels.name(address) if self.labels else None
+
     def _wrapper(self, address: int) -> dict[str, Any]:
-        known = self._names.get(address)
+        known = self._name(address)
         if known is not None:
             return {"$label": known}
         shared = self._references[address] > 1

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.frame import Frame, Procedures
 from rpcmemkit.memory import HEAPS
-from rpcmemkit.ndr import FullPointers, Marshaller, Shape, Storage, Unmarshaller, Waiting
+from rpcmemkit.ndr import PATH, PLAN, FullPointers, Marshaller, Shape, Storage, Unmarshaller, Waiting
 from rpcmemkit.plan import ArrayPlan, BasePlan, Plan, Planner, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.program import OUT_OF_MEMORY, Program
 from rpcmemkit.trace import Message, Snapshot, Trace
@@ -88,18 +88,25 @@ def _pointers_widen(plan: StructPlan) -> bool:
 class ServerStorage(Storage):
     """Leaves referents in the receive buffer where it can and allocates for the others."""
 
+    rules = ("server-rebuilds-input", "server-rebuilds-input")
+
     def __init__(self, program: Program, buffer: int, size: int, reuse: bool) -> None:
         self.program = program
         self.buffer = buffer
         self.reuse = reuse
         self.budget = UNSENT_LIMIT + 64 * size
+        self._rules: dict[PointerPlan, str] = {}
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        rule = allocation_rule(waiting.plan) or ("" if self.reuse else "osf-stub-environment")
+        plan = waiting[PLAN]
+        rule = self._rules.get(plan)
+        if rule is None:
+            rule = allocation_rule(plan) or ("" if self.reuse else "osf-stub-environment")
+            self._rules[plan] = rule
         if not rule:
             address = self.buffer + position
             self.program.trace.raw.append(
-                ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting.path)
+                ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting[PATH])
             )
             return address, False
         return self.allocate(size, rule), True
@@ -243,7 +250,7 @@ class _Serving:
         routine(ServerCall(self.program, self.frame, copy, self.address))
 
     def marshal(self) -> bytes:
-        writer = Marshaller(self.space, self.stub.planner, self.aliases)
+        writer = Marshaller(self.space, self.stub.planner, self.aliases, "out-data-travels")
         for name, plan, offset in self.frame.outputs:
             writer.parameter(plan, self.address + offset, self.address, name)
         data = bytes(writer.out)
@@ -266,20 +273,22 @@ class _Serving:
 
     def _free_reachable(self) -> None:
         roots = [Place(plan, self.address + offset, self.address, (None, name)) for name, plan, offset in self.frame.all]
-        try:
-            reached = reach(self.space, roots, enter=_freed_by_stub)
-            everything = reach(self.space, roots)
-        except MemoryFault:
-            return
-        for address, place in everything.items():
-            if address not in reached:
-                self.program.trace.add("keep", "server", "stub", address, place.plan.size, "dont-free-keeps")
+        spared = False
+
+        def enter(pointer: PointerPlan) -> bool:
+            nonlocal spared
+            spared = spared or pointer.type.dont_free
+            return not pointer.type.dont_free
+
+        reached = reach(self.space, roots, enter)
+        if spared:
+            self._note_kept(roots, reached)
         for address in reversed(reached):
             block = self.space.block(address)
             if block is None or block.kind in HEAPS or block.address != address:
                 self.program.guarded_free(address, "stub", "server-frees-after-reply")
 
-
-def _freed_by_stub(pointer: Place) -> bool:
-    assert isinstance(pointer.plan, PointerPlan)
-    return not pointer.plan.type.dont_free
+    def _note_kept(self, roots: list[Place], freed: dict[int, Place]) -> None:
+        for address, place in reach(self.space, roots).items():
+            if address not in freed:
+                self.program.trace.add("keep", "server", "stub", address, place.plan.size, "dont-free-keeps")

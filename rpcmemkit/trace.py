@@ -17,17 +17,22 @@ Path: TypeAlias = "tuple[Path | None, str]"
 """Where data lives, as a chain from the leaf up: ``(path of the owner, ".left")``. Cheap to extend, printed late."""
 
 
+LONGEST_PATH = 64
+
+
 def path_text(path: Path | None) -> str:
     """Return a path as the scenario format writes it, for example ``root.left`` or ``*first.next``.
 
-    A ``"*"`` in the chain is the next level of a pointer to a pointer; it is written in front.
+    A ``"*"`` in the chain is the next level of a pointer to a pointer; it is written in front. Of a path with more
+    than 64 parts the last ones are given, after an ellipsis: a list of a million nodes has long paths.
     """
     parts: list[str] = []
-    while path is not None:
+    while path is not None and len(parts) < LONGEST_PATH:
         path, part = path
         parts.append(part)
     stars = parts.count("*")
-    return "*" * stars + "".join(part for part in reversed(parts) if part != "*")
+    text = "*" * stars + "".join(part for part in reversed(parts) if part != "*")
+    return text if path is None else "…" + text
 
 
 class Event(NamedTuple):

@@ -10,7 +10,7 @@ storage: that is how Python says aliasing.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rpcmemkit.errors import UsageError
@@ -22,37 +22,56 @@ from rpcmemkit.walk import Place
 
 
 class Labels:
-    """The names that a program's storage has been given: each address has one, each label is unique."""
+    """The names of a program's storage: given ones, and for the rest the path at which it was first stored.
+
+    Paths are turned into text when somebody asks, so that naming a million nodes costs nothing.
+    """
 
     def __init__(self) -> None:
-        self.addresses: dict[str, int] = {}
-        self.names: dict[int, str] = {}
-        self.plans: dict[int, tuple[Plan, int]] = {}
+        self._given: dict[str, int] = {}
+        self._names: dict[int, str | tuple[Path | None, str]] = {}
+        self._index: dict[str, int] | None = None
 
-    def add(self, label: str, place: Place) -> None:
-        """Name the storage at a place.
+    def give(self, label: str, address: int) -> None:
+        """Name the storage at ``address``.
 
         Raises:
             UsageError: the label is taken by other storage.
         """
-        if self.addresses.get(label, place.address) != place.address:
+        if self._given.setdefault(label, address) != address:
             raise UsageError(f"the label {label!r} is used twice")
-        self.addresses[label] = place.address
-        self.names.setdefault(place.address, label)
-        self.plans[place.address] = (place.plan, place.scope)
+        self._names.setdefault(address, label)
+
+    def call_by_path(self, address: int, path: Path | None, suffix: str = "") -> None:
+        """Let the storage at ``address`` be known by its path, unless it has a name."""
+        self._names.setdefault(address, (path, suffix))
+        self._index = None
+
+    def name(self, address: int) -> str | None:
+        """Return the label of the storage at ``address``."""
+        name = self._names.get(address)
+        if not isinstance(name, tuple):
+            return name
+        text = path_text(name[0]) + name[1]
+        return f"{text}@{address:#x}" if text.startswith("…") else text
+
+    def address(self, label: str) -> int | None:
+        """Return where the storage of that label is."""
+        if label in self._given:
+            return self._given[label]
+        if self._index is None:
+            self._index = {str(self.name(address)): address for address in reversed(self._names)}
+        return self._index.get(label)
+
+    def known(self) -> list[str]:
+        """Return every label."""
+        return [str(self.name(address)) for address in self._names]
 
     def copy(self) -> Labels:
         """Return the labels as they are now."""
         twin = Labels()
-        twin.addresses, twin.names, twin.plans = dict(self.addresses), dict(self.names), dict(self.plans)
+        twin._given, twin._names = dict(self._given), dict(self._names)
         return twin
-
-    def unused(self, label: str) -> str:
-        """Return ``label``, with ``#2``, ``#3`` … behind it when it is taken."""
-        number, free = 2, label
-        while free in self.addresses:
-            number, free = number + 1, f"{label}#{number}"
-        return free
 
 
 Allocate = Callable[[int], int]
@@ -147,25 +166,26 @@ class Writer:
             self._storage[key] = (value, address)
         path = (place.path, "*") if isinstance(plan.target, PointerPlan) else place.path
         target = Place(plan.target, address, place.scope, path)
-        self._name(target._replace(path=place.path), label)
+        if self.labels is not None and label is not None:
+            self.labels.give(label, address)
+        elif self.labels is not None:
+            self.labels.call_by_path(address, place.path, self.suffix)
         return [(target, value)]
 
-    def _name(self, target: Place, label: str | None) -> None:
-        if self.labels is not None:
-            self.labels.add(label or self.labels.unused(path_text(target.path) + self.suffix), target)
-
     def _alias(self, place: Place, label: str) -> list[tuple[Place, Any]]:
-        if self.labels is None or label not in self.labels.addresses:
+        address = self.labels.address(label) if self.labels else None
+        if address is None:
             self._aliases.append((place.address, label, path_text(place.path)))
         else:
-            self.space.set_pointer(place.address, self.labels.addresses[label])
+            self.space.set_pointer(place.address, address)
         return []
 
     def _address_of(self, label: str, where: str) -> int:
-        known = self.labels.addresses if self.labels else {}
-        if label not in known:
+        address = self.labels.address(label) if self.labels else None
+        if address is None:
+            known = self.labels.known() if self.labels else []
             raise UsageError(f"{where}: $alias {label!r} names no storage{_meant(label, known)}")
-        return known[label]
+        return address
 
     # --- compound values ---
 
@@ -232,7 +252,7 @@ class Writer:
         return UsageError(f"{path_text(place.path)}: expected {expected}, got {shown}")
 
 
-def _meant(name: str, known: Mapping[str, object]) -> str:
+def _meant(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known) or 'none'}"
 

@@ -7,7 +7,7 @@ negative, or larger than the block behind it, yields the elements that are there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
@@ -97,10 +97,14 @@ def referent(space: AddressSpace, pointer: Place) -> Place | None:
     return Place(target, address, pointer.scope, path)
 
 
+Hop: TypeAlias = "tuple[PointerPlan, int, int, Path | None]"
+"""A non-null pointer on its way to be followed: plan, value, scope, path."""
+
+
 def reach(
     space: AddressSpace,
     roots: Iterable[Place],
-    enter: Callable[[Place], bool] = lambda pointer: True,
+    enter: Callable[[PointerPlan], bool] | None = None,
 ) -> dict[int, Place]:
     """Return every referent that can be reached from the values at ``roots``, by address, depth first.
 
@@ -108,21 +112,35 @@ def reach(
     their targets are in the result.
     """
     reached: dict[int, Place] = {}
-    stack = [pointer for root in reversed(list(roots)) for pointer in reversed(_starts(space, root))]
+    stack: list[Hop] = []
+    for root in reversed(list(roots)):
+        stack += _hops(space, root)
     while stack:
-        pointer = stack.pop()
-        if not enter(pointer):
+        plan, address, scope, path = stack.pop()
+        if address in reached or (enter is not None and not enter(plan)):
             continue
-        target = referent(space, pointer)
-        if target is None or target.address in reached:
-            continue
-        reached[target.address] = target
-        if space.capacity(target.address):
-            stack += reversed(_starts(space, target))
+        target = plan.target
+        if isinstance(target, PointerPlan) and path:
+            path = (path, "*")
+        reached[address] = place = Place(target, address, scope, path)
+        if target.body is None or target.body.slots:
+            stack += _hops(space, place)
     return reached
 
 
-def _starts(space: AddressSpace, place: Place) -> list[Place]:
-    if isinstance(place.plan, PointerPlan):
-        return [place]
-    return pointers_in(space, place)
+def _hops(space: AddressSpace, place: Place) -> list[Hop]:
+    """Return the non-null pointers of a value, the last one first."""
+    body = place.plan.body
+    if body is None:
+        return [hop for pointer in reversed(pointers_in(space, place)) for hop in _hops(space, pointer)]
+    address, path = place.address, place.path
+    if space.capacity(address) < body.memory.size:
+        return []
+    values = body.memory_pointers.unpack_from(space.data, address - space.base)
+    hops: list[Hop] = []
+    for slot, value in zip(body.slots, values):  # noqa: B905 (same length by construction, hot)
+        if value:
+            within = place.scope if slot.scope is None else address + slot.scope
+            hops.append((slot.plan, value, within, (path, slot.name) if slot.name else path))
+    hops.reverse()
+    return hops

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rpcmemkit.idl.compile import Compilation
+    from rpcmemkit.idl.compilation import Compilation
 
 __all__ = ["compile_file", "compile_idl"]
 
@@ -31,9 +31,10 @@ def compile_idl(
     ``osf`` selects the rules and defaults of DCE (-osf.md). Imports are looked for beside ``file`` and in
     ``include_dirs``. Raises :class:`rpcmemkit.errors.IdlError` with every error found.
     """
-    from rpcmemkit.idl.compile import Options, compile_text
+    from rpcmemkit.idl.compilation import Options, compile_unit, parse_text
 
-    return compile_text(text, acf, file, acf_file, Options(tuple(include_dirs), dict(defines or {}), osf))
+    options = Options(tuple(include_dirs), dict(defines or {}), osf)
+    return compile_unit(parse_text(text, file, options), acf, acf_file, options)
 
 
 def compile_file(
@@ -48,17 +49,12 @@ def compile_file(
 
     Raises :class:`rpcmemkit.errors.IdlError`, and :class:`OSError` if the file cannot be read.
     """
+    from rpcmemkit.idl.compilation import Options, compile_unit, parse_file
+
     path = Path(path)
+    options = Options(tuple(include_dirs), dict(defines or {}), osf)
     beside = Path(acf) if acf is not None else path.with_suffix(".acf")
-    acf_text = (
+    text = (
         beside.read_text(encoding="utf-8", errors="replace") if acf is not None or beside.is_file() else None
     )
-    return compile_idl(
-        path.read_text(encoding="utf-8", errors="replace"),
-        acf_text,
-        file=str(path),
-        acf_file=str(beside),
-        osf=osf,
-        include_dirs=include_dirs,
-        defines=defines,
-    )
+    return compile_unit(parse_file(path, options), text, str(beside), options)

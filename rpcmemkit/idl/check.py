@@ -13,7 +13,6 @@ from rpcmemkit.types import (
     Base,
     Binary,
     Conditional,
-    Const,
     ContextHandle,
     EncapsulatedUnion,
     EnumType,
@@ -42,6 +41,7 @@ class Checker:
         self.resolver = resolver
         self.osf = resolver.osf
         self.seen: set[int] = set()
+        self.conformant: dict[int, bool] = {}  # what is known of structures, by id
 
     def procedure(
         self, parameters: list[Declared], built: list[Parameter], result: Declared, result_type: Type | None
@@ -49,14 +49,14 @@ class Checker:
         """Check one procedure: its parameters, its result, and every type behind them."""
         siblings = {declared.name: declared for declared in parameters}
         directions = {parameter.name: parameter for parameter in built}
-        for declared, parameter in zip(parameters, built):
+        for declared, parameter in zip(parameters, built, strict=True):
             self._parameter(declared, parameter)
             self._array(declared)
             for level in declared.levels:
                 self._expressions(declared, level, siblings)
                 self._known_on_entry(declared, parameter, level, directions)
             self._reach(parameter.type, declared, 0)
-        self._pipes(parameters, built)
+        self._pipes(parameters)
         self._result(result, result_type)
 
     def complain(self, code: str, declared: Declared, /, **details: Any) -> None:
@@ -101,25 +101,33 @@ class Checker:
             self.complain("IDL321", declared)
 
     def _conformant_structure(self, declared: Declared, parameter: Parameter) -> None:
-        if is_conformant(parameter.type):
+        if self._is_conformant(parameter.type):
             self.complain("IDL335", declared)
-        elif (
-            isinstance(parameter.type, Pointer)
-            and is_conformant(parameter.type.target)
-            and not parameter.is_in
-        ):
+        target = parameter.type.target if isinstance(parameter.type, Pointer) else None
+        if isinstance(target, Struct) and self._is_conformant(target) and not parameter.is_in:
             self.complain("IDL334", declared)
+
+    def _is_conformant(self, type_: Type) -> bool:
+        """Whether the size of an array or structure is known at run time only: the last member decides."""
+        path: list[int] = []
+        while isinstance(type_, Struct) and type_.members and id(type_) not in self.conformant:
+            path.append(id(type_))
+            type_ = type_.members[-1].type
+        open_ = type_.conformant if isinstance(type_, Array) else self.conformant.get(id(type_), False)
+        self.conformant.update(dict.fromkeys(path, open_))
+        return open_
 
     def _handle_pointer(self, declared: Declared) -> None:
         outer = declared.outer
-        if outer is not None and outer.pointer and _is_handle(declared.base) and outer.kind is not None:
-            if outer.kind is not PointerKind.REF:
-                self.complain("IDL350", declared, kind=outer.kind.value)
+        if outer is None or not outer.pointer or not _is_handle(declared.base):
+            return
+        if outer.kind is not None and outer.kind is not PointerKind.REF:
+            self.complain("IDL350", declared, kind=outer.kind.value)
 
-    def _pipes(self, parameters: list[Declared], built: list[Parameter]) -> None:
+    def _pipes(self, parameters: list[Declared]) -> None:
         if not any(_is_opaque(declared.base, "pipe") for declared in parameters):
             return
-        for declared, parameter in zip(parameters, built):
+        for declared in parameters:
             full = any(level.kind is PointerKind.FULL for level in declared.levels)
             if full or any(level.counted for level in declared.levels):
                 self.complain("IDL360", declared)
@@ -131,7 +139,7 @@ class Checker:
             self.complain("IDL325", result)
         elif isinstance(type_, (Union, Switched)):
             self.complain("IDL326", result)
-        elif type_ is not None and is_conformant(type_):
+        elif type_ is not None and self._is_conformant(type_):
             self.complain("IDL327", result)
         if type_ is not None:
             self._array(result)
@@ -139,7 +147,7 @@ class Checker:
 
     # --- arrays ----------------------------------------------------------------------------------
 
-    def _array(self, declared: Declared) -> None:
+    def _array(self, declared: Declared, member: bool = False) -> None:
         """Where a dimension may be left open (midl-arrays.md, size-is.md)."""
         before: Level | None = None
         for level in declared.levels:
@@ -147,7 +155,7 @@ class Checker:
                 if before is not None:
                     self.complain("IDL342" if before.pointer else "IDL316", declared)
                     return
-                if level.open_array or (level.string and level.size is None and declared.parameter is None):
+                if level.open_array or (level.string and level.size is None and member):
                     self.complain("IDL315", declared)
             before = level
 
@@ -163,11 +171,11 @@ class Checker:
                 continue
             if self.osf and attribute == "size_is" and not _plain(expression):
                 self.complain("IDL332", declared, attribute=attribute)
-            for term, other in _terms(expression, siblings):
-                self._term(declared, attribute, term, other)
+            for term, other, cast in _terms(expression, siblings):
+                self._term(declared, attribute, term, other, cast)
         self._same_type(declared, level, siblings)
 
-    def _term(self, declared: Declared, attribute: str, term: Expr, other: Declared) -> None:
+    def _term(self, declared: Declared, attribute: str, term: Expr, other: Declared, cast: bool) -> None:
         """One name in an expression, with the stars before it."""
         stars = 0
         while isinstance(term, Unary):
@@ -175,11 +183,12 @@ class Checker:
         found = other.type
         for _ in range(stars):
             if not isinstance(found, Pointer):
-                break
+                self.complain("IDL311", declared, attribute=attribute)
+                return
             if found.kind is not PointerKind.REF:
                 self.complain("IDL331", declared, attribute=attribute, other=repr(other.name))
             found = found.target
-        if found is not None and not _is_small_integer(found):
+        if found is not None and not cast and not _is_small_integer(found):
             self.complain("IDL311", declared, attribute=attribute)
 
     def _same_type(self, declared: Declared, level: Level, siblings: dict[str, Declared]) -> None:
@@ -222,7 +231,7 @@ class Checker:
             yield type_.target, member
         elif isinstance(type_, Array):
             yield type_.element, member
-        elif isinstance(type_, Switched) or isinstance(type_, EncapsulatedUnion):
+        elif isinstance(type_, (Switched, EncapsulatedUnion)):
             yield type_.union, member
         elif isinstance(type_, Struct):
             yield from ((each.type, self.resolver.members[id(each)]) for each in type_.members)
@@ -243,7 +252,7 @@ class Checker:
             self.seen.add(id(type_.union))
             self._arms(type_.union.arms, root)
         elif isinstance(type_, Union):
-            self._union(type_, member, root)
+            self._union(type_, member, root, role)
         elif (member is not None and isinstance(type_, ContextHandle)) or (
             _is_opaque(type_, "handle") and member
         ):
@@ -255,35 +264,32 @@ class Checker:
         for member in struct.members:
             declared = self.resolver.members[id(member)]
             declared.parameter = root.parameter
-            if member is not struct.members[-1] and is_conformant(member.type):
+            if member is not struct.members[-1] and self._is_conformant(member.type):
                 self.complain("IDL333", declared)
             if declared.bits:
                 self.complain("IDL206", declared)
-            self._member(declared)
+            self._array(declared, member=True)
             self._siblings(declared, struct)
         if _recursive_by_ref(struct):
             self.complain("IDL336", root, name=repr(struct.name))
-
-    def _member(self, declared: Declared) -> None:
-        parameter, declared.parameter = declared.parameter, None
-        self._array(declared)
-        declared.parameter = parameter
 
     def _siblings(self, declared: Declared, struct: Struct) -> None:
         siblings = {member.name: self.resolver.members[id(member)] for member in struct.members}
         for level in declared.levels:
             self._expressions(declared, level, siblings)
 
-    def _union(self, union: Union, member: Declared | None, root: Declared) -> None:
+    def _union(self, union: Union, member: Declared | None, root: Declared, role: int) -> None:
         if id(union) in self.resolver.scope.incomplete:
             self.complain("IDL208", root, name=repr(union.name))
         declared = member or root
-        if declared.switch_is is None:
+        if declared.switch_is is None and (member is not None or role == 0):
             self.complain("IDL210", declared, name=repr(declared.name))
         self._arms(union.arms, root)
 
     def _arms(self, arms: list[Arm], root: Declared) -> None:
         for arm in arms:
+            if not arm.labels and not arm.default:
+                self.complain("IDL211", root)
             if arm.member is None:
                 continue
             declared = self.resolver.members[id(arm.member)]
@@ -295,16 +301,6 @@ class Checker:
 
 
 # --- questions about types -------------------------------------------------------------------------
-
-
-def is_conformant(type_: Type) -> bool:
-    """Whether the size of a structure is known at run time only: its last member decides."""
-    while isinstance(type_, Struct) and type_.members:
-        last = type_.members[-1].type
-        if isinstance(last, Array):
-            return last.conformant
-        type_ = last
-    return False
 
 
 def _recursive_by_ref(struct: Struct) -> bool:
@@ -361,20 +357,24 @@ def _children(expression: Expr) -> tuple[Expr, ...]:
     return (expression.operand,) if isinstance(expression, Unary) else ()
 
 
-def _terms(expression: Expr, siblings: dict[str, Declared]) -> Iterator[tuple[Expr, Declared]]:
-    """The names in an expression with the stars before them, where they are a value and not a condition."""
-    waiting = [expression]
+def _terms(expression: Expr, siblings: dict[str, Declared]) -> Iterator[tuple[Expr, Declared, bool]]:
+    """The names in an expression with the stars before them, where they are a value and not a condition.
+
+    The third part says whether a cast (a unary plus, for all that counts) made an integer of the value.
+    """
+    waiting = [(expression, False)]
     while waiting:
-        part = waiting.pop()
+        part, cast = waiting.pop()
         inner = part
         while isinstance(inner, Unary) and inner.op == "*":
             inner = inner.operand
         if isinstance(inner, Name) and inner.name in siblings:
-            yield part, siblings[inner.name]
+            yield part, siblings[inner.name], cast
         elif isinstance(part, Conditional):
-            waiting.extend((part.yes, part.no))
-        elif not isinstance(part, Const):
-            waiting.extend(_children(part))
+            waiting.extend(((part.yes, cast), (part.no, cast)))
+        else:
+            cast = cast or (isinstance(part, Unary) and part.op == "+")
+            waiting.extend((child, cast) for child in _children(part))
 
 
 def _names(expression: Expr | None) -> Iterator[str]:

@@ -117,7 +117,7 @@ _ROWS = (
         "nonencapsulated-unions.md",
     ),
     _row("IDL212", None, "case {label} appears twice", "", "union.md"),
-    _row("IDL213", None, "the interface has no [uuid]", "add [uuid(…)] or [local]", "uuid.md"),
+    _warn("IDL213", None, "the interface has no [uuid]", "add [uuid(…)] or [local]", "uuid.md"),
     _row("IDL214", None, "{text} is not a UUID", "write 8-4-4-4-12 hexadecimal digits", "uuid.md"),
     _row("IDL215", None, "{text} is not a version", "write [version(major.minor)]", "version.md"),
     _row("IDL216", None, "[{name}] needs {what}", ""),
@@ -129,7 +129,6 @@ _ROWS = (
         "pass a sized array",
         "idl-procedures.md",
     ),
-    _row("IDL219", None, "{name} is not a type that can be sent here", "", "typedef.md"),
     # --- directions, pointers, arrays
     _row(
         "IDL301",
@@ -473,13 +472,6 @@ _ROWS = (
         "M-140",
     ),
     _row("IDL416", 2158, "[{attribute}] on {name}, which is no pointer", "", "force-allocate.md"),
-    _row(
-        "IDL417",
-        2150,
-        "[{attribute}] belongs in the attribute file",
-        "move it to the .acf file",
-        "-app-config.md",
-    ),
 )
 
 FINDINGS: Mapping[str, Finding] = {finding.code: finding for finding in _ROWS}

@@ -11,7 +11,7 @@ from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
 from rpcmemkit.idl.check import Checker
 from rpcmemkit.idl.expressions import ExpressionError, read_number, unquote
-from rpcmemkit.idl.memory import check_byte_count, check_orphaning
+from rpcmemkit.idl.memory import apply_parameter, check_byte_count, check_orphaning
 from rpcmemkit.idl.resolve import POINTER_KINDS, Declared, Place, Resolver
 from rpcmemkit.types import Interface, Opaque, Parameter, PointerKind, Procedure, Type
 
@@ -41,6 +41,12 @@ _EXPRESSED = frozenset(
         "object",
     ]
 )
+_EXCLUSIVE = (
+    ("auto_handle", "implicit_handle"),
+    ("auto_handle", "explicit_handle"),
+    ("code", "nocode"),
+    ("propget", "propput"),
+)
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _VERSION = re.compile(r"\d{1,5}(\.\d{1,5})?")
 
@@ -68,6 +74,8 @@ class InterfaceBuilder:
     def _empty(self) -> Interface:
         attributes = self.body.attributes
         base = self._base()
+        extra = self.acf.of_interface(self.body.name)
+        self._exclusive(attributes, extra)
         dispatch = self.body.keyword == "dispinterface"
         return Interface(
             name=self.body.name,
@@ -75,12 +83,20 @@ class InterfaceBuilder:
             version=self._version(),
             procedures=dict(base.procedures) if base else {},
             types={},
-            attributes=values(attributes.items + self.acf.of_interface(self.body.name).items),
+            attributes=values(attributes.items + extra.items),
             is_object=dispatch
             or attributes.get("object", "odl") is not None
             or bool(base and base.is_object),
             osf=self.resolver.osf,
         )
+
+    def _exclusive(self, attributes: s.Attributes, extra: s.Attributes) -> None:
+        """Attributes that contradict each other (MIDL2096), in the IDL or the ACF text."""
+        for first, second in _EXCLUSIVE:
+            for source, one in ((self.source, attributes), (self.acf.source, extra)):
+                other = one.get(second)
+                if source is not None and other and (first in attributes or first in extra):
+                    self.report.add("IDL356", source, other.at, len(second), first=first, second=second)
 
     def _base(self) -> Interface | None:
         if not self.body.bases:
@@ -123,6 +139,7 @@ class InterfaceBuilder:
         self._reserve_name(target)
         opnum = self._opnum(declaration.attributes)
         extra = self.acf.of_procedure(self.body.name, target.name)
+        self._exclusive(declaration.attributes, extra)
         parameters = self._parameters(function, target.name)
         result = self._result(declaration, target)
         built = [self._finish_parameter(declared, target.name) for declared in parameters]
@@ -140,7 +157,10 @@ class InterfaceBuilder:
             self._check_memory(parameters, built, target.name)
 
     def _check_memory(self, parameters: list[Declared], built: list[Parameter], procedure: str) -> None:
-        by_name = {declared.name: (declared, parameter) for declared, parameter in zip(parameters, built)}
+        by_name = {
+            declared.name: (declared, parameter)
+            for declared, parameter in zip(parameters, built, strict=True)
+        }
         for declared, parameter in by_name.values():
             extra = self.acf.of_parameter(self.body.name, procedure, declared.name)
             check_byte_count(self.resolver, declared, parameter, extra, by_name)
@@ -178,8 +198,11 @@ class InterfaceBuilder:
                 ):
                     self._enter(declared, place, len(place.siblings) + 1)
         ends = [parameter.at for parameter in function.parameters[1:]] + [function.end]
-        captions = [self.source.quote(p.at, end).rstrip(" ,") for p, end in zip(function.parameters, ends)]
-        self.captions = dict(zip(place.siblings, captions))
+        captions = [
+            self.source.quote(p.at, end).rstrip(" ,")
+            for p, end in zip(function.parameters, ends, strict=False)
+        ]
+        self.captions = dict(zip(place.siblings, captions, strict=False))
         for declared in place.siblings.values():
             self.resolver.apply(declared, place, declared.name)
         return list(place.siblings.values())
@@ -196,9 +219,7 @@ class InterfaceBuilder:
 
     def _finish_parameter(self, declared: Declared, procedure: str) -> Parameter:
         extra = self.acf.of_parameter(self.body.name, procedure, declared.name)
-        if "force_allocate" in extra:
-            for level in declared.levels:
-                level.force_allocate = True
+        apply_parameter(self.resolver, declared, extra)
         is_out = "out" in declared.attributes
         is_in = "in" in declared.attributes or not is_out
         return Parameter(

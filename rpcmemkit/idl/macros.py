@@ -30,7 +30,8 @@ _PASTE = re.compile(r"\s*##\s*")
 _STRINGIZE = re.compile(r"(?<!#)#\s*(\w+)")
 _INCLUDE_DEPTH = 32
 _EXPANSION_DEPTH = 64
-_MOST_CHARACTERS = 1 << 24  # what macros and includes may grow a text to
+_MOST_INCLUDED = 1 << 24  # characters that includes may bring
+_MOST_EXPANDED = 1 << 22  # characters that macros may bring
 
 Complain = Callable[..., None]  # (code, file, line, **details)
 
@@ -88,6 +89,7 @@ class Preprocessor:
         self.output = Output()
         self.once: set[Path] = set()
         self.depth = 0
+        self.included = 0
         self.grown = 0
 
     def run(self, text: str, file: str) -> Output:
@@ -196,7 +198,9 @@ class Preprocessor:
     def _included(self, path: Path) -> None:
         conditions, self.depth = self.conditions, self.depth + 1
         text = path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
-        self._grow(len(text))
+        self.included += len(text)
+        if self.included > _MOST_INCLUDED:
+            raise _TooMuch
         self._file(text, str(path))
         self.conditions, self.depth = conditions, self.depth - 1
 
@@ -262,21 +266,18 @@ class Preprocessor:
             lost = text.count("\n", end, after)
             end = after
             body = self._substitute(macro, [self.expand(argument, hidden) for argument in arguments])
-        self._grow(len(body))
-        if len(hidden) >= _EXPANSION_DEPTH:
+        self.grown += len(body) + 1
+        if self.grown > _MOST_EXPANDED or len(hidden) >= _EXPANSION_DEPTH:
             raise _TooMuch
         return self.expand(_PASTE.sub("", body), hidden | {word}) + "\n" * lost, end
 
     def _substitute(self, macro: Macro, arguments: list[str]) -> str:
         assert macro.parameters is not None
-        values = dict(zip(macro.parameters, (" ".join(argument.split()) for argument in arguments)))
+        values = dict(
+            zip(macro.parameters, (" ".join(argument.split()) for argument in arguments), strict=False)
+        )
         body = _STRINGIZE.sub(lambda match: f'"{values.get(match[1], match[1])}"', macro.body)
         return _WORD.sub(lambda match: values.get(match.group(), match.group()), body)
-
-    def _grow(self, characters: int) -> None:
-        self.grown += characters
-        if self.grown > _MOST_CHARACTERS:
-            raise _TooMuch
 
 
 def _arguments(text: str, start: int) -> tuple[list[str], int] | None:

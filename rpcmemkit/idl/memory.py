@@ -32,6 +32,16 @@ def force_allocate(declared: Declared) -> None:
         level.force_allocate = True
 
 
+def apply_parameter(resolver: Resolver, declared: Declared, extra: s.Attributes) -> None:
+    """[force_allocate] on a parameter, from the attribute file."""
+    attribute = extra.get("force_allocate")
+    if attribute is None:
+        return
+    force_allocate(declared)
+    if not declared.levels:
+        _complain(resolver, "IDL416", declared, attribute, True, attribute="force_allocate")
+
+
 def _allocate(resolver: Resolver, declared: Declared, attribute: s.Attribute, from_acf: bool) -> None:
     def complain(code: str, /, **details: Any) -> None:
         _complain(resolver, code, declared, attribute, from_acf, **details)
@@ -58,7 +68,7 @@ def _not_allocatable(declared: Declared) -> str | None:
         return "IDL407"
     if "handle" in declared.attributes:
         return "IDL407"
-    if declared.converted or declared.attributes.get(*_CONVERSIONS):
+    if declared.attributes.get(*_CONVERSIONS) or (isinstance(base, Opaque) and base.what == "user_marshal"):
         return "IDL408"
     if (
         not declared.levels
@@ -115,7 +125,7 @@ def check_byte_count(
     count = others.get(name)
     if count is None:
         complain("IDL310", name=repr(name), attribute="byte_count")
-    elif not (isinstance(count[1].type, Base) and count[1].type.code not in "fd"):
+    elif not count[1].is_out and not (isinstance(count[1].type, Base) and count[1].type.code not in "fd"):
         complain("IDL414", other=repr(name))
     if code := _buffer_problem(declared, parameter, count[1] if count else None):
         complain(code, other=repr(name))

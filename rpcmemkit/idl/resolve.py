@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
-
-from lark import Token
 
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
-from rpcmemkit.idl.expressions import ExpressionError, fold, read_constant, read_expression, read_real, unquote
+from rpcmemkit.idl.constants import VisibleNames, wrapped
+from rpcmemkit.idl.expressions import (
+    ExpressionError,
+    fold,
+    read_constant,
+    read_expression,
+    read_real,
+    unquote,
+)
 from rpcmemkit.idl.levels import Level, assemble, copies
 from rpcmemkit.idl.memory import apply_allocate
 from rpcmemkit.idl.report import Report
@@ -26,8 +33,8 @@ from rpcmemkit.types import (
     EnumType,
     Expr,
     Member,
-    Name,
     Opaque,
+    Pointer,
     PointerKind,
     Ranged,
     Struct,
@@ -38,6 +45,7 @@ from rpcmemkit.types import (
 
 POINTER_KINDS: Mapping[str, PointerKind] = {kind.value: kind for kind in PointerKind}
 CONVERSIONS = ("wire_marshal", "user_marshal", "transmit_as", "represent_as")
+_MICROSOFT_ONLY = frozenset(("range", "partial_ignore", "wire_marshal", "user_marshal", "call_as"))
 _SIZES = ("size_is", "max_is")
 _LENGTHS = ("length_is", "last_is")
 
@@ -53,7 +61,6 @@ class Declared:
     levels: list[Level]
     base: Type
     const: bool = False
-    converted: str | None = None
     bits: bool = False
     switch_is: Expr | None = None
     type: Type | None = None
@@ -73,10 +80,11 @@ class Place:
     fallback: PointerKind
     siblings: dict[str, Declared] = field(default_factory=dict)
     own: bool = True  # False in imported files
+    scoped_labels: bool = False  # in a namespace every enumeration has its own labels
 
     def inner(self) -> Place:
         """The same place for a structure or a parameter list, which sees its own names only."""
-        return Place(self.source, self.default, self.fallback, own=self.own)
+        return replace(self, siblings={})
 
 
 class Resolver:
@@ -93,13 +101,13 @@ class Resolver:
 
     # --- type specifiers ---------------------------------------------------------------------
 
-    def core(self, core: s.Core, place: Place) -> tuple[list[Level], Type, Alias | None]:
+    def core(self, core: s.Core, place: Place) -> tuple[list[Level], Type]:
         """The levels and the base that a type specifier stands for."""
         if isinstance(core, s.BaseSpec):
-            return [], self._base(core, place), None
+            return [], self._base(core, place)
         if isinstance(core, s.NamedSpec):
             return self._named(core, place)
-        return [], self._tagged(core, place, s.NO_ATTRIBUTES), None
+        return [], self._tagged(core, place, s.NO_ATTRIBUTES)
 
     def _base(self, core: s.BaseSpec, place: Place) -> Type:
         found = base_type(core.words)
@@ -108,18 +116,18 @@ class Resolver:
             return Opaque("unknown", core.words)
         return found
 
-    def _named(self, core: s.NamedSpec, place: Place) -> tuple[list[Level], Type, Alias | None]:
+    def _named(self, core: s.NamedSpec, place: Place) -> tuple[list[Level], Type]:
         alias = None if core.interface else self.scope.aliases.get(core.name.rpartition(".")[2])
         if alias is not None:
-            return copies(alias.levels), alias.base, alias
+            return copies(alias.levels), alias.base
         plain = core.name.rpartition(".")[2]
         if plain in self.scope.interfaces or core.interface:
-            return [], Opaque("interface", core.name), None
+            return [], Opaque("interface", core.name)
         if plain in self.scope.tags:
-            return [], self.scope.tags[plain], None
+            return [], self.scope.tags[plain]
         self.report.add("IDL201", place.source, core.at, len(core.name), name=repr(core.name))
         self.scope.aliases[plain] = Alias(plain, [], Opaque("unknown", plain))  # one report per name
-        return [], Opaque("unknown", core.name), None
+        return [], Opaque("unknown", core.name)
 
     def _tagged(self, core: s.Core, place: Place, attributes: s.Attributes) -> Type:
         if isinstance(core, s.EnumSpec):
@@ -134,7 +142,7 @@ class Resolver:
         return Opaque("safearray", "SAFEARRAY", self._element(core.element.core, place))
 
     def _element(self, core: s.Core, place: Place) -> Type:
-        levels, base, _ = self.core(core, place)
+        levels, base = self.core(core, place)
         return assemble(levels, base, place.fallback)
 
     # --- enumerations ------------------------------------------------------------------------
@@ -148,12 +156,14 @@ class Resolver:
         value = -1
         for label, run in core.labels:
             value = value + 1 if run is None else self.constant(run, place, value + 1)
-            if label in enum.labels or self.scope.constants.get(str(label), value) != value:
+            known = value if place.scoped_labels else self.scope.constants.get(str(label), value)
+            if label in enum.labels or known != value:
                 self.report.add(
                     "IDL202", place.source, label.start_pos or 0, len(label), name=repr(str(label))
                 )
             enum.labels[str(label)] = value
-            self.scope.constants[str(label)] = value
+            if not place.scoped_labels:
+                self.scope.constants[str(label)] = value
         return enum
 
     def _tag(self, tag: str | None, kind: type, core: s.Core, defines: bool, place: Place) -> Record | None:
@@ -239,8 +249,10 @@ class Resolver:
         found = self.type_argument(attribute, place)
         if found is None:
             return None
-        if isinstance(found, EnumType) or (isinstance(found, Base) and found.code not in "fd"):
+        if isinstance(found, (Base, EnumType)) and _discriminates(found):
             return found
+        if isinstance(found, Opaque) and found.what == "unknown":
+            return None
         self.report.add("IDL209", place.source, attribute.at, len(attribute.name))
         return None
 
@@ -253,13 +265,13 @@ class Resolver:
             )
             return None
         words = " ".join(word for word in run if word != "const")
-        found = self._words(words.rstrip("* "))
+        found = self.type_of(words.rstrip("* "))
         if found is None:
             at = run[0].start_pos or 0
             self.report.add("IDL201", place.source, at, len(words), name=repr(words))
         return found
 
-    def _words(self, words: str) -> Type | None:
+    def type_of(self, words: str) -> Type | None:
         """A type given by words only, without any level."""
         base = base_type(words)
         if base is not None:
@@ -287,7 +299,7 @@ class Resolver:
 
     def _distinct(self, arms: list[Arm], place: Place, fields: list[s.Field]) -> None:
         seen: set[int] = set()
-        for arm, field_ in zip(arms, fields):
+        for arm, field_ in zip(arms, fields, strict=True):
             for value in arm.labels:
                 if value in seen:
                     self.report.add("IDL212", place.source, field_.at, label=value)
@@ -295,10 +307,11 @@ class Resolver:
 
     def _switched(self, core: s.SwitchedSpec, place: Place) -> Type:
         self._tag(core.tag, EncapsulatedUnion, core, True, place)
-        levels, base, _ = self.core(core.switch.core, place)
-        if levels or not isinstance(base, (Base, EnumType)):
+        levels, base = self.core(core.switch.core, place)
+        if levels or not _discriminates(base):
             self.report.add("IDL209", place.source, core.switch.at)
             base = _LONG
+        assert isinstance(base, (Base, EnumType))
         name = core.union_name or "tagged_union"
         union = Union(core.tag or "", base)
         result = EncapsulatedUnion(core.tag or "", core.switch_name, name, union)
@@ -314,10 +327,10 @@ class Resolver:
     ) -> Iterator[Declared]:
         """Levels and base of each declarator; attributes are applied later, when all neighbours are known."""
         if isinstance(specifiers.core, (s.RecordSpec, s.EnumSpec)):
-            base, alias = self._tagged(specifiers.core, place, attributes), None
+            base = self._tagged(specifiers.core, place, attributes)
             inner: list[Level] = []
         else:
-            inner, base, alias = self.core(specifiers.core, place)
+            inner, base = self.core(specifiers.core, place)
         for target in targets:
             own = [self._level(layer, place) for layer in target.layers]
             yield Declared(
@@ -328,7 +341,6 @@ class Resolver:
                 own + copies(inner),
                 base,
                 const=specifiers.const,
-                converted=alias.converted if alias else None,
             )
 
     def _level(self, layer: s.Layer, place: Place) -> Level:
@@ -360,7 +372,7 @@ class Resolver:
     def constant(self, run: s.Run, place: Place, otherwise: int = 0) -> int:
         """The number that a run of tokens spells; problems are reported."""
         try:
-            return read_constant(run, _Constants(self, {}))
+            return read_constant(run, VisibleNames(self, {}))
         except ExpressionError as error:
             self._complain(error, run, place)
             return otherwise
@@ -377,7 +389,8 @@ class Resolver:
     def apply(self, declared: Declared, place: Place, parameter: str | None = None) -> None:
         """Give every attribute to the level it governs."""
         declared.parameter = parameter
-        self._pointer_kind(declared, place)
+        self._repeated(declared)
+        self._pointer_kind(declared, parameter is not None)
         self._context(declared)
         self._interface_pointer(declared)
         self._sizes(declared, place)
@@ -394,14 +407,25 @@ class Resolver:
         details.setdefault("name", repr(declared.name))
         self.report.add(code, declared.source, at, len(text), parameter=declared.parameter, **details)
 
-    def _pointer_kind(self, declared: Declared, place: Place) -> None:
+    def _repeated(self, declared: Declared) -> None:
+        names: set[str] = set()
+        for attribute in declared.attributes.items:
+            if attribute.name in names and attribute.name not in POINTER_KINDS:
+                self.complain("IDL355", declared, attribute, attribute=attribute.name)
+            if self.osf and attribute.name in _MICROSOFT_ONLY:
+                self.complain("IDL352", declared, attribute, attribute=attribute.name)
+            names.add(attribute.name)
+
+    def _pointer_kind(self, declared: Declared, parameter: bool) -> None:
         given = [attribute for attribute in declared.attributes.items if attribute.name in POINTER_KINDS]
-        for first, second in zip(given, given[1:]):
+        for first, second in pairwise(given):
             if first.name != second.name or self.osf:
                 self.complain("IDL324", declared, second, first=first.name, second=second.name)
         if given and declared.outer is not None:
             self._set_kind(declared, declared.outer, given[0])
-        elif given and not isinstance(declared.base, (Opaque, ContextHandle)):
+        if given and declared.outer is not None and declared.outer.form == "array" and not parameter:
+            self.complain("IDL353", declared, given[0])
+        if given and declared.outer is None and not isinstance(declared.base, (Opaque, ContextHandle)):
             self.complain("IDL317", declared, given[0], attribute=given[0].name)
 
     def _set_kind(self, declared: Declared, level: Level, attribute: s.Attribute) -> None:
@@ -475,7 +499,7 @@ class Resolver:
 
     def expression(self, run: s.Run, attribute: s.Attribute, declared: Declared, place: Place) -> Expr | None:
         """The meaning of an expression in ``attribute``; problems are reported with the parameter's name."""
-        names = _Constants(self, place.siblings, attribute.name)
+        names = VisibleNames(self, place.siblings, attribute.name)
         try:
             return read_expression(run, names)
         except ExpressionError as error:
@@ -565,27 +589,26 @@ class Resolver:
         extra = self.acf.of_type(declared.name) if place.own else s.NO_ATTRIBUTES
         attributes = s.Attributes(attributes.at, attributes.items + extra.items)
         apply_allocate(self, declared, extra)
-        converted = next((name for name in CONVERSIONS if name in attributes), declared.converted)
+        converted = attributes.get(*CONVERSIONS)
         base: Type = declared.base
         levels = declared.levels
+        self._transmitted(declared, place)
         if converted:
             wire = assemble(levels, base, place.fallback)
             levels, base = [], Opaque("user_marshal", declared.name, wire)
         self._name_anonymous(base, declared.name, levels)
-        alias = Alias(
-            declared.name,
-            levels,
-            base,
-            place.source,
-            declared.at,
-            converted,
-            "handle" in attributes,
-            attributes,
-        )
+        alias = Alias(declared.name, levels, base, place.source)
         known = self.scope.aliases.get(declared.name)
         if known is not None and known.source is not None and not _alike(known.base, base):
             self.report.add("IDL202", place.source, declared.at, len(declared.name), name=repr(declared.name))
         self.scope.aliases[declared.name] = alias
+
+    def _transmitted(self, declared: Declared, place: Place) -> None:
+        """What [transmit_as] sends must hold no pointers (transmit-as.md)."""
+        attribute = declared.attributes.get("transmit_as")
+        sent = self.type_argument(attribute, place) if attribute else None
+        if sent is not None and _holds_pointer(sent):
+            self.complain("IDL351", declared, attribute)
 
     def _name_anonymous(self, base: Type, name: str, levels: list[Level]) -> None:
         """``typedef struct { … } POINT``: the structure is called POINT."""
@@ -617,12 +640,12 @@ class Resolver:
             return self._float(run, place)
         value = self.constant(run, place)
         if isinstance(declared.base, Base) and not declared.levels:
-            return _wrapped(value, declared.base)
+            return wrapped(value, declared.base)
         return value
 
     def _float(self, run: s.Run, place: Place) -> float:
         try:
-            return float(read_real(run, _Constants(self, {})))
+            return float(read_real(run, VisibleNames(self, {})))
         except ExpressionError as error:
             self._complain(error, run, place)
             return 0.0
@@ -642,46 +665,6 @@ class _Last:
         return length if first is None else fold("+", fold("-", self.last, first), Const(1))
 
 
-class _Constants:
-    """The names an expression may use: constants, and the parameters or members beside it."""
-
-    def __init__(self, resolver: Resolver, siblings: Mapping[str, Declared], attribute: str = "") -> None:
-        self.resolver = resolver
-        self.siblings = siblings
-        self.attribute = attribute
-
-    def value(self, name: Token) -> Expr:
-        if name in self.siblings:
-            return Name(str(name))
-        known = self.resolver.scope.constants.get(str(name))
-        if isinstance(known, (int, float)):
-            return Const(known)  # type: ignore[arg-type]  # a fraction only reaches read_real
-        if self.attribute:
-            raise ExpressionError("IDL310", name, name=repr(str(name)), attribute=self.attribute)
-        raise ExpressionError("IDL204", name, name=repr(str(name)))
-
-    def is_type(self, words: str) -> bool:
-        return words not in self.siblings and self.resolver._words(words.rstrip("* ")) is not None
-
-    def size_of(self, words: str) -> int | None:
-        if words in self.siblings:
-            return None
-        if words.endswith("*"):
-            return 8 if self.resolver._words(words.rstrip("* ")) else None
-        return _memory_size(self.resolver._words(words))
-
-
-def _memory_size(found: Type | None) -> int | None:
-    if isinstance(found, Base):
-        return found.size
-    if isinstance(found, EnumType):
-        return 4
-    if isinstance(found, Array) and found.bound is not None:
-        size = _memory_size(found.element)
-        return size and size * found.bound
-    return None
-
-
 def _alike(one: Type, other: Type) -> bool:
     """Whether a second typedef of the same name says the same."""
     if isinstance(one, Struct) and isinstance(other, Struct):
@@ -691,14 +674,24 @@ def _alike(one: Type, other: Type) -> bool:
     return one is other or (type(one) is type(other) and isinstance(one, Opaque))
 
 
+def _holds_pointer(found: Type) -> bool:
+    waiting, seen = [found], set()
+    while waiting:
+        type_ = waiting.pop()
+        if isinstance(type_, Pointer):
+            return True
+        if isinstance(type_, Array):
+            waiting.append(type_.element)
+        elif isinstance(type_, Struct) and id(type_) not in seen:
+            seen.add(id(type_))
+            waiting.extend(member.type for member in type_.members)
+    return False
+
+
+def _discriminates(found: Type) -> bool:
+    """Whether a type may select the arm of a union (switch-type.md)."""
+    return isinstance(found, EnumType) or (isinstance(found, Base) and found.code not in "fd")
+
+
 def _is_void(found: Type) -> bool:
     return isinstance(found, Opaque) and found.what == "void"
-
-
-def _wrapped(value: int, base: Base) -> int:
-    """``value`` as the base type holds it: ``const unsigned long ALL = -1``."""
-    if base.code == "?":
-        return int(bool(value))
-    value &= (1 << 8 * base.size) - 1
-    signed = base.code.islower()
-    return value - (1 << 8 * base.size) if signed and value >> (8 * base.size - 1) else value

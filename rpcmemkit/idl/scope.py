@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.idl.source import Source
-from rpcmemkit.idl.syntax import NO_ATTRIBUTES, Attributes
 from rpcmemkit.types import BASES, EncapsulatedUnion, EnumType, Interface, Opaque, Struct, Type, Union
 
 _WIDTHS = {"int": "long", "long long": "hyper", "__int64": "hyper", "__int32": "long", "__int16": "short",
@@ -17,16 +16,12 @@ _UNSIGNABLE = _SIGNED_ALREADY | {"char"}
 
 @dataclass(eq=False, slots=True)
 class Alias:
-    """A typedef. ``converted`` names the attribute by which the type is not what travels (wire_marshal …)."""
+    """A typedef: what it stands for, and where it was written (``None`` for predefined names)."""
 
     name: str
     levels: list[Level]
     base: Type
     source: Source | None = None
-    at: int = 0
-    converted: str | None = None
-    handle: bool = False
-    attributes: Attributes = NO_ATTRIBUTES
 
 
 Record = Struct | Union | EncapsulatedUnion | EnumType

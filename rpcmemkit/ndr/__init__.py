@@ -2,9 +2,25 @@
 
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.marshal import Marshaller
-from rpcmemkit.ndr.unmarshal import Shape, Storage, Unmarshaller, Waiting, existing_string_length
+from rpcmemkit.ndr.unmarshal import (
+    EXISTING,
+    LIMIT,
+    NUMBER,
+    PATH,
+    PLAN,
+    Shape,
+    Storage,
+    Unmarshaller,
+    Waiting,
+    existing_string_length,
+)
 
 __all__ = [
+    "EXISTING",
+    "LIMIT",
+    "NUMBER",
+    "PATH",
+    "PLAN",
     "FullPointers",
     "Marshaller",
     "Shape",

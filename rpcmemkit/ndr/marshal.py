@@ -37,11 +37,11 @@ Found: TypeAlias = "list[tuple[int, int, PointerPlan, int, Path | None]]"
 class Marshaller:
     """Writes the stub data of one message from one address space."""
 
-    def __init__(self, space: AddressSpace, planner: Planner, aliases: FullPointers, actor: str = "stub") -> None:
+    def __init__(self, space: AddressSpace, planner: Planner, aliases: FullPointers, rule: str) -> None:
         self.space = space
         self.planner = planner
         self.aliases = aliases
-        self.actor = actor
+        self.rule = rule
         self.out = bytearray()
         self.spans: list[Span] = []
         self._next_id = FIRST_ID
@@ -80,7 +80,12 @@ class Marshaller:
             if slot >= 0 and not self._identify(slot, address, plan):
                 continue
             found: Found = []
-            self._referent(plan.target, address, scope, path, found)
+            target = plan.target
+            if target.body is not None:
+                deeper = (path, "*") if isinstance(target, PointerPlan) else path
+                self._flat(target.body, target, address, scope, deeper, found)
+            else:
+                self._referent(target, address, scope, path, found)
             if found:
                 found.reverse()
                 stack += found
@@ -109,12 +114,8 @@ class Marshaller:
     # --- bodies ---
 
     def _referent(self, plan: Plan, address: int, scope: int, path: Path | None, found: Found) -> None:
-        """Write what a pointer names: conformance first, then the body."""
-        if isinstance(plan, PointerPlan):
-            path = (path, "*") if path else None
-        if plan.body is not None:
-            self._flat(plan.body, plan, address, scope, path, found)
-        elif isinstance(plan, ArrayPlan):
+        """Write what a pointer names if it is not flat: conformance first, then the body."""
+        if isinstance(plan, ArrayPlan):
             self._array(plan, address, scope, path, found)
         elif isinstance(plan, StructPlan) and plan.tail is not None:
             tail = plan.tail
@@ -141,7 +142,7 @@ class Marshaller:
         self, body: Body, plan: Plan, address: int, scope: int, path: Path | None, found: Found
     ) -> None:
         """Move a body of fixed layout by its fused conversion."""
-        space, out, size = self.space, self.out, body.memory.size
+        space, out, size = self.space, self.out, body.size
         offset = space.check(address, size, "read by the stub")
         if pad := -len(out) % body.wire_align:
             out += ZEROS[:pad]
@@ -154,7 +155,7 @@ class Marshaller:
                 values = self._checked(body, values, path)
             out += body.wire.pack(*values)
         self._events.append(
-            ("marshal", space.side, self.actor, address, size, "", (start, len(out) - start, "body", plan, path, 1))
+            ("marshal", space.side, "stub", address, size, self.rule, (start, len(out) - start, "body", plan, path, 1))
         )
         if body.slots:
             targets = body.memory_pointers.unpack_from(space.data, offset)
@@ -280,10 +281,10 @@ class Marshaller:
             (
                 "marshal",
                 self.space.side,
-                self.actor,
+                "stub",
                 address,
                 size,
-                "",
+                self.rule,
                 (start, len(self.out) - start, "elements", plan, path, length),
             )
         )

@@ -28,21 +28,14 @@ from rpcmemkit.plan import (
 from rpcmemkit.trace import Path, Span, path_text
 
 
-class Waiting(NamedTuple):
-    """A pointer whose referent has yet to be read.
+Waiting: TypeAlias = "tuple[int, int, int, PointerPlan, int, Path | None, int | None]"
+"""A pointer whose referent has yet to be read, a bare tuple because there is one for every node:
 
-    ``slot`` is where the pointer lies in memory, ``number`` its referent id, ``existing`` what the pointer held before
-    the message arrived (0 where that means nothing), ``limit`` the elements that its storage had room for.
-    """
-
-    slot: int
-    number: int
-    existing: int
-    plan: PointerPlan
-    scope: int
-    path: Path | None
-    limit: int | None = None
-
+``SLOT`` where the pointer lies in memory, ``NUMBER`` its referent id, ``EXISTING`` what the pointer held before the
+message arrived (0 where that means nothing), ``PLAN``, ``SCOPE``, ``PATH``, and ``LIMIT``, the number of elements its
+storage had room for.
+"""
+SLOT, NUMBER, EXISTING, PLAN, SCOPE, PATH, LIMIT = range(7)
 
 Found: TypeAlias = "list[Waiting]"
 
@@ -55,19 +48,21 @@ class Shape(NamedTuple):
     length: int = 0
 
 
+NO_SHAPE = Shape()
+
+
 class Storage:
     """Where a stub puts what it unmarshals. Subclassed by the client stub and the server stub."""
 
     keeps_pointers = False
     """Whether memory held pointers before the message came that have to be honoured (the client's)."""
 
+    rules = ("", "")
+    """The rules for writing over existing storage and for filling new storage."""
+
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
         """Return the address for a referent of ``size`` octets found at ``position``, and whether it is new storage."""
         raise NotImplementedError
-
-    def existing(self, waiting: Waiting) -> int:
-        """Return the storage that the referent has already, or 0."""
-        return 0
 
 
 class Unmarshaller:
@@ -112,12 +107,12 @@ class Unmarshaller:
         found: Found = []
         try:
             if isinstance(plan, PointerPlan) and plan.is_ref:
-                found.append(Waiting(address, 0, existing, plan, self.frame, path, self._limit(plan, self.frame)))
+                found.append((address, 0, existing, plan, self.frame, path, self._limit(plan, self.frame)))
             elif isinstance(plan, PointerPlan):
                 number = self._id()
                 self.space.set_pointer(address, 0 if not number else existing)
                 limit = self._limit(plan, self.frame)
-                found.append(Waiting(address, number, existing, plan, self.frame, path, limit))
+                found.append((address, number, existing, plan, self.frame, path, limit))
             else:
                 self._body(plan, address, self.frame, path, found, Shape(), new)
                 found.reverse()
@@ -142,13 +137,13 @@ class Unmarshaller:
     def _follow(self, stack: Found) -> None:
         while stack:
             waiting = stack.pop()
-            plan = waiting.plan
-            if not waiting.number and not plan.is_ref:
+            number, plan = waiting[NUMBER], waiting[PLAN]
+            if not number and not plan.is_ref:
                 continue
             if plan.is_full:
-                known = self.aliases.receive(waiting.number)
+                known = self.aliases.receive(number)
                 if known is not None:
-                    self.space.set_pointer(waiting.slot, known)
+                    self.space.set_pointer(waiting[SLOT], known)
                     continue
             found: Found = []
             self._referent(waiting, found)
@@ -159,23 +154,31 @@ class Unmarshaller:
     # --- referents ---
 
     def _referent(self, waiting: Waiting, found: Found) -> None:
-        plan, scope, path = waiting.plan.target, waiting.scope, waiting.path
-        existing = self.storage.existing(waiting)
-        waiting = waiting._replace(existing=existing)
-        shape = self._shape(plan, path)
-        size = self._memory_size(plan, shape)
-        if isinstance(plan, ArrayPlan) and element_has_place(plan) or isinstance(plan, StructPlan | BasePlan):
-            self._align(plan.wire_align)
-        if isinstance(plan, PointerPlan):
-            path = (path, "*") if path else None
+        slot, number, _, pointer, scope, path, _ = waiting
+        plan = pointer.target
+        body = plan.body
+        shape = NO_SHAPE if body is not None else self._shape(plan, path)
+        size = plan.size if body is not None else self._memory_size(plan, shape)
+        self._align_referent(plan)
         address, new = self.storage.place(waiting, size, self.position, shape)
-        self.space.set_pointer(waiting.slot, address)
-        if waiting.plan.is_full:
-            self.aliases.arrived(waiting.number, address)
-        if isinstance(plan, ArrayPlan) and plan.body is None:
+        self.space.set_pointer(slot, address)
+        if pointer.is_full:
+            self.aliases.arrived(number, address)
+        if body is not None:
+            deeper = (path, "*") if isinstance(plan, PointerPlan) and path else path
+            self._flat(body, plan, address, scope, deeper, found, new)
+        elif isinstance(plan, ArrayPlan):
             self._elements(plan, address, scope, path, found, shape, new)
         else:
             self._body(plan, address, scope, path, found, shape, new)
+
+    def _align_referent(self, plan: Plan) -> None:
+        """Go to where the referent's body starts, if that is known yet: a union aligns its own parts."""
+        if isinstance(plan, ArrayPlan):
+            if element_has_place(plan):
+                self._align(plan.wire_align)
+        elif not isinstance(plan, UnionPlan):
+            self._align(plan.wire_align)
 
     def _shape(self, plan: Plan, path: Path | None) -> Shape:
         """Read the counts in front of a referent."""
@@ -251,7 +254,7 @@ class Unmarshaller:
         self.position = start + body.wire.size
         if body.checks:
             self._check(body, values, path)
-        size = body.memory.size
+        size = body.size
         offset = space.check(address, size, "written by the stub")
         waiting = self._pointers(body, address, offset, scope, path, start, new) if body.slots else None
         if body.dense:
@@ -259,7 +262,7 @@ class Unmarshaller:
         else:
             body.memory.pack_into(space.data, offset, *values)
         self._events.append(
-            ("unmarshal", space.side, "stub", address, size, "", (start, body.wire.size, "body", plan, path, 1))
+            ("unmarshal", space.side, "stub", address, size, self.storage.rules[new], (start, body.wire.size, "body", plan, path, 1))
         )
         if waiting:
             found += waiting
@@ -281,7 +284,7 @@ class Unmarshaller:
             existing = held[index] if held else 0
             limit = self._limit(plan, within) if existing else None
             where = (path, slot.name) if slot.name else path
-            found.append(Waiting(address + slot.offset, number, existing, plan, within, where, limit))
+            found.append((address + slot.offset, number, existing, plan, within, where, limit))
         return found
 
     def _limit(self, plan: PointerPlan, scope: int) -> int | None:
@@ -364,7 +367,7 @@ class Unmarshaller:
         at = address + shape.first * plan.stride
         element = plan.element
         if isinstance(element, BasePlan) or (element.body is not None and not element.body.slots):
-            self._run(plan, at, shape.length, path)
+            self._run(plan, at, shape.length, path, new)
         else:
             for index in range(shape.length):
                 name = (path, f"[{shape.first + index}]")
@@ -372,7 +375,7 @@ class Unmarshaller:
         if plan.is_string:
             self._check_terminator(plan, at, shape.length, path)
 
-    def _run(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:
+    def _run(self, plan: ArrayPlan, address: int, length: int, path: Path | None, new: bool) -> None:
         """Move elements without pointers: as one block, or by one conversion each."""
         body = plan.element.body
         assert body is not None
@@ -392,7 +395,7 @@ class Unmarshaller:
             pack = body.memory.pack
             self.space.data[offset : offset + size] = b"".join([pack(*row) for row in rows])
         self._events.append(
-            ("unmarshal", self.space.side, "stub", address, size, "", (start, wire_size, "elements", plan, path, length))
+            ("unmarshal", self.space.side, "stub", address, size, self.storage.rules[new], (start, wire_size, "elements", plan, path, length))
         )
 
     def _check_terminator(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:

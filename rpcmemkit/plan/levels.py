@@ -71,6 +71,10 @@ class Body:
     same: bool
     fields: tuple[Field, ...]
     narrow: tuple[int, ...] = ()
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self.size = self.memory.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rpcmemkit.audit import STORAGE_NAMES
+from rpcmemkit.call import Call
 from rpcmemkit.errors import RpcMemKitError, UsageError
-from rpcmemkit.paths import resolve
-from rpcmemkit.plan import PointerPlan
+from rpcmemkit.paths import resolve, value_place
+from rpcmemkit.plan import ArrayPlan, PointerPlan
+from rpcmemkit.reader import Reader
 from rpcmemkit.scenario.run import Outcome
 from rpcmemkit.status import status_code
 
 MISSING = "(nothing)"
+NEW, OLD = "storage new to the client", "storage from before the call"
 
 
 class Difference(NamedTuple):
@@ -28,194 +34,302 @@ def differences(outcome: Outcome) -> list[Difference]:
     observed = outcome.observed()
     found: list[Difference] = []
     for key, expected in outcome.expect.items():
-        actual = observed.get(key, MISSING)
-        match key:
-            case "status":
-                found += _status(expected, actual)
-            case "server_sees" | "client_after":
-                names = set(outcome.call.labels.addresses) if key == "client_after" else set()
-                found += Values(actual, names).compare(key, expected)
-            case "server_storage":
-                found += _storage(outcome, expected)
-            case "orphaned":
-                if sorted(expected) != sorted(actual):
-                    found.append(Difference(key, expected, actual))
-            case "request" | "response":
-                if str(expected).lower() != actual:
-                    found.append(Difference(key, expected, actual))
-            case _:
-                if expected != actual:
-                    found.append(Difference(key, expected, actual))
+        found += _compare_key(outcome.call, key, expected, observed.get(key, MISSING))
     return found
 
 
-def _status(expected: Any, actual: Any) -> list[Difference]:
+def _compare_key(call: Call, key: str, expected: Any, actual: Any) -> list[Difference]:
+    match key:
+        case "server_sees":
+            return Values(actual).compare(key, expected)
+        case "client_after":
+            return Values(actual, call.labels.address, _Storage(call).read).compare(key, expected)
+        case "server_storage":
+            return _storage(call, expected)
+        case "status":
+            same = _code(expected) == _code(actual)
+        case "orphaned":
+            same = sorted(map(str, expected)) == sorted(actual)
+        case "request" | "response":
+            same = str(expected).lower() == actual
+        case _:
+            same = expected == actual
+    return [] if same else [Difference(key, expected, actual)]
+
+
+def _code(status: str | int) -> str | int:
+    """Return the number behind a status, so that names of one number are equal; an unknown name is itself."""
     try:
-        same = status_code(expected) == status_code(actual)
+        return status_code(status)
     except KeyError:
-        same = False
-    return [] if same else [Difference("status", expected, actual)]
+        return status
 
 
-def _storage(outcome: Outcome, expected: Mapping[str, Any]) -> list[Difference]:
-    call = outcome.call
+def _storage(call: Call, expected: Mapping[str, Any]) -> list[Difference]:
     if "server entry" not in call.trace.snapshots:
         return [Difference("server_storage", dict(expected), MISSING)]
-    space = call.space("server entry")
-    frame = call.trace.snapshots["server entry"].frame
-    found = []
-    for path, wanted in expected.items():
+    actual = {path: _storage_at(call, path) for path in expected}
+    return [
+        Difference(f"server_storage.{path}", wanted, actual[path])
+        for path, wanted in expected.items()
+        if actual[path] != wanted
+    ]
+
+
+def _storage_at(call: Call, path: str) -> str | None:
+    """Return where the referent of the pointer at a path lived when the routine was entered."""
+    space, frame = call.space("server entry"), call.trace.snapshots["server entry"].frame
+    names = call.server_frame.plan.by_name
+    try:
+        place = resolve(space, path, lambda name: call.server_frame.place(name, frame) if name in names else None)
+        if not isinstance(place.plan, PointerPlan):
+            raise UsageError(f"{path!r} is no pointer")
+        address = space.pointer_at(place.address)
+        block = space.block(address) if address else None
+    except RpcMemKitError as error:
+        return str(error)
+    return STORAGE_NAMES.get(block.kind, block.kind) if block else None
+
+
+class _Storage:
+    """The client's arrays with what they hold beyond the count after the call."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    def read(self, path: str, count: int) -> Any:
+        """Return ``count`` elements of the array at a path: a list, or the octets of text; ``None`` if it has no such room."""
+        space = self.call.space("client after")
         try:
-            names = call.server_frame.plan.by_name
-            place = resolve(space, path, lambda name: call.server_frame.place(name, frame) if name in names else None)  # noqa: B023
-            if not isinstance(place.plan, PointerPlan):
-                raise UsageError(f"{path!r} is no pointer")
-            address = space.pointer_at(place.address)
-            block = space.block(address) if address else None
-            actual: Any = STORAGE_NAMES.get(block.kind, block.kind) if block else None
-        except RpcMemKitError as error:
-            actual = str(error)
-        if actual != wanted:
-            found.append(Difference(f"server_storage.{path}", wanted, actual))
-    return found
+            place = value_place(space, resolve(space, path, self.call.arguments.get), path)
+        except RpcMemKitError:
+            return None
+        plan = place.plan
+        if not isinstance(plan, ArrayPlan) or space.capacity(place.address) < count * plan.stride:
+            return None
+        if plan.is_string or plan.is_text:
+            return space.read(place.address, count * plan.stride)
+        whole = replace(plan, bound=count, size_of=None, length_of=None, first_of=None)
+        found = Reader(space, self.call.labels).read({"array": place._replace(plan=whole)})["array"]
+        return bytes.fromhex(found["$hex"]) if isinstance(found, dict) and "$hex" in found else found
+
+
+class _Pair(NamedTuple):
+    """A value of the file and the value of the run that it has to agree with."""
+
+    path: str
+    expected: Any
+    actual: Any
 
 
 class Values:
-    """Compares values whose storage has identity: labels on both sides must name the same storage."""
+    """Compares values whose storage has identity: labels on both sides must name the same storage, one to one.
 
-    def __init__(self, actual: Mapping[str, Any], known_labels: set[str]) -> None:
+    ``known`` tells the address of labels from before the call: these mean what they say. ``stored`` reads an array
+    beyond its count. Nothing recurses: pairs wait on a stack.
+    """
+
+    def __init__(
+        self,
+        actual: Any,
+        known: Callable[[str], int | None] = lambda label: None,
+        stored: Callable[[str, int], Any] | None = None,
+    ) -> None:
         self.actual = actual
-        self.known = known_labels
-        self.storage: dict[str, Any] = {}
-        self.labels: dict[str, str] = {}
+        self.known = known
+        self.stored = stored
+        self.storage = _labelled(actual)
+        self.forward: dict[str, str] = {}
+        self.backward: dict[str, str] = {}
         self.found: list[Difference] = []
-        self._visiting: set[tuple[int, str]] = set()
-        _collect(actual, self.storage)
 
-    def compare(self, path: str, expected: Mapping[str, Any]) -> list[Difference]:
-        """Return the disagreements below ``path``."""
-        for name, value in expected.items():
-            if not isinstance(self.actual, Mapping) or name not in self.actual:
-                self.found.append(Difference(f"{path}.{name}", value, MISSING))
-            else:
-                self._value(f"{path}.{name}", value, self.actual[name])
+    def compare(self, key: str, expected: Mapping[str, Any]) -> list[Difference]:
+        """Return the disagreements below ``key``."""
+        if not isinstance(self.actual, Mapping):
+            return [Difference(key, dict(expected), self.actual)]
+        pending = self._members(key, expected, self.actual)
+        while pending:
+            pair = pending.pop()
+            pending += reversed(self._pair(pair))
         return self.found
 
-    def _value(self, path: str, expected: Any, actual: Any) -> None:
-        if isinstance(expected, Mapping) and ("$alias" in expected or "$label" in expected or "$new" in expected):
-            self._identity(path, expected, actual)
-            return
-        actual = self._unwrap(actual)
-        if isinstance(expected, Mapping) and "$hex" in expected:
-            self._octets(path, expected, actual)
-        elif isinstance(expected, Mapping) and "$allocated" in expected:
-            self._allocated(path, expected, actual)
-        elif isinstance(expected, Mapping):
-            self._map(path, expected, actual)
-        elif isinstance(expected, list):
-            self._list(path, expected, actual)
-        elif not _same_scalar(expected, actual):
-            self.found.append(Difference(path, expected, actual))
+    def _differ(self, pair: _Pair, actual: Any = None) -> list[_Pair]:
+        self.found.append(Difference(pair.path, pair.expected, pair.actual if actual is None else actual))
+        return []
 
-    def _identity(self, path: str, expected: Mapping[str, Any], actual: Any) -> None:
-        label = expected.get("$label", expected.get("$alias"))
+    def _pair(self, pair: _Pair) -> list[_Pair]:
+        """Compare two values as far as they go, and return what is inside them."""
+        expected = pair.expected
+        if isinstance(expected, Mapping):
+            if not expected.keys().isdisjoint(("$alias", "$label", "$new")):
+                return self._identity(pair)
+            pair = pair._replace(actual=self._unwrapped(pair.actual))
+            if "$hex" in expected:
+                return [] if _octets(pair.actual) == bytes.fromhex(expected["$hex"]) else self._differ(pair)
+            return self._allocated(pair) if "$allocated" in expected else self._map(pair)
+        pair = pair._replace(actual=self._unwrapped(pair.actual))
+        if isinstance(expected, list):
+            return self._list(pair)
+        return [] if same_scalar(expected, pair.actual) else self._differ(pair)
+
+    # --- identity ---
+
+    def _identity(self, pair: _Pair) -> list[_Pair]:
+        path, expected, actual = pair
         if not isinstance(actual, Mapping):
-            self.found.append(Difference(path, expected, actual))
-            return
+            return self._differ(pair)
+        label = expected.get("$label", expected.get("$alias"))
         other = actual.get("$label", actual.get("$alias"))
-        is_new = "$new" in actual or ("$alias" in actual and "$new" in self.storage.get(str(other), {}))
-        if bool(expected.get("$new")) != is_new and "$alias" not in expected:
-            self.found.append(Difference(path, dict(expected), _brief(actual)))
-            return
-        if label is not None and not self._bind(str(label), other):
-            self.found.append(Difference(path, f"storage {label}", f"storage {other or 'of its own'}"))
-            return
-        if "$value" in expected:
-            mark = (id(expected), str(other))
-            if mark not in self._visiting:
-                self._visiting.add(mark)
-                self._value(path, expected["$value"], self._unwrap(actual))
+        is_new = "$new" in self.storage.get(other, actual)
+        if "$alias" not in expected and bool(expected.get("$new")) != is_new:
+            return self._differ(pair._replace(expected=OLD if is_new else NEW), NEW if is_new else OLD)
+        if label is not None and not self._bind(label, other or f"(only at {path})"):
+            known = self.forward.get(label, label)
+            return self._differ(pair._replace(expected=f"storage {known}"), f"storage {other or 'of its own'}")
+        return [_Pair(path, expected["$value"], self._unwrapped(actual))] if "$value" in expected else []
 
-    def _bind(self, label: str, other: Any) -> bool:
-        """Note that a label of the file names the same storage as one of the run; it must always be the same."""
-        if other is None:
-            return not any(label == known for known in self.labels) and self._bind(label, f"only {label}")
-        other = str(other)
-        if (label in self.known or other in self.known) and label != other:
+    def _bind(self, label: str, other: str) -> bool:
+        """Note that a label of the file and one of the run name the same storage; return whether that can be."""
+        if label != other and (self.known(label) or self.known(other)):
             return False
-        if other in self.labels.values() and self.labels.get(label) != other:
+        if self.forward.get(label, other) != other or self.backward.get(other, label) != label:
             return False
-        return self.labels.setdefault(label, other) == other
+        self.forward[label], self.backward[other] = other, label
+        return True
 
-    def _unwrap(self, actual: Any) -> Any:
+    def _unwrapped(self, actual: Any) -> Any:
+        """Return the value in some storage."""
         if isinstance(actual, Mapping) and "$alias" in actual:
             actual = self.storage.get(actual["$alias"], actual)
         if isinstance(actual, Mapping) and ("$label" in actual or "$new" in actual):
             return actual.get("$value")
         return actual
 
-    def _map(self, path: str, expected: Mapping[str, Any], actual: Any) -> None:
-        if not isinstance(actual, Mapping):
-            self.found.append(Difference(path, dict(expected), actual))
-            return
-        for name, value in expected.items():
-            where = f"{path}.{name}"
-            if name not in actual:
-                self.found.append(Difference(where, value, MISSING))
-            elif name == "$case":
-                if str(value) != str(actual[name]):
-                    self.found.append(Difference(where, value, actual[name]))
-            else:
-                self._value(where, value, actual[name])
+    # --- compound values ---
 
-    def _list(self, path: str, expected: Sequence[Any], actual: Any) -> None:
-        if isinstance(actual, Mapping) and "$elements" in actual:
-            actual = actual["$elements"]
-        if isinstance(actual, Mapping) and "$hex" in actual:
-            actual = list(bytes.fromhex(actual["$hex"]))
-        if isinstance(actual, str):
-            actual = list(actual)
-        if not isinstance(actual, list) or len(actual) != len(expected):
-            self.found.append(Difference(path, list(expected), actual))
-            return
-        for index, (one, other) in enumerate(zip(expected, actual, strict=True)):
-            self._value(f"{path}[{index}]", one, other)
+    def _map(self, pair: _Pair) -> list[_Pair]:
+        if not isinstance(pair.actual, Mapping):
+            return self._differ(pair)
+        if "$case" in pair.expected and not _same_case(pair.expected["$case"], pair.actual.get("$case")):
+            where = f"{pair.path}.$case"
+            return self._differ(_Pair(where, pair.expected["$case"], pair.actual.get("$case", MISSING)))
+        return self._members(pair.path, pair.expected, pair.actual)
 
-    def _allocated(self, path: str, expected: Mapping[str, Any], actual: Any) -> None:
+    def _members(self, path: str, expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[_Pair]:
+        names = [name for name in expected if name != "$case"]
+        return [_Pair(f"{path}.{name}", expected[name], actual.get(name, MISSING)) for name in names]
+
+    def _list(self, pair: _Pair) -> list[_Pair]:
+        expected, actual = pair.expected, _elements(pair.actual, len(pair.expected))
+        if actual is None or len(actual) != len(expected):
+            return self._differ(pair)
+        both = zip(expected, actual, strict=True)
+        return [_Pair(f"{pair.path}[{index}]", one, other) for index, (one, other) in enumerate(both)]
+
+    def _allocated(self, pair: _Pair) -> list[_Pair]:
         """Compare an array with the room behind its elements, which is zero where the file does not say."""
-        size, given = expected["$allocated"], list(expected.get("$elements", []))
-        shown = actual
-        if isinstance(actual, Mapping) and "$elements" in actual:
-            shown = list(actual["$elements"]) + [0] * (actual["$allocated"] - len(actual["$elements"]))
-        if not isinstance(shown, list) or len(shown) != size:
-            self.found.append(Difference(path, dict(expected), actual))
-            return
-        rest = shown[len(given) :]
-        self._list(path, given, shown[: len(given)])
-        if any(value not in (0, None, False) for value in rest):
-            self.found.append(Difference(path, dict(expected), actual))
-
-    def _octets(self, path: str, expected: Mapping[str, Any], actual: Any) -> None:
-        wanted = bytes.fromhex(str(expected["$hex"]))
-        if isinstance(actual, Mapping) and "$hex" in actual:
-            same = bytes.fromhex(actual["$hex"]) == wanted
-        else:
-            same = isinstance(actual, str) and actual.encode("latin-1", "replace") == wanted
-        if not same:
-            self.found.append(Difference(path, dict(expected), actual))
+        size, given = pair.expected["$allocated"], pair.expected.get("$elements", [])
+        shown = self.stored(pair.path.partition(".")[2], size) if self.stored else _padded(pair.actual, size)
+        if isinstance(shown, bytes):
+            wanted = _encoded(given, len(shown) // max(size, 1))
+            return [] if shown == wanted.ljust(len(shown), b"\0") else self._differ(pair)
+        if not isinstance(shown, list) or len(shown) != size or not isinstance(given, list) or len(given) > size:
+            return self._differ(pair)
+        zeros = [each for each in shown[len(given) :] if not _is_zero(each)]
+        if zeros:
+            return self._differ(pair, {"$allocated": size, "$elements": shown})
+        return self._list(pair._replace(expected=given, actual=shown[: len(given)]))
 
 
-def _same_scalar(expected: Any, actual: Any) -> bool:
-    if isinstance(expected, str) and isinstance(actual, Mapping) and "$hex" in actual:
-        return bytes.fromhex(actual["$hex"]).rstrip(b"\0") == expected.encode("latin-1", "replace")
-    if isinstance(expected, str) and isinstance(actual, int) and not isinstance(actual, bool):
-        return expected == str(actual)
+# --- scalars ----------------------------------------------------------------------------------
+
+
+def same_scalar(expected: Any, actual: Any) -> bool:
+    """Whether a scalar of the file stands for the observed one: text and numbers may have been written either way."""
+    if isinstance(expected, str):
+        return _same_text(expected, actual)
+    if isinstance(actual, str):
+        return isinstance(expected, int) and actual in (str(expected), _character(expected))
     if isinstance(expected, bool) != isinstance(actual, bool):
-        return expected in (0, 1) and actual in (0, 1) and expected == actual
+        return actual is not None and expected in (0, 1) and bool(expected) == actual
+    if isinstance(expected, float) and isinstance(actual, float):
+        return _same_float(expected, actual)
     return bool(expected == actual)
 
 
-def _collect(value: Any, storage: dict[str, Any]) -> None:
+def _same_text(expected: str, actual: Any) -> bool:
+    if isinstance(actual, Mapping) and "$hex" in actual:
+        octets = bytes.fromhex(actual["$hex"])
+        return any(octets == _encoded(expected, width).ljust(len(octets), b"\0") for width in (1, 2))
+    if isinstance(actual, bool) or not isinstance(actual, int | float):
+        return bool(expected == actual)
+    try:
+        return actual == (int(expected, 0) if isinstance(actual, int) else float(expected))
+    except ValueError:
+        return False
+
+
+def _same_float(expected: float, actual: float) -> bool:
+    """A file may round a ``float`` to fewer digits than its 32 bits have as a ``double``."""
+    if math.isnan(expected) or expected == actual:
+        return math.isnan(actual) or expected == actual
+    try:
+        return bool(struct.unpack("<f", struct.pack("<f", expected))[0] == actual)
+    except OverflowError:
+        return False
+
+
+def _same_case(expected: Any, actual: Any) -> bool:
+    return str(expected).lower() == str(actual).lower() if isinstance(actual, bool) else str(expected) == str(actual)
+
+
+def _character(code: int) -> str | None:
+    return chr(code) if 0 <= code <= 0xFFFF else None
+
+
+def _encoded(text: Any, width: int) -> bytes:
+    if isinstance(text, Mapping):
+        return bytes.fromhex(text.get("$hex", ""))
+    if isinstance(text, list):
+        return b"".join(int(each).to_bytes(width, "little", signed=int(each) < 0) for each in text)
+    return str(text).encode("latin-1" if width == 1 else "utf-16-le", "replace")
+
+
+def _octets(actual: Any) -> bytes | None:
+    if isinstance(actual, Mapping) and "$hex" in actual:
+        return bytes.fromhex(actual["$hex"])
+    return actual.encode("latin-1", "replace") if isinstance(actual, str) else None
+
+
+def _elements(actual: Any, count: int) -> Sequence[Any] | None:
+    """Return the elements of an observed array that may have been shown as text, octets, or a part of its room."""
+    if isinstance(actual, Mapping) and "$elements" in actual:
+        actual = actual["$elements"]
+    if isinstance(actual, Mapping) and "$hex" in actual:
+        octets = bytes.fromhex(actual["$hex"])
+        return memoryview(octets).cast("H").tolist() if count and len(octets) == 2 * count else list(octets)
+    return actual if isinstance(actual, list | str) else None
+
+
+def _padded(actual: Any, size: int) -> Any:
+    if isinstance(actual, Mapping) and "$elements" in actual and isinstance(actual["$elements"], list):
+        return actual["$elements"] + [0] * (actual["$allocated"] - len(actual["$elements"]))
+    octets = _octets(actual["$elements"] if isinstance(actual, Mapping) and "$elements" in actual else actual)
+    return actual if octets is None else octets.ljust(size, b"\0")
+
+
+def _is_zero(value: Any) -> bool:
+    """Whether a value is what zeroed storage reads as."""
+    if isinstance(value, Mapping):
+        return all(_is_zero(inner) for inner in value.values())
+    if isinstance(value, list):
+        return all(map(_is_zero, value))
+    return value in (0, None, False, "", "\0")
+
+
+def _labelled(value: Any) -> dict[str, Any]:
+    """Return the labelled storage inside a value by its label."""
+    storage: dict[str, Any] = {}
     pending = [value]
     while pending:
         here = pending.pop()
@@ -225,7 +339,4 @@ def _collect(value: Any, storage: dict[str, Any]) -> None:
             pending += here.values()
         elif isinstance(here, list):
             pending += here
-
-
-def _brief(actual: Mapping[str, Any]) -> Any:
-    return {key: value for key, value in actual.items() if key != "$value"} or dict(actual)
+    return storage

@@ -1,9 +1,24 @@
+"""Reading scenario files: text, to checked data, to a :class:`Scenario`. Every error says where it is."""
+
 from __future__ import annotations
-from dataclasses import dataclass, field
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
-import yaml
+
+from rpcmemkit.errors import Diagnostic, IdlError, ScenarioError
+from rpcmemkit.scenario import document as d
+from rpcmemkit.scenario.validate import validate
+
+MAX_FILE = 16 << 20  # octets; a scenario is written by hand, /dev/zero is not
+HEX_KEYS = ("request", "response")
+
+
 @dataclass
 class Scenario:
+    """One scenario. ``notes`` holds ``wine_note`` and the like; ``document`` knows where everything is written."""
+
     name: str
     about: str
     idl: str
@@ -13,6 +28,134 @@ class Scenario:
     steps: list[dict[str, Any]]
     expect_error: dict[str, Any] | None = None
     source: list[str] = field(default_factory=list)
-def load(path):
-    d = yaml.safe_load(open(path))
-    return Scenario(d["scenario"], d.get("about",""), d["idl"], d.get("acf"), d.get("environment") or {}, d.get("memory") or {}, d.get("steps") or [], d.get("expect_error"), d.get("source") or [])
+    notes: dict[str, Any] = field(default_factory=dict)
+    document: d.Document | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def idl_file(self) -> str:
+        """The name under which the IDL text is compiled: beside the scenario file, so that it may import."""
+        folder = Path(self.document.file).parent if self.document else Path()
+        return str(folder / f"{self.name}.idl")
+
+    def error(self, path: d.Path, message: str, remedy: str = "") -> ScenarioError:
+        """Return an error at a path of the file, ready to be raised."""
+        if self.document is None:
+            return ScenarioError(message, path=d.path_string(path), remedy=remedy)
+        return self.document.error(path, message, remedy=remedy)
+
+    def value_path(self, path: d.Path, text: str) -> d.Path:
+        """Return the path in the file of the value that ``root.left[2]`` names below ``path``, as far as there is one."""
+        for step in _steps(text):
+            found = self._inside(path, step)
+            if found is None:
+                break
+            path = found
+        return path
+
+    def _inside(self, path: d.Path, step: str | int) -> d.Path | None:
+        """Look for a member or an element, also behind ``$value`` and ``$elements``."""
+        document = self.document
+        candidates = ((*path, *wrapper, step) for wrapper in ((), ("$value",), ("$elements",), ("$value", "$elements")))
+        return next((each for each in candidates if document and document.find(each)), None)
+
+    def translate(self, error: IdlError) -> IdlError:
+        """Return a compile error with the places in the scenario file instead of those in the text inside it."""
+        return IdlError([self._translated(found) for found in error.diagnostics])
+
+    def _translated(self, found: Diagnostic) -> Diagnostic:
+        key = {self.idl_file: "idl", "interface.acf": "acf"}.get(found.file)
+        if self.document is None or key is None:
+            return found
+        spot = self.document.text_spot((key,), found.line, found.column, found.length)
+        if spot is None:  # a folded text: its lines are not those of the file
+            return replace(found, file=f"{self.document.file} ({key})")
+        return replace(found, file=self.document.file, **spot._asdict())
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Return the scenario in a file.
+
+    Raises:
+        ScenarioError: it is not a scenario; the error says where and why.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as stream:
+        octets = stream.read(MAX_FILE + 1)
+    return parse_octets(octets, str(path))
+
+
+def parse_octets(octets: bytes, file: str) -> Scenario:
+    """As :func:`parse_scenario`, from the octets of a file.
+
+    Raises:
+        ScenarioError: likewise; or they are too many, or not UTF-8.
+    """
+    if len(octets) > MAX_FILE:
+        raise ScenarioError(f"the file is larger than {MAX_FILE >> 20} MiB", file=file)
+    try:
+        text = octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = octets[: error.start].decode("utf-8", "replace").split("\n")
+        raise ScenarioError(
+            f"the file is not UTF-8: octet 0x{octets[error.start]:02x} in line {len(before)}",
+            file=file,
+            line=len(before),
+            column=len(before[-1]) + 1,
+            remedy="save it as UTF-8",
+        ) from None
+    return parse_scenario(text, file)
+
+
+def parse_scenario(text: str, file: str = "scenario.yaml") -> Scenario:
+    """Return the scenario that a text holds.
+
+    Raises:
+        ScenarioError: it is not a scenario; the error says where and why.
+    """
+    document = d.Document(text, file)
+    data = document.data()
+    if not isinstance(data, dict):
+        raise document.error((), "a scenario is a map of keys", remedy="begin with `scenario:` and `idl:`")
+    _restore_hex(document, data)
+    validate(document, data)
+    return Scenario(
+        name=data["scenario"],
+        about=data.get("about") or "",
+        idl=data["idl"],
+        acf=data.get("acf"),
+        environment=data.get("environment") or {},
+        memory=data.get("memory") or {},
+        steps=data.get("steps") or [],
+        expect_error=data.get("expect_error"),
+        source=_sources(data.get("source")),
+        notes={key: value for key, value in data.items() if key.endswith("_note")},
+        document=document,
+    )
+
+
+def _restore_hex(document: d.Document, data: Mapping[str, Any]) -> None:
+    """``request: 0000`` and ``request: 1e10`` are octets, not numbers."""
+    steps = data.get("steps")
+    for number, step in enumerate(steps if isinstance(steps, list) else []):
+        expected = step.get("expect") if isinstance(step, dict) else None
+        for key in HEX_KEYS:
+            raw = document.raw(("steps", number, "expect", key))
+            if isinstance(expected, dict) and key in expected and raw is not None:
+                expected[key] = "".join(raw.split())
+
+
+def _sources(given: Any) -> list[str]:
+    """Return the sources as texts: ``docs: page.md`` may have been written with and without quotes."""
+    found: list[str] = []
+    for item in given if isinstance(given, list) else [given]:
+        if isinstance(item, dict):
+            found += [f"{key}: {value}" for key, value in item.items()]
+        elif item:
+            found.append(str(item))
+    return found
+
+
+def _steps(text: str) -> list[str | int]:
+    """Return the names and indexes of a path into memory: of ``*a.b[2]``, ``a``, ``b`` and ``2``."""
+    words = text.lstrip("*").replace("[", ".").replace("]", "").split(".")
+    return [int(word) if word.isdecimal() else word for word in words]

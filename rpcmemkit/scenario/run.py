@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
 
-from rpcmemkit import types
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Environment, Session
-from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
+from rpcmemkit.scenario.document import Path
 from rpcmemkit.scenario.load import Scenario
 from rpcmemkit.server import ServerCall
-from rpcmemkit.status import status_name
-from rpcmemkit.values import Labels, Writer, storage_size
-from rpcmemkit.walk import Place
+from rpcmemkit.status import status_code, status_name
+from rpcmemkit.trace import Trace
+from rpcmemkit.values import Writer, element_count, storage_size
+from rpcmemkit.walk import Place, reach
+
+Action: TypeAlias = "Mapping[str, Any]"
+Root: TypeAlias = "Callable[[str], Place | None]"
+VERBS = ("set", "allocate", "point", "free", "keep", "raise", "return")
 
 
 @dataclass
 class Outcome:
-    """One call of a scenario and what the file expects of it."""
+    """One call of a scenario, the how-manyth it is, and what the file expects of it."""
 
     call: Call
     expect: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 1
 
-    @property
+    @cached_property
     def audit(self) -> Audit:
         return Audit(self.call)
 
@@ -45,8 +53,9 @@ class Outcome:
             result[key] = getattr(audit, key)
         result["orphaned"] = audit.orphaned
         result["server_leaked"] = audit.server_leaked
-        for key, message in call.trace.messages.items():
-            result[key] = message.data.hex()
+        for key in ("request", "response"):
+            if key in call.trace.messages:
+                result[key] = call.trace.messages[key].data.hex()
         return result
 
 
@@ -76,7 +85,7 @@ def environment_of(scenario: Scenario) -> Environment:
     """Return the session's environment that a scenario asks for."""
     given = scenario.environment
     both = given.get("pointer_size", 8)
-    allocator = given.get("midl_user_allocate", {})
+    allocator = given.get("midl_user_allocate") or {}
     return Environment(
         client_pointer_size=given.get("client_pointer_size", both),
         server_pointer_size=given.get("server_pointer_size", both),
@@ -89,41 +98,49 @@ def environment_of(scenario: Scenario) -> Environment:
 
 
 class Run:
-    """A scenario being carried out."""
+    """A scenario being carried out.
+
+    Raises:
+        IdlError: the interface does not compile; the places are those in the scenario file.
+        ScenarioError: the client's memory cannot be laid out.
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.session = Session(
-            scenario.idl, scenario.acf, environment_of(scenario), file=f"{scenario.name}.idl"
-        )
+        self.session = _open(scenario)
         self.globals: dict[str, Place] = {}
-        _lay_out_memory(self.session, scenario)
+        with _located(scenario, ("memory",), values=True):
+            _Layout(self.session, scenario).all()
 
     def outcomes(self) -> Iterator[Outcome]:
         """Carry out the steps and yield the outcome of every call.
 
         Raises:
-            UsageError: a step cannot be carried out: a path, label or value that fits nothing.
+            ScenarioError: a step cannot be carried out: a path, label or value that fits nothing.
         """
-        for number, step in enumerate(self.scenario.steps, 1):
-            try:
-                if "call" in step:
-                    yield self._call(step)
-                else:
-                    self._client(step["client"])
-            except UsageError as error:
-                raise UsageError(f"step {number}: {error}") from error
+        number = 0
+        for index, step in enumerate(self.scenario.steps):
+            if "call" in step:
+                number += 1
+                yield self._call(("steps", index), step, number)
+            else:
+                self._client(("steps", index, "client"), step["client"] or [])
 
-    def _call(self, step: Mapping[str, Any]) -> Outcome:
-        self.session.set_routine(step["call"], _Script(step.get("server") or [], self.globals).run)
-        call = self.session.try_call(step["call"], step.get("arguments") or {})
-        return Outcome(call, step.get("expect") or {})
+    def _call(self, path: Path, step: Mapping[str, Any], number: int) -> Outcome:
+        script = _Script(self.scenario, (*path, "server"), step.get("server") or [], self.globals)
+        with _located(self.scenario, (*path, "call")):
+            self.session.set_routine(step["call"], script.run)
+        with _located(self.scenario, (*path, "arguments"), values=True):
+            call = self.session.try_call(step["call"], step.get("arguments") or {})
+        return Outcome(call, step.get("expect") or {}, number)
 
-    def _client(self, actions: list[Mapping[str, Any]]) -> None:
+    def _client(self, path: Path, actions: list[Action]) -> None:
         program = self.session.client
+        program.space.trace = Trace()  # what the application does now is not part of the last call
         operations = Operations(program, "application", self.session.labels)
-        for action in actions:
-            _act(operations, action, self._root)
+        for index, action in enumerate(actions):
+            with _located(self.scenario, (*path, index, _verb(action)), faults=True):
+                _act(operations, action, self._root)
 
     def _root(self, name: str) -> Place | None:
         if name in self.session.memory:
@@ -131,14 +148,54 @@ class Run:
         return self.session.last.arguments.get(name) if self.session.last else None
 
 
+def _open(scenario: Scenario) -> Session:
+    try:
+        with _located(scenario, ("idl",)):
+            return Session(scenario.idl, scenario.acf, environment_of(scenario), file=scenario.idl_file)
+    except IdlError as error:
+        raise scenario.translate(error) from None
+    except LookupError as error:
+        raise scenario.error(("idl",), str(error.args[0]), "write interface NAME { … }") from None
+
+
+@contextmanager
+def _located(scenario: Scenario, path: Path, *, values: bool = False, faults: bool = False) -> Iterator[None]:
+    """Say of what cannot be done where the file asks for it.
+
+    With ``values`` the error's own path leads on to the value at fault. With ``faults`` memory faults are meant too:
+    in a call they are the call's outcome, but nobody survives the application's own.
+    """
+    try:
+        yield
+    except UsageError as error:
+        where = scenario.value_path(path, str(error).split(":", 1)[0]) if values else path
+        raise scenario.error(where, str(error)) from error
+    except (MemoryFault, RpcError) as error:
+        if not faults:
+            raise
+        raise scenario.error(path, f"the client application would crash here: {error}") from error
+
+
+def _verb(action: Action) -> str:
+    return next(verb for verb in VERBS if verb in action)
+
+
 class _Script:
     """A server routine told as a list of actions."""
 
-    def __init__(self, actions: list[Mapping[str, Any]], global_variables: dict[str, Place]) -> None:
+    def __init__(self, scenario: Scenario, path: Path, actions: list[Action], kept: dict[str, Place]) -> None:
+        self.scenario = scenario
+        self.path = path
         self.actions = actions
-        self.globals = global_variables
+        self.globals = kept
 
     def run(self, call: ServerCall) -> None:
+        """Carry out the actions.
+
+        Raises:
+            ScenarioError: one of them makes no sense.
+            MemoryFault, RpcError: what the routine itself does wrong, or raises.
+        """
         operations = Operations(call.program, "routine")
         frame = call.frame.plan.by_name
 
@@ -148,24 +205,25 @@ class _Script:
             return call.place(name) if name in frame else None
 
         try:
-            for action in self.actions:
-                if "raise" in action:
-                    raise RpcError(int(action["raise"]), rule="server-exception-reaches-client")
-                if "return" in action:
-                    self._return(operations, call, action["return"], root)
-                elif "keep" in action:
-                    self._keep(call.program, action["keep"], root)
-                else:
-                    _act(operations, action, root)
+            for index, action in enumerate(self.actions):
+                with _located(self.scenario, (*self.path, index, _verb(action))):
+                    self._act(operations, call, action, root)
         finally:
             self._note_kept(call.program)
 
-    def _return(self, operations: Operations, call: ServerCall, value: Any, root: Any) -> None:
-        if call.result is None:
-            raise UsageError(f"{call.frame.procedure.name} returns void")
-        operations.result_storage(call.result, value)
+    def _act(self, operations: Operations, call: ServerCall, action: Action, root: Root) -> None:
+        if "raise" in action:
+            raise RpcError(_code(action["raise"]), rule="server-exception-reaches-client")
+        if "return" in action:
+            if call.result is None:
+                raise UsageError(f"{call.frame.procedure.name} returns void")
+            operations.result_storage(call.result, action["return"])
+        elif "keep" in action:
+            self._keep(call.program, action["keep"], root)
+        else:
+            _act(operations, action, root)
 
-    def _keep(self, program: Program, path: str, root: Any) -> None:
+    def _keep(self, program: Program, path: str, root: Root) -> None:
         """Remember a pointer in a server global of its name."""
         place = resolve(program.space, path, root)
         if not isinstance(place.plan, PointerPlan):
@@ -177,59 +235,98 @@ class _Script:
 
     def _note_kept(self, program: Program) -> None:
         """What the globals reach is kept on purpose, not leaked."""
-        from rpcmemkit.walk import reach
-
         for address, place in reach(program.space, self.globals.values()).items():
             program.trace.add("keep", "server", "routine", address, place.plan.size, "")
 
 
-def _act(operations: Operations, action: Mapping[str, Any], root: Any) -> None:
+def _code(status: str | int) -> int:
+    try:
+        return status_code(status)
+    except KeyError:
+        raise UsageError(f"no exception is called {status!r}; its number will do") from None
+
+
+def _act(operations: Operations, action: Action, root: Root) -> None:
+    """Carry out what routines and applications have in common."""
     space = operations.program.space
-    if "set" in action:
-        operations.set(resolve(space, action["set"], root), action.get("to"))
-    elif "allocate" in action:
-        allocator = action.get("with", "midl_user_allocate")
-        operations.allocate(resolve(space, action["allocate"], root), action.get("value"), allocator)
-    elif "point" in action:
-        operations.point(resolve(space, action["point"], root), resolve(space, action["at"], root))
-    elif "free" in action:
-        operations.free(resolve(space, action["free"], root))
-    else:
-        raise UsageError(f"unknown action {', '.join(action)}")
+    match _verb(action):
+        case "set":
+            operations.set(resolve(space, action["set"], root), action["to"])
+        case "allocate":
+            allocator = action.get("with", "midl_user_allocate")
+            operations.allocate(resolve(space, action["allocate"], root), action.get("value"), allocator)
+        case "point":
+            operations.point(resolve(space, action["point"], root), resolve(space, action["at"], root))
+        case "free":
+            operations.free(resolve(space, action["free"], root))
 
 
 # --- memory set up before the first step ------------------------------------------------------
 
 
-def _lay_out_memory(session: Session, scenario: Scenario) -> None:
-    """Store the ``memory`` entries, each with the type of the first pointer that names it."""
-    waiting = dict(scenario.memory)
-    while waiting:
-        typed = {name: plan for name, value in waiting.items() if (plan := _type_of(session, scenario, name, value))}
-        if not typed:
-            raise UsageError(f"memory: no argument names {', '.join(waiting)}, so its type is unknown")
-        for name, pointer in typed.items():
-            _lay_out_entry(session, name, waiting.pop(name), pointer)
+class _Layout:
+    """Stores the ``memory`` entries, each with the type of the first pointer that names it."""
+
+    def __init__(self, session: Session, scenario: Scenario) -> None:
+        self.session = session
+        self.scenario = scenario
+        self.waiting = dict(scenario.memory)
+
+    def all(self) -> None:
+        """Store every entry.
+
+        Raises:
+            UsageError: nothing says which type an entry has, or its value does not fit.
+        """
+        while self.waiting:
+            typed = {name: plan for name in self.waiting if (plan := self._type_of(name))}
+            if not typed:
+                name = next(iter(self.waiting))
+                raise UsageError(f"{name}: no argument names it with $alias, so its type is unknown")
+            for name, pointer in typed.items():
+                self._store(name, self.waiting.pop(name), pointer)
+
+    def _type_of(self, name: str) -> PointerPlan | None:
+        label = _label_of(name, self.waiting[name])
+        return next((found for plan, value in self._pointers() if (found := _find_alias(plan, value, label))), None)
+
+    def _pointers(self) -> Iterator[tuple[Plan, Any]]:
+        """Yield what may name an entry: the arguments of all calls, then the entries whose type is known."""
+        for step in self.scenario.steps:
+            if step.get("call") in self.session.interface.procedures:
+                members = self.session.procedures[step["call"]].plan.by_name
+                given = step.get("arguments") or {}
+                yield from ((members[name].plan, value) for name, value in given.items() if name in members)
+        for name, place in self.session.memory.items():
+            yield place.plan, self.scenario.memory[name]
+
+    def _store(self, name: str, value: Any, pointer: PointerPlan) -> None:
+        label = _label_of(name, value)
+        inner = value.get("$value") if isinstance(value, Mapping) and "$label" in value else value
+        space = self.session.client.space
+        variable = space.add_block(pointer.size, "stack", fill=0)
+        place = Place(_measured(pointer, inner), variable, variable, (None, name))
+        address = self.session.allocate(storage_size(pointer.target, inner, place.path))
+        space.set_pointer(variable, address)
+        target = Place(pointer.target, address, address, (None, name))
+        self.session.labels.give(label, address)
+        writer = Writer(space, self.session.allocate, self.session.labels)
+        writer.write(target, inner)
+        writer.finish()
+        self.session.memory[name] = place
 
 
-def _type_of(session: Session, scenario: Scenario, name: str, value: Any) -> PointerPlan | None:
-    label = value.get("$label", name) if isinstance(value, Mapping) else name
-    for step in scenario.steps:
-        if "call" not in step:
-            continue
-        frame = session.procedures[step["call"]]
-        for argument, given in (step.get("arguments") or {}).items():
-            member = frame.plan.by_name.get(argument)
-            found = _find_alias(member.plan, given, label) if member else None
-            if found:
-                return found
-    for place in session.memory.values():
-        pointer = place.plan
-        assert isinstance(pointer, PointerPlan)
-        found = _find_alias(pointer, scenario.memory[str(place.path and place.path[1])], label)
-        if found:
-            return found
-    return None
+def _label_of(name: str, value: Any) -> str:
+    return str(value.get("$label", name)) if isinstance(value, Mapping) else name
+
+
+def _measured(pointer: PointerPlan, value: Any) -> PointerPlan:
+    """Return the pointer with the size of its array fixed: the variable stands alone, away from its size attribute."""
+    array = pointer.target
+    if not isinstance(array, ArrayPlan) or array.size_of is None:
+        return pointer
+    fixed = replace(array, bound=element_count(array, value), size_of=None, length_of=None, first_of=None)
+    return replace(pointer, compile_target=lambda: fixed)
 
 
 def _find_alias(plan: Plan, value: Any, label: str) -> PointerPlan | None:
@@ -237,38 +334,25 @@ def _find_alias(plan: Plan, value: Any, label: str) -> PointerPlan | None:
     pending: list[tuple[Plan, Any]] = [(plan, value)]
     while pending:
         here, item = pending.pop()
-        if isinstance(here, PointerPlan):
-            if isinstance(item, Mapping) and item.get("$alias") == label:
-                return here
-            inner = item.get("$value") if isinstance(item, Mapping) and "$label" in item else item
-            if inner is not None:
-                pending.append((here.target, inner))
-        elif isinstance(here, StructPlan) and isinstance(item, Mapping):
-            pending += [(here.by_name[name].plan, v) for name, v in item.items() if name in here.by_name]
-        elif isinstance(here, ArrayPlan):
-            elements = item.get("$elements", []) if isinstance(item, Mapping) else item
-            pending += [(here.element, v) for v in elements] if isinstance(elements, list) else []
-        elif isinstance(here, UnionPlan) and isinstance(item, Mapping):
-            arms = [arm.plan for arm in (*here.arms.values(), here.default) if arm and arm.plan]
-            pending += [(arm, item.get("$value")) for arm in arms]
+        if isinstance(here, PointerPlan) and isinstance(item, Mapping) and item.get("$alias") == label:
+            return here
+        pending += reversed(_inside(here, item))
     return None
 
 
-def _lay_out_entry(session: Session, name: str, value: Any, pointer: PointerPlan) -> None:
-    label, inner = name, value
-    if isinstance(value, Mapping) and "$label" in value:
-        label, inner = str(value["$label"]), value.get("$value")
-    space = session.client.space
-    variable = space.add_block(pointer.size, "stack", fill=0)
-    place = Place(pointer, variable, variable, (None, name))
-    address = session.allocate(storage_size(pointer.target, inner, place.path))
-    space.set_pointer(variable, address)
-    target = Place(pointer.target, address, address, (None, name))
-    session.labels.add(label, target)
-    writer = Writer(space, session.allocate, session.labels)
-    writer.write(target, inner)
-    writer.finish()
-    session.memory[name] = place
-
-
-__all__ = ["Labels", "Outcome", "Run", "client_after", "environment_of", "server_sees", "status_of", "types"]
+def _inside(plan: Plan, value: Any) -> list[tuple[Plan, Any]]:
+    """Return the parts of a value with their plans."""
+    if isinstance(plan, PointerPlan):
+        inner = value.get("$value") if isinstance(value, Mapping) and "$label" in value else value
+        return [] if inner is None else [(plan.target, inner)]
+    if isinstance(plan, ArrayPlan):
+        elements = value.get("$elements") if isinstance(value, Mapping) else value
+        return [(plan.element, item) for item in elements] if isinstance(elements, list) else []
+    if not isinstance(value, Mapping):
+        return []
+    if isinstance(plan, StructPlan):
+        return [(plan.by_name[name].plan, item) for name, item in value.items() if name in plan.by_name]
+    if isinstance(plan, UnionPlan):
+        arms = {id(arm.plan): arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan}
+        return [(arm, value.get("$value")) for arm in arms.values()]
+    return []

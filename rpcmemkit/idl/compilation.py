@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rpcmemkit.errors import Diagnostic
@@ -99,6 +99,7 @@ class Compiler:
         self.report.diagnostics.extend(unit.diagnostics)
         self.report.stop_on_errors()
         self.resolver.acf = acf
+        self.open = [Path(unit.source.file).resolve()]
         place = Place(unit.source, _file_default(unit.items), self.resolver.mode_default)
         self._items(unit.items, place, None, own=True)
         acf.report_unused(self.report)
@@ -129,7 +130,8 @@ class Compiler:
             elif isinstance(item, s.Import):
                 self._imports(item, place)
             elif isinstance(item, s.Block) and item.keyword in ("library", "module", "namespace"):
-                self._items(item.items, place, None, own=own)
+                inner = replace(place, scoped_labels=place.scoped_labels or item.keyword == "namespace")
+                self._items(item.items, inner, None, own=own)
 
     def _announce(self, items: list[s.Item]) -> None:
         """Interfaces may be named before they are declared."""
@@ -155,21 +157,24 @@ class Compiler:
 
     def _interface(self, item: s.InterfaceBody, place: Place, own: bool) -> None:
         default = pointer_default(item.attributes) or place.default
-        inner = Place(place.source, default, place.fallback, own=own)
+        inner = replace(place, default=default)
         acf = self.resolver.acf if own else Acf()
         builder = InterfaceBuilder(item, self.resolver, acf, inner, self.checker if own else None)
         self.resolver.defaulted = False
         self._items(item.items, inner, builder, own=own)
         self.scope.interfaces[item.name] = builder.interface
         if own:
-            self._warn_default(item, place, builder.interface)
+            self._warn(item, place, builder.interface)
             self.interfaces.append(builder.interface)
 
-    def _warn_default(self, item: s.InterfaceBody, place: Place, interface: Interface) -> None:
-        """Somebody relies on the default of the mode without saying so."""
-        if self.resolver.defaulted and interface.procedures and not interface.is_object:
-            code = "IDL358" if self.options.osf else "IDL357"
-            self.report.add(code, place.source, item.at, len(item.name))
+    def _warn(self, item: s.InterfaceBody, place: Place, interface: Interface) -> None:
+        """What the interface leaves unsaid."""
+        if interface.is_object or not interface.procedures:
+            return
+        if self.resolver.defaulted:
+            self.report.add("IDL358" if self.options.osf else "IDL357", place.source, item.at, len(item.name))
+        if interface.uuid is None:
+            self.report.add("IDL213", place.source, item.at, len(item.name))
 
     # --- imports -------------------------------------------------------------------------------
 
@@ -212,14 +217,10 @@ def _file_default(items: list[s.Item]) -> PointerKind | None:
     return None
 
 
-def compile_text(text: str, acf: str | None, file: str, acf_file: str, options: Options) -> Compilation:
-    """Compile a text with its attribute file. Raises :class:`~rpcmemkit.errors.IdlError`."""
+def compile_unit(unit: Unit, acf: str | None, acf_file: str, options: Options) -> Compilation:
+    """Compile a parsed text with its attribute file. Raises :class:`~rpcmemkit.errors.IdlError`."""
     report = Report()
-    unit = parse_text(text, file, options)
     if acf is None:
         return Compiler(options, report).run(unit, Acf())
-    acf_source = read_source(
-        acf, acf_file, report, include_dirs=options.include_dirs, defines=options.defines
-    )
-    interfaces = parse_acf(acf_source, report)
-    return Compiler(options, report).run(unit, Acf.of(acf_source, interfaces))
+    source = read_source(acf, acf_file, report, include_dirs=options.include_dirs, defines=options.defines)
+    return Compiler(options, report).run(unit, Acf.of(source, parse_acf(source, report)))

@@ -1,0 +1,54 @@
+"""rpcmemkit: who allocates and who frees every byte of a Microsoft RPC call, proved by running the call.
+
+>>> import rpcmemkit
+>>> session = rpcmemkit.Session('''
+... [uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)]
+... interface shop { typedef struct { long cents; } PRICE; void Discount([in, out] PRICE *price); }''')
+>>> @session.routine
+... def Discount(call, price):
+...     price.cents = price.cents - 100
+>>> call = session.call("Discount", price={"cents": 950})
+>>> call["price"]
+{'cents': 850}
+>>> rpcmemkit.Audit(call)
+<Audit of Discount: client stub 0 allocated, 0 freed, 0 orphaned; server 0 allocated, 0 freed, 0 leaked>
+"""
+
+from rpcmemkit.audit import Audit
+from rpcmemkit.call import Call, Environment, Session
+from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, RpcError, RpcMemKitError, UsageError
+from rpcmemkit.idl import compile_file, compile_idl
+from rpcmemkit.memory import AddressSpace, Block
+from rpcmemkit.program import Program
+from rpcmemkit.rules import RULES, Rule
+from rpcmemkit.server import Reply, ServerStub
+from rpcmemkit.trace import Event, Trace
+from rpcmemkit.views import View, address_of
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "RULES",
+    "AddressSpace",
+    "Audit",
+    "Block",
+    "Call",
+    "Diagnostic",
+    "Environment",
+    "Event",
+    "IdlError",
+    "MemoryFault",
+    "Program",
+    "Reply",
+    "RpcError",
+    "RpcMemKitError",
+    "Rule",
+    "ServerStub",
+    "Session",
+    "Trace",
+    "UsageError",
+    "View",
+    "address_of",
+    "compile_file",
+    "compile_idl",
+]

@@ -1,0 +1,285 @@
+"""The octets of a message, explained field by field: what they are, which part of which argument, and their value.
+
+The sending stub notes in the trace which octets it wrote from which plan; that is all this module reads. Every octet of
+the message is in exactly one row.
+"""
+
+from __future__ import annotations
+
+import heapq
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from rpcmemkit.call import Call
+from rpcmemkit.plan import ArrayPlan, BasePlan, Body, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.trace import Path, Span, path_text
+from rpcmemkit.types import Array, Base, EnumType
+
+Direction = Literal["request", "response"]
+SENDER = {"request": "client", "response": "server"}
+
+HEAD, TAIL = 8, 1
+"""Of a longer run of elements, so many are shown at its start and at its end."""
+
+
+class Row(NamedTuple):
+    """Some octets of a message.
+
+    ``what`` says in words what they are, ``value`` what they stand for as plain data, ``shown`` the same as text.
+    ``path`` names the part of the argument that they belong to, as scenario files write it.
+    """
+
+    offset: int
+    octets: bytes
+    what: str
+    path: str = ""
+    value: Any = None
+    shown: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} = {self.shown}" if self.shown else self.what
+
+
+def annotate(call: Call, direction: Direction) -> list[Row]:
+    """Return the rows of a message, in the order of its octets; of a message that was never sent, none."""
+    return list(rows(call, direction))
+
+
+def rows(call: Call, direction: Direction) -> Iterator[Row]:
+    """As :func:`annotate`, one row at a time: a message of a million nodes has millions of them."""
+    message = call.trace.messages.get(direction)
+    if message is None:
+        return
+    annotator = _Annotator(message.data)
+    at = 0
+    for span in _spans(call, direction):
+        if span.offset > at:
+            yield annotator.gap(at, span.offset)
+        yield from annotator.explain(span)
+        at = max(at, span.offset + span.size)
+    if at < len(message.data):
+        yield annotator.gap(at, len(message.data))
+
+
+def _spans(call: Call, direction: Direction) -> Iterator[Span]:
+    """Return what the sender wrote, by offset: the values in its trace, and the counts noted beside the message."""
+    written = (Span._make(event.detail) for event in call.trace.select("marshal", side=SENDER[direction]))
+    counts = [span for span in call.trace.messages[direction].spans if span.part != "id"]
+    return (span for span in heapq.merge(written, counts, key=lambda span: span.offset) if span.size)
+
+
+class _Annotator:
+    """Explains the spans of one message, in order."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.seen: set[int] = set()
+        self.pieces: dict[tuple[int, int], int] = {}
+
+    def gap(self, start: int, end: int) -> Row:
+        """Return the row of octets that nobody wrote a value to."""
+        octets = self.data[start:end]
+        return Row(start, octets, "a part that the receiver did not read" if any(octets) else "padding")
+
+    def explain(self, span: Span) -> Iterator[Row]:
+        """Yield the rows of one span."""
+        match span.part:
+            case "size":
+                yield self._number(span, 0, span.size, "maximum count")
+            case "range":
+                half = span.size // 2
+                yield self._number(span, 0, half, "offset")
+                yield self._number(span, half, half, "actual count")
+            case "tag":
+                yield self._tag(span)
+            case "elements":
+                yield from self._elements(span)
+            case _:
+                yield from self._body(self._body_of(span), span.offset, path_text(span.path))
+
+    def _number(self, span: Span, start: int, size: int, what: str) -> Row:
+        octets = self._octets(span.offset + start, size)
+        number = int.from_bytes(octets, "big" if span.plan.order == ">" else "little")
+        path = path_text(span.path)
+        return Row(span.offset + start, octets, f"{what} of {path}", path, number, str(number))
+
+    def _tag(self, span: Span) -> Row:
+        assert isinstance(span.plan, UnionPlan)
+        tag, path = span.plan.tag, path_text(span.path)
+        value, shown = _scalar(tag, self._octets(span.offset, span.size), _order(tag))
+        return Row(span.offset, self._octets(span.offset, span.size), f"discriminant of {path}", path, value, shown)
+
+    def _octets(self, start: int, size: int) -> bytes:
+        return self.data[start : start + size]
+
+    # --- bodies ---
+
+    def _body_of(self, span: Span) -> Body:
+        """Return the body that a span was written from; of a structure in pieces, the next one of this structure."""
+        if span.plan.body is not None:
+            return span.plan.body  # type: ignore[no-any-return]
+        assert isinstance(span.plan, StructPlan)
+        bodies = [body for _, body, _, _ in span.plan.pieces if body is not None]
+        key = (id(span.plan), id(span.path))
+        number = self.pieces.get(key, 0)
+        self.pieces[key] = number + 1
+        return bodies[number % len(bodies)]
+
+    def _body(self, body: Body, start: int, path: str) -> Iterator[Row]:
+        at, end, order = start, start + body.wire.size, _order_of(body)
+        for field in body.fields:
+            if start + field.wire_offset > at:
+                yield self.gap(at, start + field.wire_offset)
+            at = start + field.wire_offset
+            name = path + field.name
+            if isinstance(field.plan, PointerPlan):
+                yield self._id(field.plan, at, name, order)
+            elif field.count > 1:
+                size = field.wire_size // field.count
+                yield from self._run(field.plan, at, field.count, size, name, order)
+            else:
+                yield self._value(field.plan, at, name, order)
+            at += field.wire_size
+        if at < end:
+            yield self.gap(at, end)
+
+    def _value(self, plan: BasePlan, at: int, name: str, order: str) -> Row:
+        octets = self._octets(at, plan.wire_size)
+        value, shown = _scalar(plan, octets, order)
+        return Row(at, octets, f"{name} ({type_name(plan)})", name, value, shown)
+
+    def _id(self, plan: PointerPlan, at: int, path: str, order: str) -> Row:
+        octets = self._octets(at, plan.wire_size)
+        number = int.from_bytes(octets, "big" if order == ">" else "little")
+        return Row(at, octets, f"referent id of {path}", path, number, self._id_meaning(plan, number))
+
+    def _id_meaning(self, plan: PointerPlan, number: int) -> str:
+        if plan.is_ref:
+            return f"{number:#010x} (ref: only a placeholder)"
+        if not number:
+            return "null"
+        if not plan.is_full:
+            return f"{number:#010x} (unique)"
+        again = number in self.seen
+        self.seen.add(number)
+        return f"{number} (full: the storage that was sent before)" if again else f"{number} (full)"
+
+    # --- runs of elements ---
+
+    def _elements(self, span: Span) -> Iterator[Row]:
+        plan, path = span.plan, path_text(span.path)
+        body = plan.element.body
+        if isinstance(plan.element, BasePlan):
+            yield from self._run(plan.element, span.offset, span.count, plan.wire_stride, path, _order_of(body), plan)
+            return
+
+        def element(index: int, at: int) -> Iterator[Row]:
+            yield from self._body(body, at, f"{path}[{index}]")
+            gap = min(at + plan.wire_stride, span.offset + span.size)
+            if at + body.wire.size < gap:
+                yield self.gap(at + body.wire.size, gap)
+
+        yield from self._cut(span.offset, span.count, plan.wire_stride, span.size, path, element)
+
+    def _run(
+        self, plan: BasePlan, at: int, count: int, size: int, path: str, order: str, array: ArrayPlan | None = None
+    ) -> Iterator[Row]:
+        """Yield the rows of base values; characters and bytes are one row."""
+        base = plan.type
+        if isinstance(base, Base) and (base.text or base.name == "byte"):
+            octets = self._octets(at, count * size)
+            shown = _text(octets, size, order) if base.text else octets.hex()
+            yield Row(at, octets, f"{path} ({base.name}[{count}])", path, shown if base.text else octets, shown)
+            return
+
+        def element(index: int, start: int) -> Iterator[Row]:
+            yield self._value(plan, start, f"{path}[{index}]", order)
+
+        yield from self._cut(at, count, size, count * size, path, element)
+
+    def _cut(
+        self, start: int, count: int, stride: int, size: int, path: str, element: Callable[[int, int], Iterator[Row]]
+    ) -> Iterator[Row]:
+        """Yield the rows of the first elements and of the last; those between are one row together."""
+        short = count <= HEAD + TAIL + 1
+        head = count if short else HEAD
+        for index in range(head):
+            yield from element(index, start + index * stride)
+        if short:
+            return
+        left_out = count - HEAD - TAIL
+        at, end = start + HEAD * stride, start + (count - TAIL) * stride
+        first, last = f"{path}[{HEAD}]", f"[{count - TAIL - 1}]"
+        yield Row(at, self._octets(at, end - at), f"… {left_out:,} more, {first} to {last}", path)
+        for index in range(count - TAIL, count):
+            yield from element(index, start + index * stride)
+
+
+# --- values -----------------------------------------------------------------------------------
+
+
+def _order_of(body: Body) -> str:
+    return body.wire.format[0]
+
+
+def _order(plan: BasePlan) -> str:
+    assert plan.body is not None
+    return _order_of(plan.body)
+
+
+def _scalar(plan: BasePlan, octets: bytes, order: str) -> tuple[Any, str]:
+    """Return a value as data and as text."""
+    base = plan.type
+    code = base.code if isinstance(base, Base) and base.code in "fd" else plan.wire_code
+    number = struct.unpack(order + code, octets)[0]
+    if isinstance(base, EnumType):
+        label = next((name for name, value in base.labels.items() if value == number), "")
+        return number, f"{number} ({label})" if label else str(number)
+    if base.code == "?":
+        return bool(number), ("true" if number else "false") + (f" ({number})" if number > 1 else "")
+    if base.text:
+        return chr(number), _quoted(chr(number))
+    return number, str(number)
+
+
+def _text(octets: bytes, width: int, order: str) -> str:
+    encoding = "latin-1" if width == 1 else "utf-16-be" if order == ">" else "utf-16-le"
+    return _quoted(octets.decode(encoding, "replace"))
+
+
+def _quoted(text: str) -> str:
+    """Return text in quotes, with what cannot be seen escaped as in C."""
+    shown = "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in text)
+    return f'"{shown}"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    code = ord(character)
+    return "\\0" if not code else f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def type_name(plan: Plan) -> str:
+    """Return the name of a type as its declaration has it, or close to it."""
+    if isinstance(plan, PointerPlan):
+        inner = plan.target
+        return f"{type_name(inner)} *"
+    if isinstance(plan, ArrayPlan):
+        assert isinstance(plan.type, Array)
+        return f"{type_name(plan.element)}[{'' if plan.bound is None else plan.bound}]"
+    name = getattr(plan.type, "name", "") or getattr(getattr(plan.type, "union", None), "name", "")
+    return str(name) or {StructPlan: "struct", UnionPlan: "union"}.get(type(plan), "enum")
+
+
+def octets_text(octets: bytes, limit: int = 8) -> str:
+    """Return octets in hexadecimal, with the number of those left out."""
+    if len(octets) <= limit:
+        return octets.hex(" ")
+    return f"{octets[: limit - 2].hex(' ')} … ({len(octets):,} octets)"
+
+
+def as_text(found: Iterable[Row]) -> str:
+    """Return rows as a table in plain text."""
+    return "\n".join(f"{row.offset:>6}  {octets_text(row.octets):<24}  {row}" for row in found)

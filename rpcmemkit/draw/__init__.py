@@ -1,0 +1,3 @@
+"""Pictures of calls."""
+
+from rpcmemkit.draw.build import picture

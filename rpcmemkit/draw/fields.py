@@ -1,0 +1,202 @@
+"""What a typed place in memory shows: one field for every value in it, pointers with what they name.
+
+Long arrays are cut before they are read, so that a field list costs the same for ten elements and for a million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.memory import FREED, NEW, AddressSpace
+from rpcmemkit.plan import ArrayPlan, BasePlan, OpaquePlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.trace import Path
+from rpcmemkit.types import PointerKind
+from rpcmemkit.values import python_scalar, python_text
+from rpcmemkit.walk import Place
+
+HEAD = 4
+"""How many elements of an array are shown before the cut; the last one is shown after it."""
+TEXT_LIMIT = 200
+"""How many octets of a text are looked at."""
+
+
+class Value(NamedTuple):
+    """One field of a block as the reader of a picture sees it.
+
+    ``offset`` counts from the start of the part; ``target`` is the address a pointer holds, ``None`` for anything else.
+    A field without an offset stands for what was left out.
+    """
+
+    offset: int | None
+    name: str
+    text: str
+    target: int | None = None
+    type: str = ""
+
+
+def type_text(plan: Plan) -> str:
+    """Return the C-like name of a plan's type."""
+    if isinstance(plan, PointerPlan):
+        return f"[{PointerKind(plan.type.kind).value}] pointer"
+    if isinstance(plan, ArrayPlan):
+        return f"{'string' if plan.is_string else 'array'} of {type_text(plan.element)}"
+    return str(getattr(plan.type, "name", "") or type(plan.type).__name__.lower())
+
+
+def values_of(space: AddressSpace, place: Place, limit: int) -> list[Value]:
+    """Return the fields of the value at ``place``: at most about ``limit``, the first ones and the last."""
+    values = list(_flatten(space, place))
+    if len(values) <= limit:
+        return values
+    hidden = len(values) - limit + 1
+    return [*values[: limit - 1], _left_out(hidden, "field"), values[-1]]
+
+
+def _left_out(count: int, what: str) -> Value:
+    return Value(None, "…", f"{count} more {what}{'s' if count > 1 else ''}")
+
+
+Item = tuple[str, Place] | Value
+
+
+def _flatten(space: AddressSpace, place: Place) -> Iterator[Value]:
+    pending: list[Item] = [("", place)]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Value):
+            yield item
+            continue
+        name, here = item
+        try:
+            found = _open(space, name, here, here.address - place.address)
+        except (MemoryFault, RpcError):
+            found = [Value(here.address - place.address, name, "not readable")]
+        pending += reversed(found)
+
+
+def _open(space: AddressSpace, name: str, place: Place, offset: int) -> list[Item]:
+    """Return the value at ``place``, or the parts it consists of."""
+    match place.plan:
+        case StructPlan() as plan:
+            return [
+                (f"{name}.{m.name}" if name else m.name, Place(m.plan, place.address + m.offset, place.address, None))
+                for m in plan.members
+            ]
+        case ArrayPlan() as plan:
+            return _array(space, plan, name, place, offset)
+        case UnionPlan() as plan:
+            return _union(space, plan, name, place, offset)
+        case PointerPlan() | OpaquePlan() as plan:
+            return [_pointer(space, plan, name, place, offset)]
+    return [_scalar(space, place.plan, name, place.address, offset)]
+
+
+def _scalar(space: AddressSpace, plan: Plan, name: str, address: int, offset: int) -> Value:
+    assert isinstance(plan, BasePlan)
+    raw = space.read(address, plan.size)
+    text = _untouched(raw) or _literal(python_scalar(plan, raw))
+    return Value(offset, name or type_text(plan), text, None, type_text(plan))
+
+
+def _untouched(raw: bytes) -> str:
+    """Say in words that memory holds only what the heap filled it with."""
+    if len(raw) > 1 and raw == bytes((NEW,)) * len(raw):
+        return "not set (CD CD)"
+    if len(raw) > 1 and raw == bytes((FREED,)) * len(raw):
+        return "freed (DD DD)"
+    return ""
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"'{value}'" if isinstance(value, str) and len(value) == 1 else str(value)
+
+
+def _pointer(space: AddressSpace, plan: PointerPlan | OpaquePlan, name: str, place: Place, offset: int) -> Value:
+    raw = space.read(place.address, space.pointer_size)
+    address = int.from_bytes(raw, "little")
+    kind = type_text(plan)
+    if isinstance(plan, OpaquePlan):
+        return Value(offset, name or kind, "handle" if address else "no handle", None, kind)
+    text = _untouched(raw)
+    if text or not address:
+        return Value(offset, name or "pointer", text or "null", None, kind)
+    return Value(offset, name or "pointer", f"{address:#x}", address, kind)
+
+
+def _union(space: AddressSpace, plan: UnionPlan, name: str, place: Place, offset: int) -> list[Item]:
+    tag = plan.discriminant(space, place.address, place.scope)
+    shown: list[Item] = [Value(offset, name or "union", f"case {tag}", None, type_text(plan))]
+    arm = plan.arm(tag)
+    if arm is not None and arm.plan is not None:
+        path = f"{name}.{arm.name}" if name else arm.name
+        shown.append((path, Place(arm.plan, place.address + plan.arms_offset, place.scope, None)))
+    return shown
+
+
+def _array(space: AddressSpace, plan: ArrayPlan, name: str, place: Place, offset: int) -> list[Item]:
+    room = space.capacity(place.address) // max(plan.stride, 1)
+    count = room if plan.is_string and plan.bound is None else min(plan.count(space, place.scope), room)
+    element = plan.element
+    octets = isinstance(element, BasePlan) and getattr(element.type, "name", "") == "byte"
+    if plan.is_string or plan.is_text or octets:
+        return [_text(space, plan, name, place.address, offset, count)]
+    if not count:
+        return [Value(offset, name or "array", "no elements", None, type_text(plan))]
+    return [_element(plan, name, place, index, count) for index in _shown(count)]
+
+
+def _text(space: AddressSpace, plan: ArrayPlan, name: str, address: int, offset: int, count: int) -> Value:
+    size = min(count * plan.stride, TEXT_LIMIT)
+    raw = space.read(address, size - size % plan.stride)
+    value = python_text(plan, raw)
+    text = _untouched(raw) or (_spaced(value["$hex"]) if isinstance(value, dict) else f'"{value}"')
+    return Value(offset, name or type_text(plan), text, None, type_text(plan))
+
+
+def _spaced(digits: str) -> str:
+    return " ".join(digits[i : i + 2] for i in range(0, len(digits), 2)) or "no octets"
+
+
+def _shown(count: int) -> list[int]:
+    """Return the indices that are shown, -1 for the cut."""
+    if count <= HEAD + 2:
+        return list(range(count))
+    return [*range(HEAD), -1, count - 1]
+
+
+def _element(plan: ArrayPlan, name: str, place: Place, index: int, count: int) -> Item:
+    if index < 0:
+        return _left_out(count - HEAD - 1, "element")
+    return f"{name}[{index}]", Place(plan.element, place.address + index * plan.stride, place.scope, None)
+
+
+def brief_path(path: Path | None, limit: int = 28) -> str:
+    """Return a path as text, with steps that repeat counted: ``head.next.next.next`` is ``head(.next x3)``."""
+    steps: list[tuple[str, int]] = []
+    stars = 0
+    while path is not None:
+        path, step = path
+        if step == "*":
+            stars += 1
+        elif steps and steps[-1][0] == step:
+            steps[-1] = (step, steps[-1][1] + 1)
+        else:
+            steps.append((step, 1))
+    text = "*" * min(stars, 3) + "".join(_repeated(step, count) for step, count in reversed(steps))
+    return clip(text, limit)
+
+
+def _repeated(step: str, count: int) -> str:
+    return step * count if count < 3 else f"({step} x{count})"
+
+
+def clip(text: str, limit: int) -> str:
+    """Return ``text``, with its middle left out where it is longer than ``limit`` characters."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return text[:head] + "…" + text[len(text) - (limit - 1 - head) :]

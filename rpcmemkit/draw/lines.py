@@ -1,0 +1,127 @@
+"""A picture's text, line by line: what stands in each cell, cut to what fits."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rpcmemkit.draw.fields import clip
+from rpcmemkit.draw.model import Block, Column, Field, Gap, Octets, Part
+from rpcmemkit.draw.storage import DANGLING, OWNERS
+
+LINE, SMALL, TITLE = 17, 13, 19
+HEX_LIMIT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a box: its kind says how it looks, ``port`` what arrows may point at."""
+
+    kind: str
+    height: int
+    cells: tuple[str, ...]
+    port: str = ""
+    loud: bool = False
+
+
+@dataclass(slots=True)
+class Box:
+    """A bordered table of lines: a block, a gap, or a whole message. ``x`` and ``y`` are its upper left corner."""
+
+    id: str
+    kind: str
+    lines: list[Line]
+    dashed: bool = False
+    x: float = 0
+    y: float = 0
+    width: float = 0
+    widths: tuple[int, ...] = field(default=())
+
+    @property
+    def height(self) -> int:
+        return sum(line.height for line in self.lines) + 2
+
+    def offset(self, port: str) -> float:
+        """Return how far below the box's top the middle of a line lies; the first line for an unknown port."""
+        y = 1.0
+        for line in self.lines:
+            if line.port == port:
+                return y + line.height / 2
+            y += line.height
+        return 1 + self.lines[0].height / 2
+
+
+def boxes(column: Column) -> list[Box]:
+    """Return the boxes of a column, the octets of a message as one."""
+    if any(isinstance(item, Octets) for item in column.items):
+        return [Box(column.key, "message", [line for item in column.items for line in _message_line(item)])]
+    return [_block(item) if isinstance(item, Block) else _gap(item) for item in column.items if not isinstance(item, Octets)]
+
+
+def _message_line(item: Block | Gap | Octets) -> Iterable[Line]:
+    if isinstance(item, Octets):
+        cells = (str(item.offset), hex_text(item.data), item.meaning)
+        yield Line(f"octets-{item.kind}", LINE, cells)
+    elif isinstance(item, Gap):
+        yield Line("more", LINE, (item.text,))
+
+
+def hex_text(data: bytes) -> str:
+    """Return octets in hexadecimal, cut after a few."""
+    more = "…" if len(data) > HEX_LIMIT else ""
+    return data[:HEX_LIMIT].hex(" ") + more
+
+
+def _gap(gap: Gap) -> Box:
+    return Box(gap.id, "gap", [Line("more", LINE, (gap.text,), gap.id)], dashed=True)
+
+
+def _block(block: Block) -> Box:
+    lines = [Line("title", TITLE, (block.label, " ".join(block.words)), block.id, any(w.isupper() for w in block.words))]
+    lines.append(Line("meta", SMALL, (f"{block.address:#x}", f"{block.size} octet{'s' * (block.size != 1)}")))
+    lines += [Line("owner", SMALL, (text,)) for text in _whose(block)]
+    for part in block.parts:
+        lines += _part(part, block.compound)
+    if not block.compound and isinstance(block.parts[0], Part):
+        lines[0] = Line("title", TITLE, lines[0].cells, block.parts[0].id, lines[0].loud)
+    lines.append(Line("foot", 3, ("",)))
+    dashed = any(word in ("FREED", "ORPHANED", "LEAKED", "freed later") for word in block.words)
+    return Box(block.id, block.owner, lines, dashed)
+
+
+def _whose(block: Block) -> list[str]:
+    if block.owner in ("variable", "frame", "buffer"):
+        return [OWNERS[block.owner] + ("" if block.owner == "variable" else f": {block.duty}")]
+    return [OWNERS[block.owner], block.duty]
+
+
+def _part(part: Part | Gap, compound: bool) -> Iterable[Line]:
+    if isinstance(part, Gap):
+        yield Line("more", LINE, (part.text,), part.id)
+        return
+    if compound:
+        yield Line("part", LINE, (part.label, f"{part.address:#x}"), part.id)
+    for index, value in enumerate(part.fields):
+        yield _field(value, f"{part.id}:{index}")
+
+
+def _field(value: Field, port: str) -> Line:
+    if value.offset is None:
+        return Line("more", LINE, (f"… {value.text}",), port)
+    text = value.text
+    if value.dangling:
+        text = f"{text} {DANGLING}"
+    if value.was:
+        text = f"{text} (was {value.was})"
+    return Line("changed" if value.was else "field", LINE, (f"+{value.offset}", value.name, text), port, value.dangling)
+
+
+def wrap(text: str, width: float, letter: float) -> list[str]:
+    """Break text into lines that fit ``width`` when a letter is ``letter`` wide on average."""
+    return textwrap.wrap(text, max(int(width / letter), 12))
+
+
+def fit(text: str, width: float, letter: float) -> str:
+    """Cut text to ``width``."""
+    return clip(text, max(int(width / letter), 3))

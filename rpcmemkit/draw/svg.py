@@ -1,0 +1,109 @@
+"""From DOT to SVG with the renderer that pip installs, and what makes an SVG readable for everyone.
+
+The binary is the one of the wheel ``graphviz-pure``: another Graphviz would give other octets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from rpcmemkit.draw.palette import COLORS, style
+from rpcmemkit.errors import UsageError
+
+INSTALL = 'pictures need the extra "book": python -m pip install "rpcmemkit[book]"'
+FONTS = {
+    "Helvetica,sans-Serif": "Helvetica,Arial,Liberation Sans,sans-serif",
+    "Courier,monospace": "Consolas,Menlo,DejaVu Sans Mono,Liberation Mono,monospace",
+}
+_NAMES = {bright: name for name, (bright, _) in COLORS.items()}
+
+
+def render_dot(source: str) -> str:
+    """Return the raw SVG of a DOT source whose nodes have positions.
+
+    Raises:
+        UsageError: the packages of the extra ``book`` are not installed.
+    """
+    try:
+        import graphviz
+        from graphviz.backend import dot_command
+    except ImportError as missing:
+        raise UsageError(INSTALL) from missing
+    before = dot_command.DOT_BINARY
+    dot_command.DOT_BINARY = binary()
+    try:
+        data: bytes = graphviz.pipe("neato", "svg", source.encode(), neato_no_op=2, quiet=True)
+    finally:
+        dot_command.DOT_BINARY = before  # others may draw with another Graphviz
+    return data.decode()
+
+
+@cache
+def binary() -> Path:
+    """Return the wheel's executable, found where pip puts scripts and never on the PATH.
+
+    Raises:
+        UsageError: the package graphviz-pure is not installed.
+    """
+    for folder in _folders():
+        found = shutil.which("graphviz-pure", path=str(folder))
+        if found:
+            return Path(found)
+    raise UsageError(f"there is no graphviz-pure: {INSTALL}")
+
+
+def _folders() -> Iterator[Path]:
+    yield Path(sysconfig.get_path("scripts"))
+    yield Path(sys.executable).parent
+    yield Path(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
+
+
+def finish(raw: str, title: str, label: str, description: str) -> str:
+    """Return a drawing with its text alternative, its colours in both modes, and ids of its own.
+
+    Ids come from the drawing itself, so two different pictures of a page never share one.
+    """
+    mark = "rk" + hashlib.sha256((raw + title + description).encode()).hexdigest()[:10]
+    body = raw[raw.index("<g ") : raw.rindex("</svg>")]
+    view = re.search(r'viewBox="([^"]+)"', raw)
+    assert view is not None
+    width = float(view[1].split()[2])
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="rpcmemkit" role="img" viewBox="{view[1]}"'
+        f' style="min-width:{width * 0.86:.0f}px;max-width:{width * 1.25:.0f}px"'
+        f' aria-label="{escape(label)}" aria-describedby="{mark}-d">'
+        f'<title>{escape(title)}</title><desc id="{mark}-d">{escape(description)}</desc>'
+        f"<style>{style('.rpcmemkit')}</style>"
+    )
+    return f"{head}{_tidy(body, mark)}</svg>\n"
+
+
+def _tidy(body: str, mark: str) -> str:
+    body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r"<title>.*?</title>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="(\w+)" class="(\w+)">', rf'<g id="{mark}-\1" class="\2">', body)
+    body = re.sub(r' xml:space="preserve"', "", body)
+    for given, wanted in FONTS.items():
+        body = body.replace(f'font-family="{given}"', f'font-family="{wanted}"')
+    return re.sub(r"<(?:path|polygon|text|polyline|ellipse)\b[^>]*", lambda found: _colored(found[0]), body)
+
+
+def _colored(tag: str) -> str:
+    """Add the classes of a shape's colours, by which the style gives it those of the dark mode."""
+    names = [
+        f"{kind[0]}-{_NAMES[color]}"
+        for kind, color in re.findall(r'\b(fill|stroke)="(#[0-9a-f]{6})"', tag)
+        if color in _NAMES
+    ]
+    if not names:
+        return tag
+    head, _, rest = tag.partition(" ")
+    return f'{head} class="{" ".join(names)}" {rest}'

@@ -1,0 +1,175 @@
+"""Checking a scenario's data against ``schema.json``, with errors that say where, what was expected, and a remedy.
+
+A value may be nested deeply; jsonschema recurses. So the file is checked with values left open, and then every map in
+a value by itself, with the same schema of one level.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from rpcmemkit.errors import ScenarioError
+from rpcmemkit.scenario.document import Document, Path
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
+_KINDS = {
+    "object": "a map",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the schema that ships with the package."""
+    text = files("rpcmemkit.scenario").joinpath("schema.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
+@cache
+def _validators() -> tuple[Draft202012Validator, Draft202012Validator]:
+    """Return a validator of files that leaves values open, and one of a single level of a value."""
+    from jsonschema import Draft202012Validator
+
+    whole = schema()
+    open_values = {**whole["$defs"], "value": True}
+    file = Draft202012Validator({**whole, "$defs": open_values})
+    return file, Draft202012Validator({**whole["$defs"]["value"], "$defs": open_values})
+
+
+def validate(document: Document, data: Any) -> None:
+    """Check a file's data.
+
+    Raises:
+        ScenarioError: what does not fit the format, the first in the file.
+    """
+    file, level = _validators()
+    found: list[tuple[Path, ValidationError]] = [((), error) for error in file.iter_errors(data)]
+    if not found:
+        found = [(path, error) for path, value in _maps(data) for error in level.iter_errors(value)]
+    if found:
+        unknown = [(path, error) for path, error in found if _unknown_key(error)]  # they explain what is missing
+        errors = [_located(document, path, error) for path, error in unknown or found]
+        raise min(errors, key=lambda error: (error.line, error.column))
+
+
+def _maps(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield every map with a ``$`` key inside a value, with its path."""
+    pending = list(_values(data))
+    pending.reverse()
+    while pending:
+        path, value = pending.pop()
+        inner: list[tuple[Any, Any]] = []
+        if isinstance(value, dict):
+            if any(key.startswith("$") for key in value):
+                yield path, value
+            inner = list(value.items())
+        elif isinstance(value, list):
+            inner = list(enumerate(value))
+        pending += [((*path, key), item) for key, item in reversed(inner) if isinstance(item, dict | list)]
+
+
+def _values(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Yield everything in a file that is a value: what belongs to storage."""
+    yield ("memory",), data.get("memory")
+    for number, step in enumerate(data.get("steps") or []):
+        here: Path = ("steps", number)
+        yield (*here, "arguments"), step.get("arguments")
+        for side in ("server", "client"):
+            for index, action in enumerate(step.get(side) or []):
+                yield from (((*here, side, index, key), action.get(key)) for key in ("to", "value", "return"))
+        expected = step.get("expect") or {}
+        for key in ("server_sees", "client_after"):
+            yield (*here, "expect", key), expected.get(key)
+
+
+# --- errors -----------------------------------------------------------------------------------
+
+
+def _located(document: Document, start: Path, error: ValidationError) -> ScenarioError:
+    path = (*start, *error.absolute_path)
+    unknown = _unknown_key(error)
+    if unknown is not None:
+        name, allowed = unknown
+        return _unknown(document, (*path, name), name, allowed)
+    message, expected = _explain(error)
+    return document.error(path, message, expected=expected)
+
+
+def _unknown_key(error: ValidationError) -> tuple[str, list[str]] | None:
+    """Return the key that an error calls unknown, and the keys there are."""
+    rule: Any = error.schema
+    if error.validator == "additionalProperties":
+        allowed = list(rule["properties"])
+        patterns = rule.get("patternProperties", {})
+        names = [key for key in error.instance if key not in allowed and not _matches(key, patterns)]
+        return str(names[0]), allowed
+    if "propertyNames" in error.absolute_schema_path:
+        return str(error.instance), list(rule["enum"])
+    return None
+
+
+def _matches(key: str, patterns: Mapping[str, Any]) -> bool:
+    return any(re.search(pattern, key) for pattern in patterns)
+
+
+def _unknown(document: Document, path: Path, name: str, allowed: list[str]) -> ScenarioError:
+    close = difflib.get_close_matches(name, allowed, 1)
+    return document.error(
+        path,
+        f"the key `{name}` does not belong here",
+        key=True,
+        expected=() if close else tuple(f"`{key}`" for key in allowed),
+        remedy=f"did you mean `{close[0]}`?" if close else "",
+    )
+
+
+def _explain(error: ValidationError) -> tuple[str, tuple[str, ...]]:
+    """Return what is wrong, and what was expected."""
+    rule: Any = error.schema
+    value: Any = error.validator_value
+    description = (rule["description"],) if "description" in rule else ()
+    match error.validator:
+        case "required":
+            missing = [name for name in value if name not in error.instance]
+            return f"the key `{missing[0]}` is missing", ()
+        case "type":
+            kinds = [value] if isinstance(value, str) else value
+            return f"{_shown(error.instance)} does not fit here", (_either([_KINDS[kind] for kind in kinds]),)
+        case "enum":
+            return f"{_shown(error.instance)} does not fit here", tuple(item if isinstance(item, str) else json.dumps(item) for item in value)
+        case "anyOf" if error.instance and "steps" in rule.get("properties", {}):
+            return "there is nothing to do: neither `steps` nor `expect_error` is given", ()
+        case "not" if "required" in value:
+            return "`steps` and `expect_error` exclude each other: a file that must not compile cannot run", ()
+    return f"{_shown(error.instance)} does not fit here", description
+
+
+def _either(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case dict():
+            return "a map" if value else "an empty map"
+        case list():
+            return "a list" if value else "an empty list"
+        case bool() | None:
+            return json.dumps(value)
+        case str():
+            return f"the text '{value}'" if len(value) <= 40 else f"the text '{value[:37]}…'"
+    return f"the number {value}"

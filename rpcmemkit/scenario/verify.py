@@ -1,0 +1,123 @@
+"""Verifying scenario files: does what the file expects happen, and where not?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rpcmemkit.errors import Diagnostic, IdlError, RpcMemKitError
+from rpcmemkit.idl.diagnostics import FINDINGS
+from rpcmemkit.scenario.compare import MISSING, Difference, differences
+from rpcmemkit.scenario.load import Scenario, load_scenario
+from rpcmemkit.scenario.run import Run
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One difference between a file and what happened: in which call (from 1; 0 for the interface), where, and what."""
+
+    call: int
+    procedure: str
+    path: str
+    expected: Any
+    actual: Any
+
+    def __str__(self) -> str:
+        where = f"call {self.call} ({self.procedure})" if self.call else "interface"
+        return f"{where}: {self.path}: expected {_brief(self.expected)}, got {_brief(self.actual)}"
+
+
+@dataclass(slots=True)
+class Report:
+    """What verifying one file gave."""
+
+    file: str
+    scenario: str = ""
+    differences: list[Disagreement] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def result(self) -> Literal["agree", "differ", "error"]:
+        """``error`` if the file could not be run to its end, else whether everything it expects came true."""
+        if self.error:
+            return "error"
+        return "differ" if self.differences else "agree"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        found = [{key: getattr(each, key) for key in each.__slots__} for each in self.differences]
+        data: dict[str, Any] = {"file": self.file, "scenario": self.scenario, "result": self.result}
+        return {**data, "differences": found, **({"error": self.error} if self.error else {})}
+
+
+def find_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Return the scenario files that the paths name: a file itself, of a directory all below it, sorted."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        inside = path.rglob("*") if path.is_dir() else [path]
+        found += sorted(each for each in inside if each == path or (each.suffix in SUFFIXES and each.is_file()))
+    return list(dict.fromkeys(found))
+
+
+def verify_file(path: str | Path) -> Report:
+    """Run a scenario file and compare what it expects with what happens. What goes wrong is in the report."""
+    try:
+        return verify(load_scenario(path), str(path))
+    except (RpcMemKitError, OSError) as error:
+        return Report(str(path), error=str(error))
+
+
+def verify(scenario: Scenario, file: str = "") -> Report:
+    """As :func:`verify_file`, for a scenario in memory."""
+    report = Report(file or scenario.name, scenario.name)
+    try:
+        found = _must_not_compile(scenario) if scenario.expect_error is not None else _calls(scenario)
+        report.differences += found
+    except RpcMemKitError as error:
+        report.error = str(error)
+    return report
+
+
+def _calls(scenario: Scenario) -> Iterator[Disagreement]:
+    for outcome in Run(scenario).outcomes():
+        name = outcome.call.procedure.name
+        yield from (Disagreement(outcome.number, name, *each) for each in differences(outcome))
+
+
+# --- files that must not compile ---------------------------------------------------------------
+
+
+def _must_not_compile(scenario: Scenario) -> list[Disagreement]:
+    wanted = scenario.expect_error or {}
+    try:
+        Run(scenario)
+    except IdlError as error:
+        found = [_unlike(wanted, each) for each in error.diagnostics if each.severity == "error"]
+        closest = min(found, key=len)
+        return [Disagreement(0, "", f"expect_error.{each.path}", each.expected, each.actual) for each in closest]
+    return [Disagreement(0, "", "expect_error", dict(wanted), "the interface compiles")]
+
+
+def _unlike(wanted: Mapping[str, Any], found: Diagnostic) -> list[Difference]:
+    """Return in which of the given keys a finding is not the wanted one."""
+    actual = {"code": found.code, "parameter": found.parameter, "rule": found.rule}
+    return [
+        Difference(key, value, actual[key] or MISSING) for key, value in wanted.items() if not _fits(key, value, found)
+    ]
+
+
+def _fits(key: str, value: Any, found: Diagnostic) -> bool:
+    if key == "code":
+        return str(value).upper().removeprefix("MIDL") in (found.code, str(found.midl))
+    if key == "rule":
+        return value in (found.rule, *FINDINGS[found.code].claims)
+    return bool(value == found.parameter)
+
+
+def _brief(value: Any, limit: int = 160) -> str:
+    text = str(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

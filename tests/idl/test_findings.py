@@ -1,0 +1,267 @@
+"""Every finding that a text can lead to: one wrong text each, with its number and the name it must carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from rpcmemkit.errors import Diagnostic
+from rpcmemkit.idl.diagnostics import FINDINGS
+from tests.idl.helpers import HEADER, findings, interface
+
+NODE = "typedef struct node { long v; struct node *next; } node; typedef node *PNODE;"
+OPEN = "typedef struct { long n; [size_is(n)] long a[]; } OPEN;"
+UNION = "typedef [switch_type(long)] union { [case(1)] long a; } U;"
+CONTEXT = "typedef [context_handle] void *PCTX;"
+
+
+class Case(NamedTuple):
+    code: str
+    body: str
+    parameter: str | None = None
+    acf: str | None = None
+    osf: bool = False
+    header: str = HEADER
+
+
+CASES = [
+    # names and types
+    Case("IDL201", "void f([in] NOTHING x);"),
+    Case("IDL201", "typedef enum unknown E;"),
+    Case("IDL201", "typedef [switch_type(NOTHING)] union { [case(1)] long a; } U;"),
+    Case("IDL202", "typedef long A; typedef short A;"),
+    Case("IDL202", "void f([in] long a, [in] long a);", "a"),
+    Case("IDL202", "typedef struct { long a; short a; } S;"),
+    Case("IDL202", "void f(void); void f(void);"),
+    Case("IDL202", "typedef enum { A, B, A } E;"),
+    Case("IDL202", "struct s { long a; }; struct s { long b; };"),
+    Case("IDL202", "struct s { long a; }; union s { long b; };"),
+    Case("IDL202", "const long A = 1; const long A = 2;"),
+    Case("IDL203", "struct s { struct s inner; };"),
+    Case("IDL203", "typedef struct s { struct t a[2]; } s;"),
+    Case("IDL204", "const long A = B + 1;"),
+    Case("IDL205", "typedef unsigned double D;"),
+    Case("IDL205", "typedef unsigned signed D;"),
+    Case("IDL206", "typedef struct { long flags : 3; } S; void f([in] S *s);", "s"),
+    Case("IDL208", "struct later; void f([in] struct later *s);", "s"),
+    Case("IDL208", "union later; struct h { [switch_is(k)] union later u; long k; }; void f([in] struct h *s);", "s"),
+    Case("IDL209", "typedef [switch_type(float)] union { [case(1)] long a; } U;"),
+    Case("IDL209", "typedef union switch (float f) { case 1: long a; } U;"),
+    Case("IDL210", UNION + "void f([in] U *u);", "u"),
+    Case("IDL211", "typedef [switch_type(long)] union { long a; } U; void f([in, switch_is(k)] U *u, [in] long k);", "u"),
+    Case("IDL212", "typedef [switch_type(long)] union { [case(1)] long a; [case(1)] long b; } U;"),
+    Case("IDL212", "typedef union switch (long k) { case 1: long a; case 2: case 1: long b; } U;"),
+    Case("IDL216", "void f([in, size_is()] long *a);", "a"),
+    Case("IDL216", "void f([in, range(1)] long a);", "a"),
+    Case("IDL216", "typedef [switch_type] union { [case(1)] long a; } U;"),
+    Case("IDL217", "void f([in] long);", osf=True),
+    Case("IDL218", "void f([in] long a, ...);"),
+    # directions
+    Case("IDL301", "void f([out] long a);", "a"),
+    Case("IDL301", "void f([in, out] handle_t a);", "a"),
+    Case("IDL302", "void f(long *a);", "a", osf=True),
+    Case("IDL328", "void f([out, unique] long *a);", "a"),
+    Case("IDL328", "void f([out, ptr] long *a);", "a"),
+    Case("IDL339", "void f([out] const long *a);", "a"),
+    Case("IDL340", "interface IOther; void f([out] IOther *a);", "a"),
+    # what cannot be sent
+    Case("IDL303", "void f([in] void *a);", "a"),
+    Case("IDL303", "void f([in] void **a);", "a"),
+    Case("IDL304", "void *f([in] long a);"),
+    Case("IDL305", "typedef struct { void *p; } S; void f([in] S *s);", "s"),
+    Case("IDL306", "typedef void (*F)(void); void f([in] F a);", "a"),
+    Case("IDL307", "typedef void (*F)(void); F f([in] long a);"),
+    Case("IDL308", "typedef struct { void (*p)(void); } S; void f([in] S *s);", "s"),
+    # expressions in attributes
+    Case("IDL310", "void f([in, size_is(n)] long *a);", "a"),
+    Case("IDL310", "typedef struct { [size_is(n)] long *a; } S; void f([in] long n, [in] S *s);"),
+    Case("IDL311", "void f([in] float n, [in, size_is(n)] long *a);", "a"),
+    Case("IDL311", "void f([in] hyper n, [in, size_is(n)] long *a);", "a"),
+    Case("IDL311", "void f([in] long *n, [in, size_is(n)] long *a);", "a"),
+    Case("IDL311", "void f([in] long n, [in, length_is(*n)] long a[3]);", "a"),
+    Case("IDL332", "void f([in] long n, [in, size_is(n + 1)] long *a);", "a", osf=True),
+    Case("IDL331", "void f([in, unique] long *n, [in, size_is(*n)] long *a);", "a"),
+    Case("IDL331", "typedef struct { long *n; [size_is(*n)] long *a; } S; void f([in] S *s);", "s"),
+    Case("IDL329", "void f([out] long *n, [in, size_is(*n)] long *a);", "a"),
+    Case("IDL329", "void f([out] long *n, [out, size_is(*n)] long *a);", "a"),
+    Case("IDL330", "void f([out] long *n, [in, length_is(*n)] long a[4]);", "a"),
+    Case("IDL330", "void f([out] long *n, [in, out, first_is(*n)] long a[4]);", "a"),
+    Case("IDL359", "void f([in] long n, [in] short l, [in, size_is(n), length_is(l)] long *a);", "a"),
+    # array attributes
+    Case("IDL312", "void f([in] long n, [in, length_is(n), last_is(n)] long a[3]);", "a"),
+    Case("IDL313", "void f([in] long n, [in, size_is(n), max_is(n)] long *a);", "a"),
+    Case("IDL314", "void f([in] long n, [in, size_is(n)] long a[4]);", "a"),
+    Case("IDL315", "void f([in] long a[]);", "a"),
+    Case("IDL315", "typedef struct { long a[]; } S; void f([in] S *s);", "s"),
+    Case("IDL316", "void f([in] long n, [in, size_is(n)] long a[][]);", "a"),
+    Case("IDL316", "void f([in] long n, [in, size_is(n, n)] long a[][]);", "a"),
+    Case("IDL317", "void f([in, size_is(3)] long a);", "a"),
+    Case("IDL317", "void f([in, size_is(3, 3)] long *a);", "a"),
+    Case("IDL317", "void f([in, unique] long a);", "a"),
+    Case("IDL317", "void f([in, string] char a);", "a"),
+    Case("IDL317", "void f([in, switch_is(a)] long a);", "a"),
+    Case("IDL317", "typedef struct { long a; } S; void f([in, range(0, 1)] S *a);", "a"),
+    Case("IDL318", "void f([in] long n, [in, string, length_is(n)] char *a);", "a"),
+    Case("IDL319", "void f([in, string] long *a);", "a"),
+    Case("IDL320", "typedef struct { char c; } S; void f([in, string] S *a);", "a"),
+    Case("IDL321", "void f([out, string] char *a);", "a"),
+    Case("IDL321", "void f([out, string] char a[]);", "a"),
+    Case("IDL322", "void f([in] long a[1..4]);"),
+    Case("IDL323", "void f([in] long a[0]);"),
+    Case("IDL341", "void f([in, range(3, 2)] long a);", "a"),
+    Case("IDL342", "void f([in] long n, [in, size_is(n)] long (*a)[]);", "a"),
+    Case("IDL354", "void f([in, min_is(0)] long a[4]);", "a"),
+    # pointers
+    Case("IDL324", "void f([in, unique, ptr] long *a);", "a"),
+    Case("IDL324", "typedef [ref] long *R; void f([in, unique] R a);", "a"),
+    Case("IDL324", "void f([in, ptr, ptr] long *a);", "a", osf=True),
+    Case("IDL336", "typedef struct s { [ref] struct s *next; } s; void f([in] s *x);", "x"),
+    Case("IDL337", "typedef union switch (long k) { case 1: [ref] long *a; } U; void f([in] U *u);", "u"),
+    Case("IDL343", "void f([in, ignore] long *a);", "a"),
+    Case("IDL344", "void f([in, partial_ignore, unique] long *a);", "a"),
+    Case("IDL344", "void f([in, out, partial_ignore] long *a);", "a"),
+    Case("IDL353", "typedef struct { [unique] long a[4]; } S;"),
+    Case("IDL357", "typedef struct { long *p; } S; void f([in] S *s);", header=HEADER.replace(", pointer_default(unique)", "")),
+    Case("IDL358", "typedef struct { long *p; } S; void f([in] S *s);", osf=True,
+         header=HEADER.replace(", pointer_default(unique)", "")),
+    # results
+    Case("IDL325", "[ref] long *f([in] long a);"),
+    Case("IDL326", UNION + "U f([in] long a);"),
+    Case("IDL327", OPEN + "OPEN f([in] long a);"),
+    # conformant structures
+    Case("IDL333", "typedef struct { [size_is(n)] long a[]; long n; } S; void f([in] S *s);", "s"),
+    Case("IDL334", OPEN + "void f([out] OPEN *s);", "s"),
+    Case("IDL335", OPEN + "void f([in] OPEN s);", "s"),
+    Case("IDL338", "typedef union switch (long k) { case 1: [size_is(3)] long a[]; } U; void f([in] U *u);", "u"),
+    # handles
+    Case("IDL345", CONTEXT + "void f([out] PCTX h);", "h"),
+    Case("IDL346", "void f([in, context_handle] long h);", "h"),
+    Case("IDL347", "typedef struct { long a; } S; typedef [context_handle] S *H;", osf=True),
+    Case("IDL348", CONTEXT + "typedef struct { PCTX h; } S; void f([in] S *s);", "s"),
+    Case("IDL348", "typedef struct { handle_t h; } S; void f([in] S *s);", "s"),
+    Case("IDL349", "typedef [context_handle, transmit_as(long)] void *H;"),
+    Case("IDL350", "void f([in, unique] handle_t *h);", "h"),
+    Case("IDL351", "typedef [transmit_as(PNODE)] long L;" , header=HEADER + NODE),
+    # pipes
+    Case("IDL352", "void f([in, range(0, 1)] long a);", "a", osf=True),
+    Case("IDL356", "[propget, propput] void f(void);"),
+    Case("IDL356", "void f(void);", acf="[auto_handle, explicit_handle] interface i { }"),
+    Case("IDL416", "void f([in] long a);", "a", "interface i { f([force_allocate] a); }"),
+    Case("IDL360", "typedef pipe char P; void f([in] P p, [in, string] char *a);", "a"),
+    # attribute file
+    Case("IDL401", "void f(void);", acf="interface other { }"),
+    Case("IDL401", "void f(void);", acf="interface i { [nocode] g(); }"),
+    Case("IDL401", "void f(void);", acf="interface i { f([force_allocate] x); }"),
+    Case("IDL402", "void f(void);", acf="interface i { typedef [allocate(all_nodes)] X; }"),
+    Case("IDL403", NODE, acf="interface i { typedef [allocate(all_nodes)] PNODE; }", osf=True),
+    Case("IDL404", NODE, acf="interface i { typedef [allocate(always)] PNODE; }"),
+    Case("IDL405", NODE, acf="interface i { typedef [allocate(all_nodes, single_node)] PNODE; }"),
+    Case("IDL405", NODE, acf="interface i { typedef [allocate(free, dont_free)] PNODE; }"),
+    Case("IDL406", NODE, acf="interface i { typedef [allocate(all_nodes)] node; }"),
+    Case("IDL406", "typedef void *PV;", acf="interface i { typedef [allocate(all_nodes)] PV; }"),
+    Case("IDL407", CONTEXT, acf="interface i { typedef [allocate(all_nodes)] PCTX; }"),
+    Case("IDL407", "typedef [handle] char *H;", acf="interface i { typedef [allocate(dont_free)] H; }"),
+    Case("IDL408", "typedef [wire_marshal(long)] char *W;", acf="interface i { typedef [allocate(dont_free)] W; }"),
+    Case("IDL409", NODE + "void f([in, out] PNODE *p);", "p", "interface i { typedef [allocate(all_nodes)] PNODE; }"),
+    Case("IDL410", NODE + "void f([out] node *p, [in] long n);", "p", "interface i { f([byte_count(n)] p); }", True),
+    Case("IDL411", "void f([in] long *p, [in] long n);", "p", "interface i { f([byte_count(n)] p); }"),
+    Case("IDL412", OPEN + "void f([in, out] OPEN *p, [in] long n);", "p", "interface i { f([byte_count(n)] p); }"),
+    Case("IDL413", "void f([in, out] long *p, [in] long n);", "p", "interface i { f([byte_count(n)] p); }"),
+    Case("IDL413", "void f([out] long *p, [in, out] long *n);", "p", "interface i { f([byte_count(n)] p); }"),
+    Case("IDL414", "void f([out] long *p, [in] float n);", "p", "interface i { f([byte_count(n)] p); }"),
+    Case("IDL415", "void f([out, size_is(n)] long *p, [in] long n);", "p", "interface i { f([byte_count(n)] p); }"),
+    Case("IDL310", "void f([out] long *p);", "p", "interface i { f([byte_count(n)] p); }"),
+]  # fmt: skip
+
+WHOLE_TEXTS = [
+    ("IDL101", "interface i { void f(long long long x; }"),
+    ("IDL102", "interface i { void f([in] long a$); }"),
+    ("IDL103", "interface i { void f([in] long a);"),
+    ("IDL104", "const long A = " + "(" * 80 + "1" + ")" * 80 + ";"),
+    ("IDL105", "/* never closed"),
+    ("IDL106", 'const char *A = "never closed\n;'),
+    ("IDL107", "#error no\n"),
+    ("IDL108", 'import "missing.idl";'),
+    ("IDL108", '#include "missing.h"\n'),
+    ("IDL110", "#pragma pack(3)\n"),
+    ("IDL111", "const long A = 1 +;"),
+    ("IDL112", "const long A = 99999999999999999999;"),
+    ("IDL112", "const long A = 089;"),
+    ("IDL113", "const long A = 1 / 0;"),
+    ("IDL114", "const long A = 1 2;"),
+    ("IDL207", "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802)] interface i : missing { }"),
+    ("IDL213", "interface i { void f(void); }"),
+    ("IDL214", "[uuid(12)] interface i { }"),
+    ("IDL214", "[uuid] interface i { }"),
+    ("IDL215", "[version(x)] interface i { }"),
+    ("IDL215", "[version(1.2.3)] interface i { }"),
+    ("IDL355", "interface i { typedef struct { [string, string] char *s; } S; }"),
+]
+
+# Not led to by a text: a loop of files, and what needs a switch that the kit does not have.
+ELSEWHERE = {"IDL109"}
+
+
+def check(found: list[Diagnostic], code: str) -> Diagnostic:
+    """The finding with this code, which must be complete: a place, a line, a caret inside it."""
+    assert code in [one.code for one in found], [f"{one}" for one in found]
+    one = next(one for one in found if one.code == code)
+    assert one.midl == FINDINGS[code].midl
+    assert one.severity == FINDINGS[code].severity
+    assert one.line >= 1
+    assert one.source != "" or one.line == 1
+    assert 1 <= one.column <= len(one.source) + 1
+    assert "{" not in one.message + one.remedy or "{" in one.source
+    return one
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code}: {case.body[:50]}")
+def test_finding(case: Case) -> None:
+    found = findings(interface(case.body, case.header), case.acf, osf=case.osf)
+    assert check(found, case.code).parameter == case.parameter
+    assert {one.code for one in found} <= {case.code, "IDL357", "IDL358"}, "one mistake, one finding"
+
+
+@pytest.mark.parametrize(("code", "text"), WHOLE_TEXTS)
+def test_finding_in_a_whole_text(code: str, text: str) -> None:
+    check(findings(text), code)
+
+
+def test_every_finding_has_a_text_that_leads_to_it() -> None:
+    shown = {case.code for case in CASES} | {code for code, _ in WHOLE_TEXTS} | ELSEWHERE
+    assert set(FINDINGS) - shown == set()
+
+
+def test_the_table_names_each_midl_number_that_it_can_decide() -> None:
+    numbers = {finding.midl for finding in FINDINGS.values()}
+    assert {
+        2040,
+        2041,
+        2042,
+        2055,
+        2058,
+        2063,
+        2073,
+        2077,
+        2105,
+        2121,
+        2123,
+        2124,
+        2139,
+        2163,
+        2177,
+        2299,
+    } <= numbers
+
+
+def test_a_file_that_imports_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.idl").write_text('import "b.idl";')
+    (tmp_path / "b.idl").write_text('import "a.idl";')
+    from rpcmemkit.errors import IdlError
+    from rpcmemkit.idl import compile_file
+
+    with pytest.raises(IdlError) as caught:
+        compile_file(tmp_path / "a.idl")
+    assert check(caught.value.diagnostics, "IDL109").message.endswith("a.idl → b.idl → a.idl")
