@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from rpcmemkit.call import Call
 from rpcmemkit.plan import ArrayPlan, BasePlan, Body, Plan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.trace import Path, Span, path_text
+from rpcmemkit.trace import Span, path_text
 from rpcmemkit.types import Array, Base, EnumType
 
 Direction = Literal["request", "response"]
@@ -108,7 +108,9 @@ class _Annotator:
         assert isinstance(span.plan, UnionPlan)
         tag, path = span.plan.tag, path_text(span.path)
         value, shown = _scalar(tag, self._octets(span.offset, span.size), _order(tag))
-        return Row(span.offset, self._octets(span.offset, span.size), f"discriminant of {path}", path, value, shown)
+        return Row(
+            span.offset, self._octets(span.offset, span.size), f"discriminant of {path}", path, value, shown
+        )
 
     def _octets(self, start: int, size: int) -> bytes:
         return self.data[start : start + size]
@@ -171,7 +173,9 @@ class _Annotator:
         plan, path = span.plan, path_text(span.path)
         body = plan.element.body
         if isinstance(plan.element, BasePlan):
-            yield from self._run(plan.element, span.offset, span.count, plan.wire_stride, path, _order_of(body), plan)
+            yield from self._run(
+                plan.element, span.offset, span.count, plan.wire_stride, path, _order_of(body), plan
+            )
             return
 
         def element(index: int, at: int) -> Iterator[Row]:
@@ -183,14 +187,23 @@ class _Annotator:
         yield from self._cut(span.offset, span.count, plan.wire_stride, span.size, path, element)
 
     def _run(
-        self, plan: BasePlan, at: int, count: int, size: int, path: str, order: str, array: ArrayPlan | None = None
+        self,
+        plan: BasePlan,
+        at: int,
+        count: int,
+        size: int,
+        path: str,
+        order: str,
+        array: ArrayPlan | None = None,
     ) -> Iterator[Row]:
         """Yield the rows of base values; characters and bytes are one row."""
         base = plan.type
         if isinstance(base, Base) and (base.text or base.name == "byte"):
             octets = self._octets(at, count * size)
             shown = _text(octets, size, order) if base.text else octets.hex()
-            yield Row(at, octets, f"{path} ({base.name}[{count}])", path, shown if base.text else octets, shown)
+            yield Row(
+                at, octets, f"{path} ({base.name}[{count}])", path, shown if base.text else octets, shown
+            )
             return
 
         def element(index: int, start: int) -> Iterator[Row]:
@@ -199,7 +212,13 @@ class _Annotator:
         yield from self._cut(at, count, size, count * size, path, element)
 
     def _cut(
-        self, start: int, count: int, stride: int, size: int, path: str, element: Callable[[int, int], Iterator[Row]]
+        self,
+        start: int,
+        count: int,
+        stride: int,
+        size: int,
+        path: str,
+        element: Callable[[int, int], Iterator[Row]],
     ) -> Iterator[Row]:
         """Yield the rows of the first elements and of the last; those between are one row together."""
         short = count <= HEAD + TAIL + 1

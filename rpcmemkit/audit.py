@@ -132,7 +132,11 @@ class Audit:
 
     def _entry_roots(self) -> list[Place]:
         frame = self.call.trace.snapshots["server entry"].frame
-        return [self.call.server_frame.place(name, frame) for name, _, _ in self.call.server_frame.all if name != "return"]
+        return [
+            self.call.server_frame.place(name, frame)
+            for name, _, _ in self.call.server_frame.all
+            if name != "return"
+        ]
 
     # --- faults ---
 

@@ -67,7 +67,9 @@ class Call:
     @property
     def arguments(self) -> dict[str, Place]:
         """The places of the arguments, and of the result as ``return``, in the client's frame."""
-        return {name: self.client_frame.place(name, self.frame_address) for name, _, _ in self.client_frame.all}
+        return {
+            name: self.client_frame.place(name, self.frame_address) for name, _, _ in self.client_frame.all
+        }
 
     @property
     def values(self) -> dict[str, Any]:
@@ -84,7 +86,7 @@ class Call:
 
     def space(self, snapshot: str) -> AddressSpace:
         """Return the memory of ``client before``, ``client after``, ``server entry``, ``server exit``, ``server after``."""
-        return AddressSpace.from_image(snapshot.split()[0], self.trace.snapshots[snapshot].image)
+        return AddressSpace.from_image(snapshot.split(maxsplit=1)[0], self.trace.snapshots[snapshot].image)
 
     @property
     def request(self) -> bytes:
@@ -100,6 +102,33 @@ class Call:
 
     def __repr__(self) -> str:
         return f"<Call {self.procedure.name}: {'ok' if not self.status else status_name(self.status)}>"
+
+
+UNFINISHED = ("byte_count", "notify", "notify_flag", "reflect_deletions")
+
+
+def not_carried_out(interface: types.Interface) -> list[str]:
+    """Return a note for every attribute of the interface that this version reads but does not act upon."""
+    found = {}
+    for procedure in interface.procedures.values():
+        for owner in (procedure, *procedure.parameters):
+            for name in UNFINISHED:
+                if name in owner.attributes:
+                    found[f"[{name}] of {owner.name} is read but not carried out yet"] = True
+        for parameter in procedure.parameters:
+            if _has_all_nodes(parameter.type):
+                found[
+                    f"allocate(all_nodes) of {parameter.name} is not carried out yet: nodes are allocated singly"
+                ] = True
+    return list(found)
+
+
+def _has_all_nodes(type_: types.Type) -> bool:
+    while isinstance(type_, types.Pointer | types.Array):
+        if isinstance(type_, types.Pointer) and type_.all_nodes:
+            return True
+        type_ = type_.target if isinstance(type_, types.Pointer) else type_.element
+    return False
 
 
 @dataclass
@@ -123,6 +152,7 @@ class Session:
         compilation = compile_idl(self.idl, self.acf, file=self.file, osf=self.environment.osf)
         self.warnings = compilation.warnings
         self.interface = compilation.interface
+        self.notes = not_carried_out(self.interface)
         self._set_up(self.interface)
 
     def _set_up(self, interface: types.Interface) -> None:
@@ -169,7 +199,9 @@ class Session:
         names = [parameter.name for parameter in frame.procedure.parameters]
         expected = list(inspect.signature(function).parameters)[1:]
         if expected != names:
-            raise UsageError(f"{function.__name__} takes (call, {', '.join(names)}), not (…, {', '.join(expected)})")
+            raise UsageError(
+                f"{function.__name__} takes (call, {', '.join(names)}), not (…, {', '.join(expected)})"
+            )
 
         def run(server_call: ServerCall) -> None:
             call = RoutineCall(server_call)
@@ -275,7 +307,11 @@ class Session:
         for name in arguments:
             if name not in parameters:
                 close = difflib.get_close_matches(name, parameters, 1)
-                hint = f"; did you mean {close[0]}?" if close else f"; it takes {', '.join(parameters) or 'none'}"
+                hint = (
+                    f"; did you mean {close[0]}?"
+                    if close
+                    else f"; it takes {', '.join(parameters) or 'none'}"
+                )
                 raise UsageError(f"{frame.procedure.name} has no parameter {name!r}{hint}")
         for name, parameter in parameters.items():
             handle = isinstance(frame.plan.by_name[name].plan, OpaquePlan)
@@ -297,5 +333,7 @@ class Session:
     def allocate(self, size: int) -> int:
         """Allocate zeroed storage of the client application's own."""
         address = self.client.space.add_block(size, "application", fill=0)
-        self.client.trace.raw.append(("allocate", "client", "application", address, size, "client-owns", "application"))
+        self.client.trace.raw.append(
+            ("allocate", "client", "application", address, size, "client-owns", "application")
+        )
         return address

@@ -7,11 +7,6 @@ from collections.abc import Callable
 from rpcmemkit.errors import RpcError
 from rpcmemkit.frame import Frame
 from rpcmemkit.ndr import (
-    EXISTING,
-    LIMIT,
-    NUMBER,
-    PATH,
-    PLAN,
     FullPointers,
     Marshaller,
     Shape,
@@ -44,27 +39,27 @@ class ClientStorage(Storage):
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
         existing = self._existing(waiting)
         if not existing:
-            rule = "client-allocates-result" if waiting[PATH] == (None, "return") else "client-null-to-new"
+            rule = "client-allocates-result" if waiting.path == (None, "return") else "client-null-to-new"
             return self.program.allocate(size, "stub", rule), True
         limit = self._room(waiting, existing)
-        if limit is not None and shape.count > limit:
+        if limit is not None and shape.size > limit:
             raise RpcError(
                 BAD_STUB_DATA,
-                f"{shape.count} elements came back, the client's storage has room for {limit}",
-                path=path_text(waiting[PATH]),
+                f"{shape.size} elements came back, the client's storage has room for {limit}",
+                path=path_text(waiting.path),
                 rule="mccp-rejects-larger",
             )
         return existing, False
 
     def _existing(self, waiting: Waiting) -> int:
         """Return the storage the referent has already; DCE asks the table of full pointers, not the pointer."""
-        if self.osf and waiting[PLAN].is_full:
-            return self.aliases.known(waiting[NUMBER])
-        return waiting[EXISTING]
+        if self.osf and waiting.plan.is_full:
+            return self.aliases.known(waiting.number)
+        return waiting.existing
 
     def _room(self, waiting: Waiting, existing: int) -> int | None:
         """Return how many elements the existing storage takes, by the size in force before the call."""
-        pointer = waiting[PLAN]
+        pointer = waiting.plan
         plan, space = pointer.target, self.program.space
         if self.osf and pointer.is_full and isinstance(plan, ArrayPlan):
             return space.capacity(existing) // max(plan.stride, 1)
@@ -72,7 +67,7 @@ class ClientStorage(Storage):
             return existing_string_length(space, plan, existing)
         if isinstance(plan, StructPlan) and plan.tail is not None:
             return plan.tail.count(space, existing + plan.tail_scope)
-        return waiting[LIMIT]
+        return waiting.limit
 
 
 class ClientStub:

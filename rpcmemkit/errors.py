@@ -63,7 +63,9 @@ class Diagnostic:
 
     def __str__(self) -> str:
         number = f" (MIDL{self.midl})" if self.midl else ""
-        lines = [f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}{number}: {self.message}"]
+        lines = [
+            f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}{number}: {self.message}"
+        ]
         if self.source:
             lines += excerpt(self.line, self.column, self.length, self.source)
         if self.expected:

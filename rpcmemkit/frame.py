@@ -25,7 +25,9 @@ class Frame:
     def __post_init__(self) -> None:
         members = self.plan.by_name
         self.all: list[Entry] = [(m.name, m.plan, m.offset) for m in self.plan.members]
-        marshalled = [p for p in self.procedure.parameters if not isinstance(members[p.name].plan, OpaquePlan)]
+        marshalled = [
+            p for p in self.procedure.parameters if not isinstance(members[p.name].plan, OpaquePlan)
+        ]
         entry = {name: (name, plan, offset) for name, plan, offset in self.all}
         self.inputs = [entry[p.name] for p in marshalled if p.is_in]
         self.outputs = [entry[p.name] for p in marshalled if p.is_out]

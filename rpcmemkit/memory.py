@@ -70,9 +70,7 @@ class Ledger:
         return bisect_right(self.starts, address) - 1
 
     def __getitem__(self, index: int) -> Block:
-        return Block(
-            self.starts[index], self.sizes[index], KINDS[self.kinds[index]], bool(self.live[index])
-        )
+        return Block(self.starts[index], self.sizes[index], KINDS[self.kinds[index]], bool(self.live[index]))
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -145,11 +143,7 @@ class AddressSpace:
         """
         ledger = self.ledger
         index = bisect_right(ledger.starts, address) - 1
-        if (
-            index >= 0
-            and ledger.live[index]
-            and address + size <= ledger.starts[index] + ledger.sizes[index]
-        ):
+        if index >= 0 and ledger.live[index] and address + size <= ledger.starts[index] + ledger.sizes[index]:
             return address - self.base
         raise self._fault(address, size, doing)
 

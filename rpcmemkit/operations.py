@@ -98,7 +98,9 @@ class Operations:
             )
         address = self.program.try_allocate(size, self.actor, f"{self.actor}-allocates")
         if not address:
-            raise RpcError(OUT_OF_MEMORY, "the allocator returned a null pointer", rule="allocator-null-raises")
+            raise RpcError(
+                OUT_OF_MEMORY, "the allocator returned a null pointer", rule="allocator-null-raises"
+            )
         return address
 
     def _clear(self, plan: Plan, address: int) -> None:

@@ -61,7 +61,9 @@ class Program:
         """Raise the :class:`MemoryFault` that freeing ``address`` with the allocator of ``kind`` would be."""
         block = self.space.block(address)
         if block is None:
-            raise self.space.fault("not allocated", address, f"free of {address:#x}, which belongs to no block")
+            raise self.space.fault(
+                "not allocated", address, f"free of {address:#x}, which belongs to no block"
+            )
         if block.kind not in HEAPS:
             raise self.space.fault(block.kind, address, f"free of {address:#x}, which {_WHY[block.kind]}")
         if block.address != address:
@@ -74,7 +76,9 @@ class Program:
             raise self.space.fault("double free", address, f"the block at {address:#x} was freed before")
         if block.kind != kind:
             raise self.space.fault(
-                "mismatched free", address, f"{kind} cannot free the block at {address:#x}, it came from {block.kind}"
+                "mismatched free",
+                address,
+                f"{kind} cannot free the block at {address:#x}, it came from {block.kind}",
             )
 
     # --- what stubs and routines call ---

@@ -46,7 +46,9 @@ class Reader:
 
     def _count(self, places: Iterable[Place]) -> None:
         """Count how often each piece of storage is named, and number it in the order it is met."""
-        stack = [pointer for place in reversed(list(places)) for pointer in reversed(_pointers(self.space, place))]
+        stack = [
+            pointer for place in reversed(list(places)) for pointer in reversed(_pointers(self.space, place))
+        ]
         while stack:
             try:
                 target = referent(self.space, stack.pop())
@@ -70,7 +72,11 @@ class Reader:
             case StructPlan() as plan:
                 holder: dict[str, Any] = {}
                 members = [
-                    (Place(m.plan, place.address + m.offset, place.address, (place.path, "." + m.name)), holder, m.name)
+                    (
+                        Place(m.plan, place.address + m.offset, place.address, (place.path, "." + m.name)),
+                        holder,
+                        m.name,
+                    )
                     for m in plan.members
                 ]
                 return holder, members

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Rule:
     """One rule. ``side`` is ``client``, ``server``, ``both`` or ``wire``."""
 
@@ -18,6 +18,9 @@ class Rule:
     statement: str
     sources: tuple[str, ...]
     claims: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"{self.id} ({self.side}): {self.statement} Source: {', '.join(self.sources)}"
 
 
 def _rule(id_: str, side: str, statement: str, sources: str, claims: str) -> Rule:

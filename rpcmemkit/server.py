@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.frame import Frame, Procedures
-from rpcmemkit.memory import HEAPS
-from rpcmemkit.ndr import PATH, PLAN, FullPointers, Marshaller, Shape, Storage, Unmarshaller, Waiting
+from rpcmemkit.ndr import FullPointers, Marshaller, Shape, Storage, Unmarshaller, Waiting
 from rpcmemkit.plan import ArrayPlan, BasePlan, Plan, Planner, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.program import OUT_OF_MEMORY, Program
 from rpcmemkit.trace import Message, Snapshot, Trace
 from rpcmemkit.walk import Place, reach
 
 SERVER_OUT_OF_MEMORY, CALL_FAILED, BAD_STUB_DATA, PROCNUM_OUT_OF_RANGE = 1130, 1726, 1783, 1745
+STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
 UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
 
 
@@ -98,7 +98,7 @@ class ServerStorage(Storage):
         self._rules: dict[PointerPlan, str] = {}
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        plan = waiting[PLAN]
+        plan = waiting.plan
         rule = self._rules.get(plan)
         if rule is None:
             rule = allocation_rule(plan) or ("" if self.reuse else "osf-stub-environment")
@@ -106,7 +106,7 @@ class ServerStorage(Storage):
         if not rule:
             address = self.buffer + position
             self.program.trace.raw.append(
-                ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting[PATH])
+                ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting.path)
             )
             return address, False
         return self.allocate(size, rule), True
@@ -120,7 +120,9 @@ class ServerStorage(Storage):
         self.budget -= size
         if self.budget < 0:
             raise RpcError(
-                OUT_OF_MEMORY, f"the request asks for {size} octets that it does not send", rule="bad-data-rejected"
+                OUT_OF_MEMORY,
+                f"the request asks for {size} octets that it does not send",
+                rule="bad-data-rejected",
             )
         return self.program.allocate(size, "stub", rule)
 
@@ -237,7 +239,9 @@ class _Serving:
         if plan.body is None:
             return []
         return [
-            Place(slot.plan, address + slot.offset, address if slot.scope is not None else pointer.scope, None)
+            Place(
+                slot.plan, address + slot.offset, address if slot.scope is not None else pointer.scope, None
+            )
             for slot in plan.body.slots
             if slot.plan.is_ref and not isinstance(slot.plan.target, ArrayPlan)
         ]
@@ -272,7 +276,10 @@ class _Serving:
         self.snapshot("after")
 
     def _free_reachable(self) -> None:
-        roots = [Place(plan, self.address + offset, self.address, (None, name)) for name, plan, offset in self.frame.all]
+        roots = [
+            Place(plan, self.address + offset, self.address, (None, name))
+            for name, plan, offset in self.frame.all
+        ]
         spared = False
 
         def enter(pointer: PointerPlan) -> bool:
@@ -285,7 +292,7 @@ class _Serving:
             self._note_kept(roots, reached)
         for address in reversed(reached):
             block = self.space.block(address)
-            if block is None or block.kind in HEAPS or block.address != address:
+            if block is None or block.kind not in STUB_MEMORY:
                 self.program.guarded_free(address, "stub", "server-frees-after-reply")
 
     def _note_kept(self, roots: list[Place], freed: dict[int, Place]) -> None:

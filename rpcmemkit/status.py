@@ -33,12 +33,8 @@ STATUSES: tuple[Status, ...] = (
     Status("RPC_S_SERVER_UNAVAILABLE", 1722, "the server cannot be reached"),
     Status("RPC_S_CALL_FAILED", 1726, "the call failed and may have executed"),
     Status("RPC_S_CALL_FAILED_DNE", 1727, "the call failed and did not execute"),
-    Status(
-        "RPC_X_INVALID_TAG", 1733, "a union discriminant selects no arm", ("RPC_S_INVALID_TAG",)
-    ),
-    Status(
-        "RPC_X_INVALID_BOUND", 1734, "array bounds contradict each other", ("RPC_S_INVALID_BOUND",)
-    ),
+    Status("RPC_X_INVALID_TAG", 1733, "a union discriminant selects no arm", ("RPC_S_INVALID_TAG",)),
+    Status("RPC_X_INVALID_BOUND", 1734, "array bounds contradict each other", ("RPC_S_INVALID_BOUND",)),
     Status("RPC_S_STRING_TOO_LONG", 1743, "the string is too long"),
     Status("RPC_S_PROCNUM_OUT_OF_RANGE", 1745, "the operation number is unknown"),
     Status("RPC_S_INTERNAL_ERROR", 1766, "internal error"),

@@ -72,7 +72,7 @@ class Span(NamedTuple):
     part: str
     plan: Any
     path: Path | None
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]  # it hides tuple.count, which nobody asks of a span
 
 
 @dataclass(slots=True)

@@ -197,7 +197,9 @@ class Writer:
             member = plan.by_name.get(str(name))
             if member is None:
                 where = path_text(place.path)
-                raise UsageError(f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), plan.by_name)}")
+                raise UsageError(
+                    f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), plan.by_name)}"
+                )
             path = (place.path, "." + member.name)
             work.append((Place(member.plan, place.address + member.offset, place.address, path), item))
         return work
@@ -225,9 +227,7 @@ class Writer:
             raise self._wrong(place, value, "{$case: SELECTOR, $value: …}")
         tag = self._selector(plan, place, value["$case"])
         if plan.tag_of is None:
-            self.space.write(
-                place.address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0)
-            )
+            self.space.write(place.address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
         arm = plan.arm(tag)
         if arm is None:
             raise self._wrong(place, value, f"a $case among {sorted(plan.arms)}")

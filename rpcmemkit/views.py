@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.memory import AddressSpace
 from rpcmemkit.operations import Operations
-from rpcmemkit.paths import resolve, value_place
+from rpcmemkit.paths import follow, resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
 from rpcmemkit.reader import Reader
 from rpcmemkit.server import ServerCall
@@ -61,7 +62,7 @@ class View:
         place = self._target()
         if not isinstance(place.plan, ArrayPlan):
             raise TypeError(f"{path_text(place.path)} is not an array")
-        return range_at(self._operations.program.space, place.plan, place)[1]
+        return sum(range_at(self._operations.program.space, place.plan, place))
 
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
@@ -75,14 +76,17 @@ class View:
         return hash(address_of(self))
 
     def __dir__(self) -> list[str]:
-        plan = self._target().plan
+        plan = value_place(self._operations.program.space, self._place, path_text(self._place.path)).plan
         return [*plan.by_name] if isinstance(plan, StructPlan) else []
 
     def __repr__(self) -> str:
         return f"<{path_text(self._place.path)} at {address_of(self):#x}: {self()!r}>"
 
     def _target(self) -> Place:
-        return value_place(self._operations.program.space, self._place, path_text(self._place.path))
+        """Return what the view's pointer names, or its own place if it is no pointer: C's ``*p``."""
+        if not isinstance(self._place.plan, PointerPlan):
+            return self._place
+        return follow(self._operations.program.space, self._place, path_text(self._place.path))
 
     def _step(self, step: str) -> Place:
         return resolve(self._operations.program.space, "here" + step, lambda name: self._place)
@@ -93,14 +97,15 @@ class View:
             return self._step(f"[{index}]")
         if index == 0:
             return place
-        raise IndexError(f"{path_text(place.path)} is a single {place.plan.type}, only [0] exists")
+        raise IndexError(f"{path_text(place.path)} is a single value: only [0] exists")
 
 
 def address_of(view: View) -> int:
     """Return the address a view stands for: what its pointer holds, or where its value lies."""
-    place = view._place
+    place: Place = view._place
+    space: AddressSpace = view._operations.program.space
     if isinstance(place.plan, PointerPlan):
-        return view._operations.program.space.pointer_at(place.address)
+        return space.pointer_at(place.address)
     return place.address
 
 

@@ -55,7 +55,8 @@ def pointers_in(space: AddressSpace, place: Place) -> list[Place]:
                 found.append(Place(slot.plan, address + slot.offset, within, where))
         elif isinstance(plan, StructPlan):
             pending += [
-                Place(m.plan, address + m.offset, address, (path, "." + m.name)) for m in reversed(plan.members)
+                Place(m.plan, address + m.offset, address, (path, "." + m.name))
+                for m in reversed(plan.members)
             ]
         elif isinstance(plan, ArrayPlan):
             pending += _elements(space, plan, here)

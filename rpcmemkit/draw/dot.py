@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from rpcmemkit.draw.layout import BETWEEN, NOTE, PAD, SANS, TOP, Frame, Layout, Way
+from rpcmemkit.draw.layout import NOTE, PAD, SANS, TOP, Frame, Layout, Way
 from rpcmemkit.draw.lines import Box, Line, fit, wrap
 from rpcmemkit.draw.model import Picture
 from rpcmemkit.draw.palette import light
 from rpcmemkit.draw.storage import MEANINGS, OWNERS
 
 FIXED, TEXT = "Courier", "Helvetica"
-MARGIN = 14
+MARGIN = 10
+INDENT = 6
 SIDES = {"before": "client", "after": "client", "server": "server", "request": "wire", "response": "wire"}
 NUMBERS = {"before": 1, "request": 2, "server": 3, "response": 4, "after": 5}
 
@@ -85,8 +86,8 @@ class _Drawing:
     def _heading(self, frame: Frame, x: float, y: float) -> str:
         width = frame.width - 2 * PAD - 12
         title = f"{NUMBERS[frame.column.key]}  {frame.column.title}"
-        rows = [_row([_cell(f"<B>{escape(title)}</B>", width, 20, face=TEXT, size=13)])]
-        rows += [_row([_cell(escape(note), width, NOTE, face=TEXT, size=10, color="soft")]) for note in frame.notes]
+        rows = [_row([_cell(f"<B>{escape(title)}</B>", width, 20, face=TEXT, size=13, indent=False)])]
+        rows += [_row([_cell(escape(note), width, NOTE, face=TEXT, size=10, color="soft", indent=False)]) for note in frame.notes]
         height = 20 + NOTE * len(frame.notes)
         return self._node(_table("".join(rows)), x + PAD, y + TOP - 22, width, height)
 
@@ -136,7 +137,11 @@ def _line(box: Box, line: Line) -> str:
     """Return the one cell of a line; what has several cells is a table of its own inside."""
     width = sum(box.widths)
     drawn = _LOOKS.get(line.kind, _octets)(box, line, width)
-    return f'<TD{_port(line)} FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{line.height}">{drawn}</TD>'
+    ground = _GROUNDS.get(line.kind, line.kind) or box.kind
+    if line.kind == "field":
+        ground = "alarm" if line.loud else "box"
+    back = "" if ground in ("box", "octets-value") else f' BGCOLOR="{light(ground)}"'
+    return f'<TD{_port(line)} FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{line.height}"{back}>{drawn}</TD>'
 
 
 def _port(line: Line) -> str:
@@ -146,10 +151,9 @@ def _port(line: Line) -> str:
 def _title(box: Box, line: Line, width: int) -> str:
     label, words = line.cells
     room = round(len(words) * 7.6 + 10) if words else 0
-    color = box.kind
-    name = _cell(f"<B>{escape(fit(label, width - room - 8, 6.4))}</B>", width - room, line.height, color, TEXT, 11)
+    name = _cell(f"<B>{escape(fit(label, width - room - 8, 6.4))}</B>", width - room, line.height, None, TEXT, 11)
     badge = _cell(
-        f"<B>{escape(words)}</B>", room, line.height, "alarm" if line.loud else color, TEXT, 10,
+        f"<B>{escape(words)}</B>", room, line.height, "alarm" if line.loud else None, TEXT, 10,
         "loud" if line.loud else "ink", "CENTER",
     )
     return _table(_row([name, badge] if words else [name]))
@@ -159,14 +163,14 @@ def _meta(box: Box, line: Line, width: int) -> str:
     address, size = line.cells
     left = width // 2
     cells = [
-        _cell(escape(address), left, line.height, box.kind, FIXED, 10),
-        _cell(escape(size) + " ", width - left, line.height, box.kind, FIXED, 10, align="RIGHT"),
+        _cell(escape(address), left, line.height, None, FIXED, 10),
+        _cell(escape(size), width - left, line.height, None, FIXED, 10, align="RIGHT"),
     ]
     return _table(_row(cells))
 
 
 def _owner(box: Box, line: Line, width: int) -> str:
-    return _inside(escape(fit(line.cells[0], width - 8, 4.9)), width, line.height, box.kind, TEXT, 10)
+    return _inside(escape(fit(line.cells[0], width - 8, 4.9)), width, line.height, None, TEXT, 10)
 
 
 def _foot(box: Box, line: Line, width: int) -> str:
@@ -174,35 +178,34 @@ def _foot(box: Box, line: Line, width: int) -> str:
 
 
 def _more(box: Box, line: Line, width: int) -> str:
-    return _inside(f"<I>{escape(line.cells[0])}</I>", width, line.height, "box", TEXT, 10, "soft")
+    return _inside(f"<I>{escape(line.cells[0])}</I>", width, line.height, None, TEXT, 10, "soft")
 
 
 def _part(box: Box, line: Line, width: int) -> str:
     label, address = line.cells
     room = round((len(address) + 2) * 6)
     cells = [
-        _cell(f"<B>{escape(fit(label, width - room - 8, 6))}</B>", width - room, line.height, "part", TEXT, 10.5),
-        _cell(escape(address) + " ", room, line.height, "part", FIXED, 10, "soft", "RIGHT"),
+        _cell(f"<B>{escape(fit(label, width - room - 8, 6))}</B>", width - room, line.height, None, TEXT, 10.5),
+        _cell(escape(address), room, line.height, None, FIXED, 10, "soft", "RIGHT"),
     ]
     return _table(_row(cells))
 
 
 def _field(box: Box, line: Line, width: int) -> str:
-    offset, name, value = (fit(text, room - 6, 6.6) for text, room in zip(line.cells, box.widths, strict=True))
-    back = "changed" if line.kind == "changed" else "alarm" if line.loud else "box"
+    offset, name, value = (fit(text, room - 7, 6.6) for text, room in zip(line.cells, box.widths, strict=True))
     cells = [
-        _cell(escape(offset), box.widths[0], line.height, back, FIXED, 11, "faint"),
-        _cell(escape(name), box.widths[1], line.height, back, FIXED, 11, "soft"),
-        _cell(escape(value), box.widths[2], line.height, back, FIXED, 11, "loud" if line.loud else "ink"),
+        _cell(escape(offset), box.widths[0], line.height, None, FIXED, 11, "faint"),
+        _cell(escape(name), box.widths[1], line.height, None, FIXED, 11, "soft"),
+        _cell(escape(value), box.widths[2], line.height, None, FIXED, 11, "loud" if line.loud else "ink"),
     ]
     return _table(_row(cells))
 
 
 def _octets(box: Box, line: Line, width: int) -> str:
-    texts = [fit(text, room - 6, 6.6) for text, room in zip(line.cells, box.widths, strict=True)]
+    texts = [fit(text, room - 7, 6.6) for text, room in zip(line.cells, box.widths, strict=True)]
     colors = ("faint", "ink", "soft")
     cells = [
-        _cell(escape(text), room, line.height, line.kind, FIXED, 11, color)
+        _cell(escape(text), room, line.height, None, FIXED, 11, color)
         for text, room, color in zip(texts, box.widths, colors, strict=True)
     ]
     return _table(_row(cells))
@@ -220,6 +223,10 @@ _LOOKS = {
 }
 
 
+_GROUNDS = {"title": "", "meta": "", "owner": "", "foot": "box", "more": "box"}
+"""The colours behind lines; an empty one is that of the block's owner."""
+
+
 # --- what stands above and below ---
 
 
@@ -227,7 +234,7 @@ def _head(picture: Picture, width: float) -> Iterator[tuple[str, int]]:
     """Yield the lines above the panels: the step, the procedure, the verdict, and the counts of both sides."""
     if picture.step:
         yield _text(f"<B>{escape(picture.step)}</B>", width, 22, 14)
-    yield _row([_cell(f"<B>{escape(fit(picture.signature, width, 7.3))}</B>", round(width), 20, None, FIXED, 12)]), 20
+    yield _row([_cell(f"<B>{escape(fit(picture.signature, width, 7.3))}</B>", round(width), 20, None, FIXED, 12, indent=False)]), 20
     for line in wrap(picture.verdict, width, 6) if not picture.step else ():
         yield _text(escape(line), width, 17, 12)
     for counts in picture.counts if not picture.step else ():
@@ -240,6 +247,7 @@ def _legend(picture: Picture, width: float) -> Iterator[tuple[str, int]]:
     if any(field.was for block in picture.blocks for part in block.parts for field in getattr(part, "fields", ())):
         swatches.append(("changed", "changed by the call"))
     yield from _swatches(swatches, width)
+    yield _row([_cell("", round(width), 5)]), 5
     for word in picture.words:
         lines = wrap(MEANINGS[word], width - 90, 5.4)
         for number, text in enumerate(lines):
@@ -257,8 +265,8 @@ def _swatches(entries: list[tuple[str, str]], width: float) -> Iterator[tuple[st
             rows.append([])
             used = 0.0
         used += room + 22
-        chip = f'<TABLE BORDER="1" COLOR="{light("edge")}" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" BGCOLOR="{light(color)}">'
-        chip += '<TR><TD FIXEDSIZE="TRUE" WIDTH="14" HEIGHT="9"></TD></TR></TABLE>'
+        chip = f'<TABLE BORDER="1" COLOR="{light("edge")}" FIXEDSIZE="TRUE" WIDTH="16" HEIGHT="11" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" BGCOLOR="{light(color)}">'
+        chip += '<TR><TD FIXEDSIZE="TRUE" WIDTH="13" HEIGHT="8"></TD></TR></TABLE>'
         rows[-1] += [_cell(chip, 22, 17, align="LEFT", bare=True), _cell(escape(text), room, 17, None, TEXT, 10, "soft")]
     if rows[-1]:
         yield _row([*rows[-1], _cell("", max(round(width - used), 1), 17)]), 17
@@ -266,14 +274,14 @@ def _swatches(entries: list[tuple[str, str]], width: float) -> Iterator[tuple[st
 
 def _definition(word: str, text: str, width: float) -> str:
     cells = [
-        _cell(f"<B>{escape(word)}</B>" if word else "", 80, 15, None, TEXT, 10, "loud" if word.isupper() else "ink"),
+        _cell(f"<B>{escape(word)}</B>" if word else "", 80, 15, None, TEXT, 10, "loud" if word.isupper() else "ink", indent=False),
         _cell(escape(text), round(width) - 80, 15, None, TEXT, 10, "soft"),
     ]
     return _row(cells)
 
 
 def _text(text: str, width: float, height: int, size: float, color: str = "ink") -> tuple[str, int]:
-    return _row([_cell(text, round(width), height, None, TEXT, size, color)]), height
+    return _row([_cell(text, round(width), height, None, TEXT, size, color, indent=False)]), height
 
 
 # --- HTML-like labels ---
@@ -302,13 +310,15 @@ def _cell(
     color: str = "ink",
     align: str = "LEFT",
     bare: bool = False,
+    indent: bool = True,
 ) -> str:
-    """Return a cell of fixed size; text keeps a letter's distance from the left edge."""
+    """Return a cell of fixed size; text keeps a distance from the edge."""
     ground = f' BGCOLOR="{light(back)}"' if back else ""
-    shown = text
-    if text and not bare:
-        shown = f'<FONT FACE="{face}" POINT-SIZE="{size:g}" COLOR="{light(color)}">{" " if align == "LEFT" else ""}{text}</FONT>'
-    return f'<TD FIXEDSIZE="TRUE" WIDTH="{width:g}" HEIGHT="{height:g}" ALIGN="{align}"{ground}>{shown}</TD>'
-
-
-_ = BETWEEN
+    shown = text if bare or not text else f'<FONT FACE="{face}" POINT-SIZE="{size:g}" COLOR="{light(color)}">{text}</FONT>'
+    before, after = (INDENT * (indent and align == side) for side in ("LEFT", "RIGHT"))
+    cells = [
+        f'<TD FIXEDSIZE="TRUE" WIDTH="{room:g}" HEIGHT="{height:g}" ALIGN="{align}"{ground}>{inner}</TD>'
+        for room, inner in ((before, ""), (width - before - after, shown), (after, ""))
+        if room
+    ]
+    return "".join(cells)

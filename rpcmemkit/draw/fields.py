@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from rpcmemkit.annotate import type_name
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import FREED, NEW, AddressSpace
 from rpcmemkit.plan import ArrayPlan, BasePlan, OpaquePlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.trace import Path
-from rpcmemkit.types import PointerKind
 from rpcmemkit.values import python_scalar, python_text
 from rpcmemkit.walk import Place
 
@@ -34,15 +34,6 @@ class Value(NamedTuple):
     text: str
     target: int | None = None
     type: str = ""
-
-
-def type_text(plan: Plan) -> str:
-    """Return the C-like name of a plan's type."""
-    if isinstance(plan, PointerPlan):
-        return f"[{PointerKind(plan.type.kind).value}] pointer"
-    if isinstance(plan, ArrayPlan):
-        return f"{'string' if plan.is_string else 'array'} of {type_text(plan.element)}"
-    return str(getattr(plan.type, "name", "") or type(plan.type).__name__.lower())
 
 
 def values_of(space: AddressSpace, place: Place, limit: int) -> list[Value]:
@@ -97,7 +88,7 @@ def _scalar(space: AddressSpace, plan: Plan, name: str, address: int, offset: in
     assert isinstance(plan, BasePlan)
     raw = space.read(address, plan.size)
     text = _untouched(raw) or _literal(python_scalar(plan, raw))
-    return Value(offset, name or type_text(plan), text, None, type_text(plan))
+    return Value(offset, name or type_name(plan), text, None, type_name(plan))
 
 
 def _untouched(raw: bytes) -> str:
@@ -118,7 +109,7 @@ def _literal(value: Any) -> str:
 def _pointer(space: AddressSpace, plan: PointerPlan | OpaquePlan, name: str, place: Place, offset: int) -> Value:
     raw = space.read(place.address, space.pointer_size)
     address = int.from_bytes(raw, "little")
-    kind = type_text(plan)
+    kind = type_name(plan)
     if isinstance(plan, OpaquePlan):
         return Value(offset, name or kind, "handle" if address else "no handle", None, kind)
     text = _untouched(raw)
@@ -129,7 +120,7 @@ def _pointer(space: AddressSpace, plan: PointerPlan | OpaquePlan, name: str, pla
 
 def _union(space: AddressSpace, plan: UnionPlan, name: str, place: Place, offset: int) -> list[Item]:
     tag = plan.discriminant(space, place.address, place.scope)
-    shown: list[Item] = [Value(offset, name or "union", f"case {tag}", None, type_text(plan))]
+    shown: list[Item] = [Value(offset, name or "union", f"case {tag}", None, type_name(plan))]
     arm = plan.arm(tag)
     if arm is not None and arm.plan is not None:
         path = f"{name}.{arm.name}" if name else arm.name
@@ -145,7 +136,7 @@ def _array(space: AddressSpace, plan: ArrayPlan, name: str, place: Place, offset
     if plan.is_string or plan.is_text or octets:
         return [_text(space, plan, name, place.address, offset, count)]
     if not count:
-        return [Value(offset, name or "array", "no elements", None, type_text(plan))]
+        return [Value(offset, name or "array", "no elements", None, type_name(plan))]
     return [_element(plan, name, place, index, count) for index in _shown(count)]
 
 
@@ -154,7 +145,7 @@ def _text(space: AddressSpace, plan: ArrayPlan, name: str, address: int, offset:
     raw = space.read(address, size - size % plan.stride)
     value = python_text(plan, raw)
     text = _untouched(raw) or (_spaced(value["$hex"]) if isinstance(value, dict) else f'"{value}"')
-    return Value(offset, name or type_text(plan), text, None, type_text(plan))
+    return Value(offset, name or type_name(plan), text, None, type_name(plan))
 
 
 def _spaced(digits: str) -> str:

@@ -13,19 +13,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rpcmemkit.draw.lines import Box, Line, boxes, wrap
-from rpcmemkit.draw.model import Arrow, Column, Picture
+from rpcmemkit.draw.model import TITLES, Arrow, Column, Picture
 
 CHAR = 6.6  # the width of a letter of the fixed font at 11 points
 SANS = 5.4  # about the width of a letter of the other font at 10 points
-PAD = 12  # between a panel's edge and what is in it
+PAD = 10  # between a panel's edge and what is in it
 SPACE = 12  # between boxes
-BETWEEN = 30  # between panels
+BETWEEN = 24  # between panels
 LANE = 8  # between arrows that run side by side
 LANES = 14
 NOTE = 14
 TOP = 30
 
-CELLS = {"memory": ((3, 5), (5, 16), (11, 24)), "message": ((2, 5), (5, 12), (8, 26))}
+CELLS = {"memory": ((3, 5), (5, 16), (11, 24)), "message": ((2, 5), (5, 12), (8, 24))}
 """The fewest and the most letters of each cell of a line."""
 
 MESSAGES = ("request", "response")
@@ -129,16 +129,15 @@ class _Grid:
 
     def _place(self, frames: dict[str, Frame], heights: dict[str, float]) -> None:
         before, request, server = frames["before"], frames["request"], frames["server"]
-        order = list(PAIRS) if False else ["before", "request", "server", "response", "after"]
         if self.wide:
             x, height = 0.0, max(heights.values())
-            for key in order:
+            for key in TITLES:
                 frames[key].x, frames[key].height = x, height
                 x += frames[key].width + BETWEEN
             return
         upper = max(heights["before"], heights["request"])
         lower = max(heights["after"], heights["response"], heights["server"] - upper - BETWEEN)
-        for key in order:
+        for key in TITLES:
             frames[key].x = {PAIRS["before"]: 0.0, "wire": before.width + BETWEEN}.get(
                 PAIRS[key], before.width + request.width + 2 * BETWEEN
             )
@@ -274,14 +273,14 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> tuple[tuple[f
 
 def _flow(frames: dict[str, Frame], wide: bool) -> Iterator[Way]:
     """Draw the way of the call from panel to panel."""
-    order = ["before", "request", "server", "response", "after"]
+    order = list(TITLES)
     for here, there in zip(order, order[1:], strict=False):
         one, other = frames[here], frames[there]
         back = not wide and there in ("response", "after")
         y = max(one.y, other.y) + 15
         start, end = (one.x, other.x + other.width) if back else (one.x + one.width, other.x)
         step = -1 if back else 1
-        yield Way(_line((start + 4 * step, y), (end - 11 * step, y)), (end - 3 * step, y), "flow", here, there)
+        yield Way(_line((start + 3 * step, y), (end - 10 * step, y)), (end - 2 * step, y), "flow", here, there)
 
 
 def line_heights(box: Box) -> Iterator[tuple[Line, float]]:

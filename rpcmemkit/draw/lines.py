@@ -12,6 +12,7 @@ from rpcmemkit.draw.storage import DANGLING, OWNERS
 
 LINE, SMALL, TITLE = 17, 13, 19
 HEX_LIMIT = 4
+MEANING = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,17 @@ def boxes(column: Column) -> list[Box]:
 
 def _message_line(item: Block | Gap | Octets) -> Iterable[Line]:
     if isinstance(item, Octets):
-        cells = (str(item.offset), hex_text(item.data), item.meaning)
+        cells = (str(item.offset), hex_text(item.data), _meaning(item))
         yield Line(f"octets-{item.kind}", LINE, cells)
     elif isinstance(item, Gap):
         yield Line("more", LINE, (item.text,))
+
+
+def _meaning(item: Octets) -> str:
+    """Join path and value; of a path that is too long the end remains."""
+    room = max(MEANING - len(item.brief) - 2, 8)
+    path = item.path if len(item.path) <= room else "…" + item.path[3 - room :]
+    return f"{path}: {item.brief}" if path else item.brief
 
 
 def hex_text(data: bytes) -> str:
@@ -91,9 +99,10 @@ def _block(block: Block) -> Box:
 
 
 def _whose(block: Block) -> list[str]:
-    if block.owner in ("variable", "frame", "buffer"):
-        return [OWNERS[block.owner] + ("" if block.owner == "variable" else f": {block.duty}")]
-    return [OWNERS[block.owner], block.duty]
+    if block.owner == "variable":
+        return [OWNERS["variable"]]
+    one = f"{OWNERS[block.owner]}, {block.duty}"
+    return [one] if len(one) <= 42 else [OWNERS[block.owner], block.duty]
 
 
 def _part(part: Part | Gap, compound: bool) -> Iterable[Line]:
@@ -123,5 +132,8 @@ def wrap(text: str, width: float, letter: float) -> list[str]:
 
 
 def fit(text: str, width: float, letter: float) -> str:
-    """Cut text to ``width``."""
-    return clip(text, max(int(width / letter), 3))
+    """Cut text to ``width``, as Graphviz will measure it: it counts a letter beyond ASCII once for every octet."""
+    room = limit = max(int(width / letter), 4)
+    while limit > 1 and len(clip(text, limit).encode()) > room:
+        limit -= 1
+    return clip(text, limit)

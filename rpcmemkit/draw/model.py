@@ -9,6 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+TITLES = {
+    "before": "Client before",
+    "request": "Request",
+    "server": "Server",
+    "response": "Response",
+    "after": "Client after",
+}
+"""The columns in the order of the call, by key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -74,11 +83,16 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Octets:
-    """A run of octets of a message and what it means. ``kind`` is ``value``, ``pointer``, ``count`` or ``gap``."""
+    """A run of octets of a message and what it means: in full, and in brief with the path that it belongs to.
+
+    ``kind`` is ``value``, ``pointer`` (a referent id), ``count`` (a size, a length, a discriminant) or ``gap`` (padding).
+    """
 
     offset: int
     data: bytes
     meaning: str
+    path: str
+    brief: str
     kind: str = "value"
 
 
@@ -119,9 +133,10 @@ class Counts:
     leaked: int
 
     def __str__(self) -> str:
-        who = "Client stub" if self.side == "client" else "Server stub and routine"
+        who = "Client: the stub" if self.side == "client" else "Server: stub and routine"
         lost = f", {self.orphaned} orphaned" if self.side == "client" else ""
-        return f"{who}: {self.allocated} allocated, {self.freed} freed. Then {self.live} live{lost}, {self.leaked} leaked."
+        then = f"afterwards {self.live} block{'s' * (self.live != 1)} live{lost}, {self.leaked} leaked"
+        return f"{who} allocated {self.allocated}, freed {self.freed}; {then}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,23 +39,38 @@ COLORS: dict[str, tuple[str, str]] = {
 }
 
 
+STROKES = frozenset({"page", "rim", "now", "edge", "loud", "pointer", "flow"})
+"""The colours that lines are drawn in."""
+
+
 def light(name: str) -> str:
     """Return the colour as it is drawn."""
     return COLORS[name][0]
 
 
+FACES = {
+    "h": "Helvetica,Arial,Liberation Sans,sans-serif",
+    "m": "Consolas,Menlo,DejaVu Sans Mono,Liberation Mono,monospace",
+}
+"""The two typefaces, by the class that stands for them."""
+
+
 def style(root: str) -> str:
     """Return the CSS that gives a picture its colours in both modes, and its room.
 
-    A browser that does not know ``light-dark`` keeps the light colours that are in the drawing itself.
+    Every colour is told twice: a browser that does not know ``light-dark`` keeps the light one.
     """
     rules = [
         f"{root}{{color-scheme:light dark;display:block;width:100%;height:auto}}",
         f"html[data-theme=light] {root},body[data-jp-theme-light=true] {root}{{color-scheme:light}}",
         f"html[data-theme=dark] {root},body[data-jp-theme-light=false] {root}{{color-scheme:dark}}",
         f"@media print{{html {root}{{color-scheme:light}}}}",
+        f"{root} .node{{shape-rendering:crispEdges}}",
     ]
+    rules += [f"{root} .{name}{{font-family:{faces}}}" for name, faces in FACES.items()]
     for name, (bright, dark) in COLORS.items():
         value = f"light-dark({bright},{dark})"
-        rules.append(f"{root} .f-{name}{{fill:{value}}}{root} .s-{name}{{stroke:{value}}}")
+        rules.append(f"{root} .f-{name}{{fill:{bright};fill:{value}}}")
+        if name in STROKES:
+            rules.append(f"{root} .s-{name}{{stroke:{bright};stroke:{value}}}")
     return "".join(rules)

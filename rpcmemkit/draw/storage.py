@@ -162,10 +162,10 @@ class Client(Side):
         if LEAKED in words:
             return "nobody can free it: no pointer leads here"
         if ORPHANED in words:
-            return "the parameters no longer lead to it"
+            return "out of reach"
         if storage.block.kind == "stack":
             return "the application's own"
-        return "the application must free it" if NEW in words else "the application frees it"
+        return "the application must free it" if NEW in words else "freed by it"
 
 
 class Server(Side):

@@ -19,10 +19,6 @@ from rpcmemkit.draw.palette import COLORS, style
 from rpcmemkit.errors import UsageError
 
 INSTALL = 'pictures need the extra "book": python -m pip install "rpcmemkit[book]"'
-FONTS = {
-    "Helvetica,sans-Serif": "Helvetica,Arial,Liberation Sans,sans-serif",
-    "Courier,monospace": "Consolas,Menlo,DejaVu Sans Mono,Liberation Mono,monospace",
-}
 _NAMES = {bright: name for name, (bright, _) in COLORS.items()}
 
 
@@ -83,27 +79,46 @@ def finish(raw: str, title: str, label: str, description: str) -> str:
         f'<title>{escape(title)}</title><desc id="{mark}-d">{escape(description)}</desc>'
         f"<style>{style('.rpcmemkit')}</style>"
     )
-    return f"{head}{_tidy(body, mark)}</svg>\n"
+    return f"{head}{_tidy(body)}</svg>\n"
 
 
-def _tidy(body: str, mark: str) -> str:
+def _tidy(body: str) -> str:
+    """Drop what says nothing, number the groups, and name colours and typefaces instead of repeating them."""
     body = re.sub(r"<!--.*?-->\s*", "", body, flags=re.DOTALL)
     body = re.sub(r"<title>.*?</title>\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r'<g id="(\w+)" class="(\w+)">', rf'<g id="{mark}-\1" class="\2">', body)
-    body = re.sub(r' xml:space="preserve"', "", body)
-    for given, wanted in FONTS.items():
-        body = body.replace(f'font-family="{given}"', f'font-family="{wanted}"')
-    return re.sub(r"<(?:path|polygon|text|polyline|ellipse)\b[^>]*", lambda found: _colored(found[0]), body)
+    body = re.sub(r'<g id="[a-z]+\d+"', "<g", body)
+    body = re.sub(_RECTANGLE, _rectangle, body)
+    body = re.sub(r' xml:space="preserve"| text-anchor="start"| stroke="none"', "", body)
+    body = re.sub(r'(font-size="[\d.]*?)\.?0*"', r'\1"', body)
+    return re.sub(r"<(?:path|polygon|text|polyline|ellipse)\b[^>]*", lambda found: _named(found[0]), body)
 
 
-def _colored(tag: str) -> str:
-    """Add the classes of a shape's colours, by which the style gives it those of the dark mode."""
-    names = [
-        f"{kind[0]}-{_NAMES[color]}"
-        for kind, color in re.findall(r'\b(fill|stroke)="(#[0-9a-f]{6})"', tag)
-        if color in _NAMES
-    ]
-    if not names:
-        return tag
-    head, _, rest = tag.partition(" ")
-    return f'{head} class="{" ".join(names)}" {rest}'
+_NUMBER = r"(-?[\d.]+)"
+_RECTANGLE = rf'<polygon([^>]*) points="{_NUMBER},{_NUMBER} \2,{_NUMBER} {_NUMBER},\4 \5,\3 \2,\3"/>'
+
+
+def _rectangle(found: re.Match[str]) -> str:
+    """Say a rectangle in half the letters."""
+    look = found[1]
+    left, bottom, top, right = map(float, found.groups()[1:])
+    return f'<path{look} d="M{left:g} {top:g}H{right:g}V{bottom:g}H{left:g}z"/>'
+
+
+def _named(tag: str) -> str:
+    """Replace the colours and the typeface of a shape by classes, to which the style gives light and dark."""
+    classes: list[str] = []
+
+    def note(found: re.Match[str]) -> str:
+        kind, value = found[1], found[2]
+        name = _NAMES.get(value)
+        if kind == "font-family":
+            classes.append("m" if value.startswith("Courier") else "h")
+        elif name is None:
+            return found[0]
+        else:
+            classes.append(f"{kind[0]}-{name}")
+        return ""
+
+    rest = re.sub(r' (fill|stroke|font-family)="([^"]*)"', note, tag)
+    head, _, rest = rest.partition(" ")
+    return f'{head} class="{" ".join(classes)}" {rest}' if classes else tag

@@ -1,30 +1,50 @@
-"""The octets of a message as rows of a picture; what they mean is decided elsewhere, where the trace is annotated."""
+"""The octets of a message as lines of a picture. What they mean is decided in :mod:`rpcmemkit.annotate`, not here."""
 
 from __future__ import annotations
 
+from rpcmemkit.annotate import Direction, Row, rows
 from rpcmemkit.call import Call
-from rpcmemkit.draw.model import Octets
-from rpcmemkit.trace import path_text
+from rpcmemkit.draw.model import Gap, Octets
 
-KINDS = {"id": "pointer", "size": "count", "range": "count", "tag": "count"}
-
-
-def octets(call: Call, direction: str) -> list[Octets]:
-    """Return the octets of ``request`` or ``response`` in order."""
-    message = call.trace.messages.get(direction)
-    if message is None:
-        return []
-    rows, at = [], 0
-    for span in sorted(message.spans, key=lambda s: s[0]):
-        if span[0] > at:
-            rows.append(Octets(at, message.data[at : span[0]], "?", "gap"))
-        rows.append(Octets(span[0], message.data[span[0] : span[0] + span[1]], f"{span[2]} {path_text(span[4])}", KINDS.get(span[2], "value")))
-        at = span[0] + span[1]
-    return rows
+PREFIXES = {
+    "referent id of": ("pointer", ""),
+    "maximum count of": ("count", "room for "),
+    "actual count of": ("count", "sent: "),
+    "offset of": ("count", "first: "),
+    "discriminant of": ("count", "case "),
+    "padding": ("gap", ""),
+}
+"""How a row is told in short, by how its meaning begins."""
 
 
-def why_missing(call: Call, direction: str) -> str:
+def octets(call: Call, direction: Direction, limit: int) -> tuple[Octets | Gap, ...]:
+    """Return the octets of a message in order: at most ``limit`` lines, the first ones and the last."""
+    shown: list[Octets | Gap] = []
+    hidden, last = 0, None
+    for row in rows(call, direction):
+        if len(shown) < limit - 2:
+            shown.append(_octets(row))
+            continue
+        hidden, last = hidden + 1, row
+    if hidden > 2:
+        shown.append(Gap(f"{direction}-gap", hidden - 1, "fields"))
+    elif hidden == 2:
+        shown += [_octets(row) for row in rows(call, direction)][limit - 2 : limit - 1]
+    return (*shown, _octets(last)) if last is not None else tuple(shown)
+
+
+def _octets(row: Row) -> Octets:
+    """Return a row with its meaning in short; ``meaning`` keeps the full one."""
+    start = next((prefix for prefix in PREFIXES if row.what.startswith(prefix)), "")
+    kind, word = PREFIXES.get(start, ("value", ""))
+    if kind == "pointer" and row.value:
+        word = f"id {row.value:#x}"
+    brief = word if kind == "pointer" and row.value else word + row.shown
+    return Octets(row.offset, row.octets, str(row), row.path if brief else "", brief or row.what, kind)
+
+
+def why_missing(call: Call, direction: Direction) -> str:
     """Say why a call has no request or no response."""
     if direction == "request" or "request" not in call.trace.messages:
         return "the client stub raised an exception before it sent anything"
-    return f"the server sent a fault with status {call.status} instead"
+    return f"the server answered with a fault, status {call.status}, and no data"

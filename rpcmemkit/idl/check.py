@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rpcmemkit.idl.declared import Declared
 from rpcmemkit.idl.levels import Level
-from rpcmemkit.idl.resolve import Declared, Resolver
+from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.types import (
     Arm,
     Array,

@@ -10,13 +10,14 @@ from rpcmemkit.errors import Diagnostic
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
 from rpcmemkit.idl.check import Checker
+from rpcmemkit.idl.declared import Place
 from rpcmemkit.idl.expressions import unquote
 from rpcmemkit.idl.interfaces import InterfaceBuilder, pointer_default
 from rpcmemkit.idl.levels import assemble, copies
 from rpcmemkit.idl.parse import parse_acf, parse_idl
 from rpcmemkit.idl.preprocess import read_source
 from rpcmemkit.idl.report import Report
-from rpcmemkit.idl.resolve import Place, Resolver
+from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.scope import predefined
 from rpcmemkit.idl.source import Source
 from rpcmemkit.types import Interface, PointerKind, Type
@@ -200,6 +201,7 @@ class Compiler:
     def _import(self, path: Path, importer: Place) -> None:
         unit = parse_file(path, self.options)
         self.report.diagnostics.extend(found for found in unit.diagnostics if found.severity == "error")
+        self.report.stop_on_errors()
         fallback = self.resolver.mode_default if self.options.osf else importer.default or importer.fallback
         self.open.append(path)
         self._items(

@@ -9,10 +9,12 @@ from lark import Token
 
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
+from rpcmemkit.idl.attributes import POINTER_KINDS
 from rpcmemkit.idl.check import Checker
+from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.expressions import ExpressionError, read_number, unquote
 from rpcmemkit.idl.memory import apply_parameter, check_byte_count, check_orphaning
-from rpcmemkit.idl.resolve import POINTER_KINDS, Declared, Place, Resolver
+from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.types import Interface, Opaque, Parameter, PointerKind, Procedure, Type
 
 # Attributes that the types already express; all others are kept by name.
@@ -204,7 +206,7 @@ class InterfaceBuilder:
         ]
         self.captions = dict(zip(place.siblings, captions, strict=False))
         for declared in place.siblings.values():
-            self.resolver.apply(declared, place, declared.name)
+            self.resolver.applier.apply(declared, place, declared.name)
         return list(place.siblings.values())
 
     def _enter(self, declared: Declared, place: Place, number: int) -> None:
@@ -236,7 +238,7 @@ class InterfaceBuilder:
         declared = next(
             self.resolver.declare(declaration.attributes, declaration.specifiers, [returned], self.place)
         )
-        self.resolver.apply(declared, self.inner)
+        self.resolver.applier.apply(declared, self.inner)
         return declared
 
     def _result_type(self, declared: Declared) -> Type | None:

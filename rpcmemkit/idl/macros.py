@@ -31,7 +31,7 @@ _STRINGIZE = re.compile(r"(?<!#)#\s*(\w+)")
 _INCLUDE_DEPTH = 32
 _EXPANSION_DEPTH = 64
 _MOST_INCLUDED = 1 << 24  # characters that includes may bring
-_MOST_EXPANDED = 1 << 22  # characters that macros may bring
+_MOST_EXPANDED = 1 << 23  # characters that macros may bring
 
 Complain = Callable[..., None]  # (code, file, line, **details)
 

@@ -9,7 +9,8 @@ from rpcmemkit.idl import syntax as s
 from rpcmemkit.types import Array, Base, ContextHandle, Opaque, Parameter, Pointer, Struct
 
 if TYPE_CHECKING:
-    from rpcmemkit.idl.resolve import Declared, Resolver
+    from rpcmemkit.idl.declared import Declared
+    from rpcmemkit.idl.resolve import Resolver
 
 _OPTIONS = {"single_node": "nodes", "all_nodes": "nodes", "free": "freeing", "dont_free": "freeing"}
 _SIZE_ATTRIBUTES = ("size_is", "max_is", "length_is", "first_is", "last_is")

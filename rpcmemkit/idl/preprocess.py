@@ -14,7 +14,7 @@ from rpcmemkit.idl.macros import Preprocessor
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Mark, Source
 
-# What the Microsoft compiler defines on its own (midl-predefined macros of -d.md and c-preprocessor pages).
+# What the Microsoft compiler defines on its own.
 PREDEFINED: Mapping[str, str] = {"__midl": "801", "_WIN32": "1"}
 
 _SKIPPED = re.compile(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
+from rpcmemkit.idl.attributes import CONVERSIONS, Applier
 from rpcmemkit.idl.constants import VisibleNames, wrapped
+from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.expressions import (
     ExpressionError,
-    fold,
     read_constant,
-    read_expression,
     read_real,
     unquote,
 )
@@ -22,69 +20,20 @@ from rpcmemkit.idl.levels import Level, assemble, copies
 from rpcmemkit.idl.memory import apply_allocate
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.scope import Alias, Record, Scope, base_type
-from rpcmemkit.idl.source import Source
 from rpcmemkit.types import (
     Arm,
     Array,
     Base,
-    Const,
-    ContextHandle,
     EncapsulatedUnion,
     EnumType,
-    Expr,
     Member,
     Opaque,
     Pointer,
     PointerKind,
-    Ranged,
     Struct,
-    Switched,
     Type,
     Union,
 )
-
-POINTER_KINDS: Mapping[str, PointerKind] = {kind.value: kind for kind in PointerKind}
-CONVERSIONS = ("wire_marshal", "user_marshal", "transmit_as", "represent_as")
-_MICROSOFT_ONLY = frozenset(("range", "partial_ignore", "wire_marshal", "user_marshal", "call_as"))
-_SIZES = ("size_is", "max_is")
-_LENGTHS = ("length_is", "last_is")
-
-
-@dataclass(eq=False, slots=True)
-class Declared:
-    """One declared thing on its way to a type: a parameter, a member, a result or a typedef."""
-
-    name: str
-    at: int
-    source: Source
-    attributes: s.Attributes
-    levels: list[Level]
-    base: Type
-    const: bool = False
-    bits: bool = False
-    switch_is: Expr | None = None
-    type: Type | None = None
-    parameter: str | None = None
-
-    @property
-    def outer(self) -> Level | None:
-        return self.levels[0] if self.levels else None
-
-
-@dataclass(eq=False, slots=True)
-class Place:
-    """Where one declares: the text, the pointer_default in force, what a [size_is] can see."""
-
-    source: Source
-    default: PointerKind | None
-    fallback: PointerKind
-    siblings: dict[str, Declared] = field(default_factory=dict)
-    own: bool = True  # False in imported files
-    scoped_labels: bool = False  # in a namespace every enumeration has its own labels
-
-    def inner(self) -> Place:
-        """The same place for a structure or a parameter list, which sees its own names only."""
-        return replace(self, siblings={})
 
 
 class Resolver:
@@ -97,6 +46,7 @@ class Resolver:
         self.mode_default = PointerKind.FULL if osf else PointerKind.UNIQUE
         self.members: dict[int, Declared] = {}  # by id of the types.Member, for diagnostics
         self.acf = Acf()
+        self.applier = Applier(self)
         self.defaulted = False  # whether a pointer had to take the default of the mode
 
     # --- type specifiers ---------------------------------------------------------------------
@@ -227,7 +177,7 @@ class Resolver:
                 yield each
 
     def _member(self, name: str, declared: Declared, place: Place) -> Member:
-        self.apply(declared, place)
+        self.applier.apply(declared, place)
         self._complete(declared, place)
         member = Member(name, self.finish(declared, place))
         self.members[id(member)] = declared
@@ -374,10 +324,10 @@ class Resolver:
         try:
             return read_constant(run, VisibleNames(self, {}))
         except ExpressionError as error:
-            self._complain(error, run, place)
+            self.complain_at(error, run, place)
             return otherwise
 
-    def _complain(
+    def complain_at(
         self, error: ExpressionError, run: s.Run, place: Place, parameter: str | None = None
     ) -> None:
         token = error.token if error.token is not None else run[0]
@@ -386,19 +336,6 @@ class Resolver:
 
     # --- attributes --------------------------------------------------------------------------
 
-    def apply(self, declared: Declared, place: Place, parameter: str | None = None) -> None:
-        """Give every attribute to the level it governs."""
-        declared.parameter = parameter
-        self._repeated(declared)
-        self._pointer_kind(declared, parameter is not None)
-        self._context(declared)
-        self._interface_pointer(declared)
-        self._sizes(declared, place)
-        self._string(declared, place)
-        self._range(declared, place)
-        self._switch_is(declared, place)
-        self._markers(declared)
-
     def complain(
         self, code: str, declared: Declared, attribute: s.Attribute | None = None, /, **details: Any
     ) -> None:
@@ -406,163 +343,6 @@ class Resolver:
         at, text = (attribute.at, attribute.name) if attribute else (declared.at, declared.name)
         details.setdefault("name", repr(declared.name))
         self.report.add(code, declared.source, at, len(text), parameter=declared.parameter, **details)
-
-    def _repeated(self, declared: Declared) -> None:
-        names: set[str] = set()
-        for attribute in declared.attributes.items:
-            if attribute.name in names and attribute.name not in POINTER_KINDS:
-                self.complain("IDL355", declared, attribute, attribute=attribute.name)
-            if self.osf and attribute.name in _MICROSOFT_ONLY:
-                self.complain("IDL352", declared, attribute, attribute=attribute.name)
-            names.add(attribute.name)
-
-    def _pointer_kind(self, declared: Declared, parameter: bool) -> None:
-        given = [attribute for attribute in declared.attributes.items if attribute.name in POINTER_KINDS]
-        for first, second in pairwise(given):
-            if first.name != second.name or self.osf:
-                self.complain("IDL324", declared, second, first=first.name, second=second.name)
-        if given and declared.outer is not None:
-            self._set_kind(declared, declared.outer, given[0])
-        if given and declared.outer is not None and declared.outer.form == "array" and not parameter:
-            self.complain("IDL353", declared, given[0])
-        if given and declared.outer is None and not isinstance(declared.base, (Opaque, ContextHandle)):
-            self.complain("IDL317", declared, given[0], attribute=given[0].name)
-
-    def _set_kind(self, declared: Declared, level: Level, attribute: s.Attribute) -> None:
-        kind = POINTER_KINDS[attribute.name]
-        if level.kind not in (None, kind) or (self.osf and level.kind is kind):
-            assert level.kind is not None
-            self.complain("IDL324", declared, attribute, first=level.kind.value, second=attribute.name)
-        level.kind = kind
-
-    def _context(self, declared: Declared) -> None:
-        """[context_handle]: the innermost pointer and what it points to become the handle."""
-        attribute = declared.attributes.get("context_handle")
-        if attribute is None or isinstance(declared.base, ContextHandle):
-            return
-        if not declared.levels or not declared.levels[-1].pointer:
-            self.complain("IDL346", declared, attribute)
-            return
-        if self.osf and not _is_void(declared.base):
-            self.complain("IDL347", declared, attribute)
-        for name in CONVERSIONS:
-            if name in declared.attributes:
-                self.complain("IDL349", declared, attribute, attribute=name)
-        declared.levels.pop()
-        declared.base = ContextHandle(declared.name)
-
-    def _interface_pointer(self, declared: Declared) -> None:
-        if "iid_is" in declared.attributes and _is_void(declared.base):
-            declared.base = Opaque("interface", "IUnknown")
-
-    def _sizes(self, declared: Declared, place: Place) -> None:
-        attributes = declared.attributes
-        self._exclusive(declared, "IDL313", *_SIZES)
-        self._exclusive(declared, "IDL312", *_LENGTHS)
-        for attribute in attributes.items:
-            if attribute.name in ("size_is", "max_is", "length_is", "first_is", "last_is"):
-                self._size_attribute(declared, attribute, place)
-            elif attribute.name == "min_is":
-                self.complain("IDL354", declared, attribute, attribute="min_is")
-        for level in declared.levels:  # [last_is] waits for [first_is]
-            if isinstance(level.length, _Last):
-                level.length = level.length.resolve(level.first)
-
-    def _exclusive(self, declared: Declared, code: str, first: str, second: str) -> None:
-        one, other = declared.attributes.get(first), declared.attributes.get(second)
-        if one and other:
-            self.complain(code, declared, max(one, other, key=lambda attribute: attribute.at))
-
-    def _size_attribute(self, declared: Declared, attribute: s.Attribute, place: Place) -> None:
-        """Position i of the attribute belongs to level i, counted from the name outwards (size-is.md)."""
-        if not any(attribute.arguments):
-            self.complain("IDL216", declared, attribute, name=attribute.name, what="an expression")
-        for index, run in enumerate(attribute.arguments):
-            if run is None:
-                continue
-            if index >= len(declared.levels) or declared.levels[index].form == "function":
-                self.complain("IDL317", declared, attribute, attribute=attribute.name)
-                return
-            expression = self.expression(run, attribute, declared, place)
-            if expression is not None:
-                self._set_size(declared, declared.levels[index], attribute, expression)
-
-    def _set_size(self, declared: Declared, level: Level, attribute: s.Attribute, value: Expr) -> None:
-        if attribute.name in _SIZES:
-            if level.bound is not None:
-                self.complain("IDL314", declared, attribute, attribute=attribute.name)
-            level.size = value if attribute.name == "size_is" else fold("+", value, Const(1))
-        elif attribute.name == "first_is":
-            level.first = value
-        else:
-            level.length = value if attribute.name == "length_is" else _Last(value)  # type: ignore[assignment]
-
-    def expression(self, run: s.Run, attribute: s.Attribute, declared: Declared, place: Place) -> Expr | None:
-        """The meaning of an expression in ``attribute``; problems are reported with the parameter's name."""
-        names = VisibleNames(self, place.siblings, attribute.name)
-        try:
-            return read_expression(run, names)
-        except ExpressionError as error:
-            self._complain(error, run, place, declared.parameter)
-            return None
-
-    def _string(self, declared: Declared, place: Place) -> None:
-        attribute = declared.attributes.get("string")
-        if attribute is None:
-            return
-        if isinstance(declared.base, Struct):
-            self.complain("IDL320", declared, attribute)
-        elif isinstance(declared.base, Opaque):
-            return  # BSTR and its like know what they are
-        elif not declared.levels:
-            self.complain("IDL317", declared, attribute, attribute="string")
-        elif not (isinstance(declared.base, Base) and (declared.base.text or declared.base.name == "byte")):
-            self.complain("IDL319", declared, attribute)
-        for name in ("length_is", "first_is", "last_is"):
-            if (clash := declared.attributes.get(name)) is not None:
-                self.complain("IDL318", declared, clash, attribute=name)
-        if declared.levels:
-            declared.levels[-1].string = True
-
-    def _range(self, declared: Declared, place: Place) -> None:
-        attribute = declared.attributes.get("range")
-        if attribute is None:
-            return
-        runs = attribute.arguments
-        if len(runs) != 2 or runs[0] is None or runs[1] is None:
-            self.complain("IDL216", declared, attribute, name="range", what="two numbers")
-            return
-        low, high = self.constant(runs[0], place), self.constant(runs[1], place)
-        if high < low:
-            self.complain("IDL341", declared, attribute, low=low, high=high)
-        counted = next((level for level in declared.levels if level.counted or level.open_array), None)
-        if counted is not None:
-            counted.count_range = (low, high)
-        elif isinstance(declared.base, (Base, EnumType)):
-            declared.base = Ranged(declared.base, low, high)
-        else:
-            self.complain("IDL317", declared, attribute, attribute="range")
-
-    def _switch_is(self, declared: Declared, place: Place) -> None:
-        attribute = declared.attributes.get("switch_is")
-        if attribute is None:
-            return
-        run = attribute.arguments[0] if attribute.arguments else None
-        if not isinstance(declared.base, Union) or not run:
-            self.complain("IDL317", declared, attribute, attribute="switch_is")
-            return
-        declared.switch_is = self.expression(run, attribute, declared, place) or Const(0)
-        declared.base = Switched(declared.base, declared.switch_is)
-
-    def _markers(self, declared: Declared) -> None:
-        """Attributes that only mark the outermost pointer."""
-        if (level := declared.outer) is None:
-            return
-        level.ignore = level.ignore or "ignore" in declared.attributes
-        level.partial_ignore = "partial_ignore" in declared.attributes
-        if "force_allocate" in declared.attributes:
-            for each in declared.levels:
-                each.force_allocate = True
 
     def finish(self, declared: Declared, place: Place, *, parameter: bool = False) -> Type:
         """The type itself."""
@@ -581,7 +361,7 @@ class Resolver:
         """Enter every name that a typedef declares."""
         targets = [declarator.target for declarator in declaration.targets]
         for declared in self.declare(declaration.attributes, declaration.specifiers, targets, place):
-            self.apply(declared, place)
+            self.applier.apply(declared, place)
             self._enter(declared, place)
 
     def _enter(self, declared: Declared, place: Place) -> None:
@@ -647,22 +427,11 @@ class Resolver:
         try:
             return float(read_real(run, VisibleNames(self, {})))
         except ExpressionError as error:
-            self._complain(error, run, place)
+            self.complain_at(error, run, place)
             return 0.0
 
 
 _LONG = Base("long", "i", 4)
-
-
-@dataclass(frozen=True, slots=True)
-class _Last:
-    """[last_is] until [first_is] is known: the length is last - first + 1 (first-is.md; K6)."""
-
-    last: Expr
-
-    def resolve(self, first: Expr | None) -> Expr:
-        length = fold("+", self.last, Const(1))
-        return length if first is None else fold("+", fold("-", self.last, first), Const(1))
 
 
 def _alike(one: Type, other: Type) -> bool:
@@ -691,7 +460,3 @@ def _holds_pointer(found: Type) -> bool:
 def _discriminates(found: Type) -> bool:
     """Whether a type may select the arm of a union (switch-type.md)."""
     return isinstance(found, EnumType) or (isinstance(found, Base) and found.code not in "fd")
-
-
-def _is_void(found: Type) -> bool:
-    return isinstance(found, Opaque) and found.what == "void"

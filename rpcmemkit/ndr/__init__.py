@@ -3,11 +3,6 @@
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.marshal import Marshaller
 from rpcmemkit.ndr.unmarshal import (
-    EXISTING,
-    LIMIT,
-    NUMBER,
-    PATH,
-    PLAN,
     Shape,
     Storage,
     Unmarshaller,
@@ -16,11 +11,6 @@ from rpcmemkit.ndr.unmarshal import (
 )
 
 __all__ = [
-    "EXISTING",
-    "LIMIT",
-    "NUMBER",
-    "PATH",
-    "PLAN",
     "FullPointers",
     "Marshaller",
     "Shape",

@@ -155,7 +155,15 @@ class Marshaller:
                 values = self._checked(body, values, path)
             out += body.wire.pack(*values)
         self._events.append(
-            ("marshal", space.side, "stub", address, size, self.rule, (start, len(out) - start, "body", plan, path, 1))
+            (
+                "marshal",
+                space.side,
+                "stub",
+                address,
+                size,
+                self.rule,
+                (start, len(out) - start, "body", plan, path, 1),
+            )
         )
         if body.slots:
             targets = body.memory_pointers.unpack_from(space.data, offset)
@@ -229,11 +237,15 @@ class Marshaller:
                 return plan.range(self.space, scope, size)
             length = string_length(self.space, plan, address)
             if length > size:
-                raise RpcError(INVALID_BOUND, f"a string of {length} in room for {size}", rule="length-within-size")
+                raise RpcError(
+                    INVALID_BOUND, f"a string of {length} in room for {size}", rule="length-within-size"
+                )
             return 0, length
         except RpcError as error:
-            raise error if error.path else RpcError(
-                error.code, error.message, path=path_text(path), rule=error.rule
+            raise (
+                error
+                if error.path
+                else RpcError(error.code, error.message, path=path_text(path), rule=error.rule)
             ) from None
 
     def _elements(self, plan: ArrayPlan, address: int, scope: int, path: Path | None, found: Found) -> None:

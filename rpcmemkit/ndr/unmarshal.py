@@ -28,14 +28,21 @@ from rpcmemkit.plan import (
 from rpcmemkit.trace import Path, Span, path_text
 
 
-Waiting: TypeAlias = "tuple[int, int, int, PointerPlan, int, Path | None, int | None]"
-"""A pointer whose referent has yet to be read, a bare tuple because there is one for every node:
+class Waiting(NamedTuple):
+    """A pointer whose referent has yet to be read.
 
-``SLOT`` where the pointer lies in memory, ``NUMBER`` its referent id, ``EXISTING`` what the pointer held before the
-message arrived (0 where that means nothing), ``PLAN``, ``SCOPE``, ``PATH``, and ``LIMIT``, the number of elements its
-storage had room for.
-"""
-SLOT, NUMBER, EXISTING, PLAN, SCOPE, PATH, LIMIT = range(7)
+    ``slot`` is where the pointer lies in memory, ``number`` its referent id, ``existing`` what the pointer held before
+    the message arrived (0 where that means nothing), ``limit`` the elements that its storage had room for.
+    """
+
+    slot: int
+    number: int
+    existing: int
+    plan: PointerPlan
+    scope: int
+    path: Path | None
+    limit: int | None
+
 
 Found: TypeAlias = "list[Waiting]"
 
@@ -43,7 +50,7 @@ Found: TypeAlias = "list[Waiting]"
 class Shape(NamedTuple):
     """The counts that precede a referent: its size in elements, and the range sent of a varying array."""
 
-    count: int = 0
+    size: int = 0
     first: int = 0
     length: int = 0
 
@@ -88,6 +95,7 @@ class Unmarshaller:
         self.position = 0
         self.spans: list[Span] = []
         self.correlations: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
+        self._in_struct: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
         self.tags: list[tuple[UnionPlan, int, int, Path | None]] = []
         self._order = "big" if planner.big_endian else "little"
         self._count_size = planner.syntax.count
@@ -107,12 +115,14 @@ class Unmarshaller:
         found: Found = []
         try:
             if isinstance(plan, PointerPlan) and plan.is_ref:
-                found.append((address, 0, existing, plan, self.frame, path, self._limit(plan, self.frame)))
+                found.append(
+                    Waiting(address, 0, existing, plan, self.frame, path, self._limit(plan, self.frame))
+                )
             elif isinstance(plan, PointerPlan):
                 number = self._id()
                 self.space.set_pointer(address, 0 if not number else existing)
                 limit = self._limit(plan, self.frame)
-                found.append((address, number, existing, plan, self.frame, path, limit))
+                found.append(Waiting(address, number, existing, plan, self.frame, path, limit))
             else:
                 self._body(plan, address, self.frame, path, found, Shape(), new)
                 found.reverse()
@@ -137,13 +147,13 @@ class Unmarshaller:
     def _follow(self, stack: Found) -> None:
         while stack:
             waiting = stack.pop()
-            number, plan = waiting[NUMBER], waiting[PLAN]
+            number, plan = waiting.number, waiting.plan
             if not number and not plan.is_ref:
                 continue
             if plan.is_full:
                 known = self.aliases.receive(number)
                 if known is not None:
-                    self.space.set_pointer(waiting[SLOT], known)
+                    self.space.set_pointer(waiting.slot, known)
                     continue
             found: Found = []
             self._referent(waiting, found)
@@ -218,9 +228,9 @@ class Unmarshaller:
 
     def _memory_size(self, plan: Plan, shape: Shape) -> int:
         if isinstance(plan, ArrayPlan):
-            return shape.count * plan.stride
+            return shape.size * plan.stride
         if isinstance(plan, StructPlan) and plan.tail is not None:
-            return max(plan.size, plan.tail_offset + shape.count * plan.tail.stride)
+            return max(plan.size, plan.tail_offset + shape.size * plan.tail.stride)
         return plan.size
 
     # --- bodies ---
@@ -236,7 +246,7 @@ class Unmarshaller:
             if not plan.conformant:
                 shape = self._range(plan, plan.bound or 0, path)
             elif plan.varying:
-                shape = self._range(plan, shape.count, path)
+                shape = self._range(plan, shape.size, path)
             self._elements(plan, address, scope, path, found, shape, new)
         elif isinstance(plan, UnionPlan):
             self._union(plan, address, scope, path, found, new)
@@ -262,7 +272,15 @@ class Unmarshaller:
         else:
             body.memory.pack_into(space.data, offset, *values)
         self._events.append(
-            ("unmarshal", space.side, "stub", address, size, self.storage.rules[new], (start, body.wire.size, "body", plan, path, 1))
+            (
+                "unmarshal",
+                space.side,
+                "stub",
+                address,
+                size,
+                self.storage.rules[new],
+                (start, body.wire.size, "body", plan, path, 1),
+            )
         )
         if waiting:
             found += waiting
@@ -284,7 +302,7 @@ class Unmarshaller:
             existing = held[index] if held else 0
             limit = self._limit(plan, within) if existing else None
             where = (path, slot.name) if slot.name else path
-            found.append((address + slot.offset, number, existing, plan, within, where, limit))
+            found.append(Waiting(address + slot.offset, number, existing, plan, within, where, limit))
         return found
 
     def _limit(self, plan: PointerPlan, scope: int) -> int | None:
@@ -314,6 +332,7 @@ class Unmarshaller:
         self, plan: StructPlan, address: int, path: Path | None, found: Found, shape: Shape, new: bool
     ) -> None:
         self._align(plan.wire_align)
+        outer = len(self._in_struct)
         for offset, body, piece, name in plan.pieces:
             if body is not None:
                 self._flat(body, plan, address + offset, address, path, found, new)
@@ -322,8 +341,9 @@ class Unmarshaller:
                 self._body(piece, address + offset, address, (path, "." + name), found, shape, new)
         if self.planner.syntax.padded:
             self._align(plan.wire_align)
-        if plan.tail is not None and plan.tail_scope == 0:
-            self._correlate(plan.tail, address, shape, path, new)
+        for correlation in self._in_struct[outer:]:
+            self._correlate(*correlation)
+        del self._in_struct[outer:]
 
     def _union(
         self, plan: UnionPlan, address: int, scope: int, path: Path | None, found: Found, new: bool
@@ -350,14 +370,23 @@ class Unmarshaller:
     # --- arrays ---
 
     def _elements(
-        self, plan: ArrayPlan, address: int, scope: int, path: Path | None, found: Found, shape: Shape, new: bool
+        self,
+        plan: ArrayPlan,
+        address: int,
+        scope: int,
+        path: Path | None,
+        found: Found,
+        shape: Shape,
+        new: bool,
     ) -> None:
         if scope == self.frame:
             self.correlations.append((plan, scope, shape, path, new))
-        elif not plan.slots_have_ids:
+        elif plan.slots_have_ids:
+            self._in_struct.append((plan, scope, shape, path, new))
+        else:
             self._correlate(plan, scope, shape, path, new)
         if new and plan.varying and not plan.is_string:
-            size = shape.count * plan.stride
+            size = shape.size * plan.stride
             start = self.space.check(address, size, "written by the stub")
             self.space.data[start : start + size] = bytes(size)
         if element_has_place(plan):
@@ -395,7 +424,15 @@ class Unmarshaller:
             pack = body.memory.pack
             self.space.data[offset : offset + size] = b"".join([pack(*row) for row in rows])
         self._events.append(
-            ("unmarshal", self.space.side, "stub", address, size, self.storage.rules[new], (start, wire_size, "elements", plan, path, length))
+            (
+                "unmarshal",
+                self.space.side,
+                "stub",
+                address,
+                size,
+                self.storage.rules[new],
+                (start, wire_size, "elements", plan, path, length),
+            )
         )
 
     def _check_terminator(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:
@@ -412,11 +449,11 @@ class Unmarshaller:
         """
         receives_request = not self.storage.keeps_pointers
         if plan.size_of is None or not (receives_request or new):
-            count = shape.count
+            count = shape.size
         else:
             count = plan.count(self.space, scope)
-        if count != shape.count:
-            raise self._bad(f"{shape.count} elements, but the size attribute says {count}", path)
+        if count != shape.size:
+            raise self._bad(f"{shape.size} elements, but the size attribute says {count}", path)
         if receives_request and plan.varying and not plan.is_string:
             first, length = plan.range(self.space, scope, count)
             if (first, length) != (shape.first, shape.length):

@@ -80,9 +80,7 @@ class Planner:
             self._plans[key] = found
         return found
 
-    def _compile(
-        self, type_: types.Type, scope: StructPlan | None, key: _Key, in_struct: bool
-    ) -> Plan:
+    def _compile(self, type_: types.Type, scope: StructPlan | None, key: _Key, in_struct: bool) -> Plan:
         match type_:
             case types.Base():
                 return self._finish(self._base(type_))
@@ -138,7 +136,9 @@ class Planner:
         return BasePlan(enum, "i", "H", 4, 2, (0, 0x7FFF, ENUM_OUT_OF_RANGE, True))
 
     def _ranged(self, ranged: types.Ranged) -> BasePlan:
-        plan = self._base(ranged.target) if isinstance(ranged.target, types.Base) else self._enum(ranged.target)
+        plan = (
+            self._base(ranged.target) if isinstance(ranged.target, types.Base) else self._enum(ranged.target)
+        )
         low, high, status, both = ranged.low, ranged.high, INVALID_BOUND, False
         if plan.limits:
             low, high, both = max(low, 0), min(high, 0x7FFF), True

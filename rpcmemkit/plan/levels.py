@@ -185,7 +185,9 @@ class ArrayPlan(Plan):
         if self.bound is not None:
             return self.bound
         if self.size_of is None:
-            raise RpcError(INVALID_BOUND, "an array without a size attribute measures itself only as a string")
+            raise RpcError(
+                INVALID_BOUND, "an array without a size attribute measures itself only as a string"
+            )
         count = self.size_of(space, scope)
         if count < 0:
             raise RpcError(INVALID_BOUND, f"the size is {count}", rule="negative-bounds-raise")
@@ -285,9 +287,7 @@ class UnionPlan(Plan):
         """Return the value that selects the arm, from memory."""
         if self.tag_of is not None:
             return self.tag_of(space, scope)
-        return int.from_bytes(
-            space.read(address, self.tag.size), "little", signed=self.tag.code in "bhiq"
-        )
+        return int.from_bytes(space.read(address, self.tag.size), "little", signed=self.tag.code in "bhiq")
 
     def arm(self, tag: int) -> ArmPlan | None:
         """Return the arm for a discriminant, or ``None`` when no arm and no default fits."""

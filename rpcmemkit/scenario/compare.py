@@ -81,7 +81,9 @@ def _storage_at(call: Call, path: str) -> str | None:
     space, frame = call.space("server entry"), call.trace.snapshots["server entry"].frame
     names = call.server_frame.plan.by_name
     try:
-        place = resolve(space, path, lambda name: call.server_frame.place(name, frame) if name in names else None)
+        place = resolve(
+            space, path, lambda name: call.server_frame.place(name, frame) if name in names else None
+        )
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"{path!r} is no pointer")
         address = space.pointer_at(place.address)
@@ -185,7 +187,9 @@ class Values:
             return self._differ(pair._replace(expected=OLD if is_new else NEW), NEW if is_new else OLD)
         if label is not None and not self._bind(label, other or f"(only at {path})"):
             known = self.forward.get(label, label)
-            return self._differ(pair._replace(expected=f"storage {known}"), f"storage {other or 'of its own'}")
+            return self._differ(
+                pair._replace(expected=f"storage {known}"), f"storage {other or 'of its own'}"
+            )
         return [_Pair(path, expected["$value"], self._unwrapped(actual))] if "$value" in expected else []
 
     def _bind(self, label: str, other: str) -> bool:
@@ -233,7 +237,12 @@ class Values:
         if isinstance(shown, bytes):
             wanted = _encoded(given, len(shown) // max(size, 1))
             return [] if shown == wanted.ljust(len(shown), b"\0") else self._differ(pair)
-        if not isinstance(shown, list) or len(shown) != size or not isinstance(given, list) or len(given) > size:
+        if (
+            not isinstance(shown, list)
+            or len(shown) != size
+            or not isinstance(given, list)
+            or len(given) > size
+        ):
             return self._differ(pair)
         zeros = [each for each in shown[len(given) :] if not _is_zero(each)]
         if zeros:
@@ -280,7 +289,11 @@ def _same_float(expected: float, actual: float) -> bool:
 
 
 def _same_case(expected: Any, actual: Any) -> bool:
-    return str(expected).lower() == str(actual).lower() if isinstance(actual, bool) else str(expected) == str(actual)
+    return (
+        str(expected).lower() == str(actual).lower()
+        if isinstance(actual, bool)
+        else str(expected) == str(actual)
+    )
 
 
 def _character(code: int) -> str | None:

@@ -109,14 +109,16 @@ class Document:
         """
         result: dict[str, Any] = {}
         work: list[tuple[Node, Any, Any]] = [(self.root, result, "")]
-        for count in range(MAX_VALUES):
+        for _ in range(MAX_VALUES):
             if not work:
                 return result[""]
             node, holder, key = work.pop()
             made, inner = _value(node, key)
             holder[key] = made
             work += inner
-        raise self.error(self.root, f"the file stands for more than {count + 1:,} values", remedy="use fewer aliases")
+        raise self.error(
+            self.root, f"the file stands for more than {MAX_VALUES:,} values", remedy="use fewer aliases"
+        )
 
     def raw(self, path: Path) -> str | None:
         """Return the text of a scalar as it was written, or ``None`` if there is none."""
@@ -167,7 +169,9 @@ class Document:
     def _candidates(self, node: Node, line: int) -> Iterator[int]:
         """Yield the lines that may hold line ``line`` of a scalar's text: of a literal block exactly one."""
         last = min(node.end_line, len(self.lines) - 1)
-        header = next((n for n in range(node.line, last + 1) if _BLOCK_HEADER.search(self.lines[n])), node.line)
+        header = next(
+            (n for n in range(node.line, last + 1) if _BLOCK_HEADER.search(self.lines[n])), node.line
+        )
         if node.style == "|":
             yield min(header + line, last)
         else:
@@ -175,7 +179,9 @@ class Document:
 
     # --- errors ---
 
-    def error(self, at: Node | Path | Spot, message: str, *, key: bool = False, **details: Any) -> ScenarioError:
+    def error(
+        self, at: Node | Path | Spot, message: str, *, key: bool = False, **details: Any
+    ) -> ScenarioError:
         """Return an error located at a node, a path or a spot, ready to be raised."""
         path = ""
         if isinstance(at, Node):
@@ -212,7 +218,9 @@ class _Composer:
         match event:
             case yaml.DocumentStartEvent() if self.root is not None:
                 node = self._node("document", event)
-                raise self.document.error(node, "a second document begins here", remedy="write one scenario per file")
+                raise self.document.error(
+                    node, "a second document begins here", remedy="write one scenario per file"
+                )
             case yaml.AliasEvent():
                 self._add(self._target(event))
             case yaml.ScalarEvent():
@@ -231,20 +239,30 @@ class _Composer:
         node = Node(kind, start.line, start.column, end.line, end.column)
         if getattr(event, "tag", None) not in _TAGS:
             raise self.document.error(
-                node, f"the tag {event.tag} is not allowed", remedy="leave the tag out: a scenario holds plain data"
+                node,
+                f"the tag {event.tag} is not allowed",
+                remedy="leave the tag out: a scenario holds plain data",
             )
         if getattr(event, "anchor", None):
             self.anchors[event.anchor] = node
         return node
 
     def _target(self, event: Any) -> Node:
-        here = Node("scalar", event.start_mark.line, event.start_mark.column, event.end_mark.line, event.end_mark.column)
+        here = Node(
+            "scalar",
+            event.start_mark.line,
+            event.start_mark.column,
+            event.end_mark.line,
+            event.end_mark.column,
+        )
         target = self.anchors.get(event.anchor)
         if target is None:
             raise self.document.error(here, f"no anchor &{event.anchor} stands before this alias")
         if target in self.open:
             raise self.document.error(
-                here, f"*{event.anchor} contains itself", remedy="tell a cycle of storage with $label and $alias"
+                here,
+                f"*{event.anchor} contains itself",
+                remedy="tell a cycle of storage with $label and $alias",
             )
         return target
 
@@ -262,7 +280,9 @@ class _Composer:
     def _add(self, node: Node) -> None:
         if len(self.open) + node.height > MAX_DEPTH:
             raise self.document.error(
-                node, f"nested more than {MAX_DEPTH} deep", remedy="give inner storage a $label and name it by $alias"
+                node,
+                f"nested more than {MAX_DEPTH} deep",
+                remedy="give inner storage a $label and name it by $alias",
             )
         if not self.open:
             self.root = node
@@ -277,7 +297,9 @@ class _Composer:
 
     def _key(self, parent: Node, node: Node) -> None:
         if node.kind != "scalar":
-            raise self.document.error(node, "a key is a single word", remedy="put quotes around a text in braces")
+            raise self.document.error(
+                node, "a key is a single word", remedy="put quotes around a text in braces"
+            )
         number = parent.index.setdefault(node.text, len(parent.keys))
         if number < len(parent.keys):
             first = parent.keys[number].line + 1

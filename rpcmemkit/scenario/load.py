@@ -55,7 +55,9 @@ class Scenario:
     def _inside(self, path: d.Path, step: str | int) -> d.Path | None:
         """Look for a member or an element, also behind ``$value`` and ``$elements``."""
         document = self.document
-        candidates = ((*path, *wrapper, step) for wrapper in ((), ("$value",), ("$elements",), ("$value", "$elements")))
+        candidates = (
+            (*path, *wrapper, step) for wrapper in ((), ("$value",), ("$elements",), ("$value", "$elements"))
+        )
         return next((each for each in candidates if document and document.find(each)), None)
 
     def translate(self, error: IdlError) -> IdlError:

@@ -288,7 +288,9 @@ class _Layout:
 
     def _type_of(self, name: str) -> PointerPlan | None:
         label = _label_of(name, self.waiting[name])
-        return next((found for plan, value in self._pointers() if (found := _find_alias(plan, value, label))), None)
+        return next(
+            (found for plan, value in self._pointers() if (found := _find_alias(plan, value, label))), None
+        )
 
     def _pointers(self) -> Iterator[tuple[Plan, Any]]:
         """Yield what may name an entry: the arguments of all calls, then the entries whose type is known."""

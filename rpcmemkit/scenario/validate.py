@@ -61,7 +61,9 @@ def validate(document: Document, data: Any) -> None:
     if not found:
         found = [(path, error) for path, value in _maps(data) for error in level.iter_errors(value)]
     if found:
-        unknown = [(path, error) for path, error in found if _unknown_key(error)]  # they explain what is missing
+        unknown = [
+            (path, error) for path, error in found if _unknown_key(error)
+        ]  # they explain what is missing
         errors = [_located(document, path, error) for path, error in unknown or found]
         raise min(errors, key=lambda error: (error.line, error.column))
 
@@ -112,10 +114,11 @@ def _located(document: Document, start: Path, error: ValidationError) -> Scenari
 def _unknown_key(error: ValidationError) -> tuple[str, list[str]] | None:
     """Return the key that an error calls unknown, and the keys there are."""
     rule: Any = error.schema
+    given: Any = error.instance
     if error.validator == "additionalProperties":
         allowed = list(rule["properties"])
         patterns = rule.get("patternProperties", {})
-        names = [key for key in error.instance if key not in allowed and not _matches(key, patterns)]
+        names = [key for key in given if key not in allowed and not _matches(key, patterns)]
         return str(names[0]), allowed
     if "propertyNames" in error.absolute_schema_path:
         return str(error.instance), list(rule["enum"])
@@ -141,20 +144,26 @@ def _explain(error: ValidationError) -> tuple[str, tuple[str, ...]]:
     """Return what is wrong, and what was expected."""
     rule: Any = error.schema
     value: Any = error.validator_value
+    given: Any = error.instance
     description = (rule["description"],) if "description" in rule else ()
     match error.validator:
         case "required":
-            missing = [name for name in value if name not in error.instance]
+            missing = [name for name in value if name not in given]
             return f"the key `{missing[0]}` is missing", ()
         case "type":
             kinds = [value] if isinstance(value, str) else value
             return f"{_shown(error.instance)} does not fit here", (_either([_KINDS[kind] for kind in kinds]),)
         case "enum":
-            return f"{_shown(error.instance)} does not fit here", tuple(item if isinstance(item, str) else json.dumps(item) for item in value)
-        case "anyOf" if error.instance and "steps" in rule.get("properties", {}):
+            return f"{_shown(error.instance)} does not fit here", tuple(
+                item if isinstance(item, str) else json.dumps(item) for item in value
+            )
+        case "anyOf" if given and "steps" in rule.get("properties", {}):
             return "there is nothing to do: neither `steps` nor `expect_error` is given", ()
         case "not" if "required" in value:
-            return "`steps` and `expect_error` exclude each other: a file that must not compile cannot run", ()
+            return (
+                "`steps` and `expect_error` exclude each other: a file that must not compile cannot run",
+                (),
+            )
     return f"{_shown(error.instance)} does not fit here", description
 
 

@@ -59,7 +59,9 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         inside = path.rglob("*") if path.is_dir() else [path]
-        found += sorted(each for each in inside if each == path or (each.suffix in SUFFIXES and each.is_file()))
+        found += sorted(
+            each for each in inside if each == path or (each.suffix in SUFFIXES and each.is_file())
+        )
     return list(dict.fromkeys(found))
 
 
@@ -67,8 +69,10 @@ def verify_file(path: str | Path) -> Report:
     """Run a scenario file and compare what it expects with what happens. What goes wrong is in the report."""
     try:
         return verify(load_scenario(path), str(path))
-    except (RpcMemKitError, OSError) as error:
+    except RpcMemKitError as error:
         return Report(str(path), error=str(error))
+    except OSError as error:
+        return Report(str(path), error=error.strerror or str(error))
 
 
 def verify(scenario: Scenario, file: str = "") -> Report:
@@ -98,7 +102,9 @@ def _must_not_compile(scenario: Scenario) -> list[Disagreement]:
     except IdlError as error:
         found = [_unlike(wanted, each) for each in error.diagnostics if each.severity == "error"]
         closest = min(found, key=len)
-        return [Disagreement(0, "", f"expect_error.{each.path}", each.expected, each.actual) for each in closest]
+        return [
+            Disagreement(0, "", f"expect_error.{each.path}", each.expected, each.actual) for each in closest
+        ]
     return [Disagreement(0, "", "expect_error", dict(wanted), "the interface compiles")]
 
 
@@ -106,7 +112,9 @@ def _unlike(wanted: Mapping[str, Any], found: Diagnostic) -> list[Difference]:
     """Return in which of the given keys a finding is not the wanted one."""
     actual = {"code": found.code, "parameter": found.parameter, "rule": found.rule}
     return [
-        Difference(key, value, actual[key] or MISSING) for key, value in wanted.items() if not _fits(key, value, found)
+        Difference(key, value, actual[key] or MISSING)
+        for key, value in wanted.items()
+        if not _fits(key, value, found)
     ]
 
 

@@ -1,0 +1,47 @@
+"""One declared thing on its way from syntax to a type, and the place where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.levels import Level
+from rpcmemkit.idl.source import Source
+from rpcmemkit.types import Expr, PointerKind, Type
+
+
+@dataclass(eq=False, slots=True)
+class Declared:
+    """One declared thing on its way to a type: a parameter, a member, a result or a typedef."""
+
+    name: str
+    at: int
+    source: Source
+    attributes: s.Attributes
+    levels: list[Level]
+    base: Type
+    const: bool = False
+    bits: bool = False
+    switch_is: Expr | None = None
+    type: Type | None = None
+    parameter: str | None = None
+
+    @property
+    def outer(self) -> Level | None:
+        return self.levels[0] if self.levels else None
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """Where one declares: the text, the pointer_default in force, what a [size_is] can see."""
+
+    source: Source
+    default: PointerKind | None
+    fallback: PointerKind
+    siblings: dict[str, Declared] = field(default_factory=dict)
+    own: bool = True  # False in imported files
+    scoped_labels: bool = False  # in a namespace every enumeration has its own labels
+
+    def inner(self) -> Place:
+        """The same place for a structure or a parameter list, which sees its own names only."""
+        return replace(self, siblings={})

@@ -1,0 +1,607 @@
+"""The memory story of one call, for a person: who allocates, what travels, who frees, and what is left behind.
+
+A :class:`Story` is plain data, made from the call's trace alone. Print it for plain text, or hand it to rich.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any
+
+from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
+from rpcmemkit.audit import Audit
+from rpcmemkit.call import Call
+from rpcmemkit.errors import MemoryFault
+from rpcmemkit.memory import AddressSpace, Block
+from rpcmemkit.plan import ArrayPlan, StructPlan
+from rpcmemkit.rules import RULES
+from rpcmemkit.status import status_meaning, status_name
+from rpcmemkit.trace import Event, path_text
+from rpcmemkit.walk import Place, reach
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+HEAD, TAIL = 10, 2
+"""Of longer lists, so many entries are told at the start and at the end."""
+
+BYTE_ROWS = 32
+WIDTH = 100
+
+WHO = {
+    "application": "your application",
+    "midl_user": "midl_user_allocate",
+    "receive buffer": "the receive buffer",
+    "stack": "the stub's own memory",
+    "RpcSs": "RpcSsAllocate",
+    "private": "the routine's own allocator",
+    "global": "a global variable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A paragraph. ``tone`` is ``bad`` for what is wrong, ``good`` for what is in order, ``rule`` for a rule cited."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells below column heads."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands below it, in order."""
+
+    heading: str
+    parts: tuple[Sentence | Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The story of one call, in sections."""
+
+    title: str
+    sections: tuple[Section, ...]
+
+    def text(self, width: int = WIDTH) -> str:
+        """Return the story as plain text of at most ``width`` columns."""
+        blocks = [f"{self.title}\n{'=' * min(len(self.title), width)}"]
+        blocks += [_section_text(section, width) for section in self.sections]
+        return "\n\n".join(blocks) + "\n"
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __rich__(self) -> Group:
+        return render_rich(self)
+
+
+def tell(call: Call, title: str = "") -> Story:
+    """Return the memory story of a call."""
+    teller = _Teller(call)
+    parts: list[tuple[str, list[Sentence | Table]]] = [
+        ("What comes of it", teller.verdict()),
+        ("Before the call: the client", teller.before()),
+        ("The request", teller.message("request")),
+        ("On entry to your routine: the server", teller.entry()),
+        ("What your routine does", teller.routine()),
+        ("The response", teller.message("response")),
+        ("When the reply is on its way: the server cleans up", teller.clean_up()),
+        ("After the call: the client", teller.after()),
+        ("The counts", [Sentence(counts(teller.audit))]),
+    ]
+    sections = tuple(Section(heading, tuple(inner)) for heading, inner in parts if inner)
+    return Story(title or f"{call.procedure.name}: the memory story of one call", sections)
+
+
+def counts(audit: Audit) -> str:
+    """Return what was allocated and freed in one line."""
+    return (
+        f"client stub: {audit.client_allocations} allocated, {audit.client_frees} freed, "
+        f"{len(audit.orphaned_places)} orphaned; server: {audit.server_allocations} allocated, "
+        f"{audit.server_frees} freed, {audit.server_leaked} leaked"
+    )
+
+
+class _Teller:
+    """Tells each part of the story of one call."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.audit = Audit(call)
+        self.trace = call.trace
+
+    # --- outcome ---
+
+    def verdict(self) -> list[Sentence | Table]:
+        """Tell how the call ended, and everything that is wrong."""
+        found: list[Sentence | Table] = [self._ending()]
+        orphans, leaked = len(self.audit.orphaned_places), self.audit.server_leaked
+        if orphans:
+            found.append(
+                Sentence(f"ORPHANED: {_number(orphans, 'client block')} that nothing names any more.", "bad")
+            )
+        if leaked:
+            found.append(Sentence(f"LEAKED: {_number(leaked, 'server block')} that nobody will free.", "bad"))
+        found += [Sentence(f"DANGLING: {path} on the client.", "bad") for path in _cut(self._dangling(), str)]
+        found += [Sentence(text, "bad") for text in _cut(self.audit.faults, _fault)]
+        if len(found) == 1 and not self.call.status:
+            found.append(Sentence("Nothing is orphaned, leaked or left dangling.", "good"))
+        return found
+
+    def _ending(self) -> Sentence:
+        call = self.call
+        if not call.status:
+            return Sentence("The call succeeds.", "good")
+        name, meaning = status_name(call.status), status_meaning(call.status)
+        why = f": {meaning}" if meaning else ""
+        shown = f"{name} ({call.status})" if name != str(call.status) else f"exception {name}"
+        raised = next(iter(self.trace.select("raise")), None)
+        text = f"The call ends with {shown}{why}. {_raiser(call, raised)}"
+        rule = raised.rule if raised else ""
+        return Sentence(text + (f" [{rule}]" if rule else ""), "bad")
+
+    def _dangling(self) -> list[str]:
+        return [dangling.path for dangling in self.audit.dangling]
+
+    # --- the client before ---
+
+    def before(self) -> list[Sentence | Table]:
+        """Tell what the application passes."""
+        space = self.call.space("client before")
+        places = _reached(space, self.call.roots)
+        if not places:
+            return [Sentence("You pass no storage: no parameter holds a pointer that leads anywhere.")]
+        rows = _cut_rows(
+            [(address, place) for address, place in places.items()], lambda it: self._client_row(space, *it)
+        )
+        size = sum(_extent(space, place) for place in places.values())
+        text = f"You pass storage of your own: {_number(len(places), 'block')}, {_number(size, 'octet')}."
+        return [Sentence(text), Table(("storage", "type", "octets", "address", "allocated by"), rows)]
+
+    def _client_row(self, space: AddressSpace, address: int, place: Place) -> tuple[str, ...]:
+        block = space.block(address)
+        size = str(_extent(space, place))
+        return self._label(place), type_name(place.plan), size, f"{address:#x}", _who(block)
+
+    def _label(self, place: Place) -> str:
+        return self.call.labels.name(place.address) or path_text(place.path)
+
+    # --- messages ---
+
+    def message(self, direction: Direction) -> list[Sentence | Table]:
+        """Tell what travels, octet by octet."""
+        message = self.trace.messages.get(direction)
+        if message is None:
+            return []
+        other = {"request": "the server", "response": "the client"}[direction]
+        if not message.data:
+            return [Sentence(f"No octets of stub data travel to {other}.")]
+        text = f"{_number(len(message.data), 'octet')} of stub data {_verb(len(message.data))} to {other}."
+        return [
+            Sentence(text),
+            Table(("offset", "octets", "meaning"), _byte_rows(rows(self.call, direction))),
+        ]
+
+    # --- the server ---
+
+    def entry(self) -> list[Sentence | Table]:
+        """Tell where each referent lives when the routine is entered, and why there."""
+        if "server entry" not in self.trace.snapshots:
+            return []
+        space, frame = self.call.space("server entry"), self.trace.snapshots["server entry"].frame
+        places = _reached(space, _server_roots(self.call, frame))
+        if not places:
+            return [Sentence("Your routine gets no pointers.")]
+        why = self._placing_rules()
+        rows = _cut_rows(list(places.values()), lambda place: _server_row(space, place, why))
+        cited = [why[address] for address in places if why.get(address)]
+        used = Counter(WHO[block.kind] for address in places if (block := space.block(address)))
+        text = (
+            "Your routine finds its data in "
+            + _listed([f"{who} ({count})" for who, count in used.items()])
+            + "."
+        )
+        return [
+            Sentence(text),
+            Table(("pointer", "where it leads", "octets", "address", "rule"), rows),
+            *_cited(cited),
+        ]
+
+    def _placing_rules(self) -> dict[int, str]:
+        """Return the rule by which each referent got its place."""
+        placed = self.trace.select("reuse", "allocate", side="server", actor="stub")
+        return {event.address: event.rule for event in placed}
+
+    def routine(self) -> list[Sentence | Table]:
+        """Tell what the routine does to memory."""
+        if "server entry" not in self.trace.snapshots:
+            return []
+        deeds = list(self.trace.select("allocate", "free", "write", "raise", side="server", actor="routine"))
+        if not deeds:
+            return [Sentence("It changes nothing.")]
+        names = _Names(self.call)
+        told = [text for kind, events in _runs(deeds) for text in _deeds(kind, events, names)]
+        return [Sentence(text) for text in _cut(told, str)]
+
+    def clean_up(self) -> list[Sentence | Table]:
+        """Tell what the server stub frees, what is kept, and what is leaked."""
+        if "server after" not in self.trace.snapshots:
+            return []
+        names = _Names(self.call)
+        freed = list(self.trace.select("free", side="server", actor="stub"))
+        found: list[Sentence | Table] = []
+        for function in dict.fromkeys(event.detail for event in freed):
+            these = [event for event in freed if event.detail == function]
+            found.append(Sentence(_freeing(function, these, names)))
+        if not freed:
+            found.append(Sentence("The stub has nothing to free: the receive buffer goes as a whole."))
+        found += self._kept(names)
+        found += self._leaked(names)
+        return [*found, *_cited(event.rule for event in freed)]
+
+    def _kept(self, names: _Names) -> Iterator[Sentence]:
+        live = self.call.space("server after").capacity
+        kept = [event.address for event in self.trace.select("keep", side="server") if live(event.address)]
+        if kept:
+            shown = _listed(_cut(list(dict.fromkeys(kept)), names.block))
+            yield Sentence(f"Kept on purpose, for later calls: {shown}.")
+
+    def _leaked(self, names: _Names) -> Iterator[Sentence]:
+        leaked = self.audit.leaked
+        if leaked:
+            shown = _listed(_cut([block.address for block in leaked], names.block))
+            yield Sentence(
+                f"LEAKED: {shown}. No parameter leads there any more, so the stub cannot free it.", "bad"
+            )
+
+    # --- the client after ---
+
+    def after(self) -> list[Sentence | Table]:
+        """Tell what is new, what was overwritten, and what is lost."""
+        space = self.call.space("client after")
+        found: list[Sentence | Table] = [*self._new(space), *self._overwritten()]
+        orphans = self.audit.orphaned_places
+        if orphans:
+            lost = _listed(_cut(orphans, self._label))
+            they = "It is" if len(orphans) == 1 else "They are"
+            advice = f"{they} still yours to free, but no pointer leads there now: keep one of your own before the call."
+            found.append(Sentence(f"ORPHANED: {lost}. {advice}", "bad"))
+        told = (f"DANGLING: {path} names storage that is not allocated. Do not follow it." for path in _cut(self._dangling(), str))
+        found += [Sentence(text, "bad") for text in told]
+        return found or [Sentence("Nothing has changed in your memory.")]
+
+    def _new(self, space: AddressSpace) -> list[Sentence | Table]:
+        new = self.audit.new_places
+        if not new:
+            return []
+        rules = {
+            event.address: event.rule for event in self.trace.select("allocate", side="client", actor="stub")
+        }
+        text = (
+            f"New: the client stub calls midl_user_allocate {_times(self.audit.client_allocations)}. "
+            f"{_number(len(new), 'block')} {'is' if len(new) == 1 else 'are'} yours now: free "
+            f"{'it' if len(new) == 1 else 'each'} with midl_user_free."
+        )
+        rows = _cut_rows(new, lambda place: self._new_row(space, place, rules))
+        return [
+            Sentence(text),
+            Table(("storage", "type", "octets", "address", "rule"), rows),
+            *_cited(rules.values()),
+        ]
+
+    def _new_row(self, space: AddressSpace, place: Place, rules: Mapping[int, str]) -> tuple[str, ...]:
+        size = str(_extent(space, place))
+        return (
+            path_text(place.path),
+            type_name(place.plan),
+            size,
+            f"{place.address:#x}",
+            rules.get(place.address, ""),
+        )
+
+    def _overwritten(self) -> Iterator[Sentence]:
+        made = {event.address for event in self.trace.select("allocate", side="client", actor="stub")}
+        written = [event.address for event in self.trace.select("unmarshal", side="client")]
+        before = self.call.space("client before")
+        blocks = [
+            block.address for address in written if (block := before.block(address)) and block.kind != "stack"
+        ]
+        kept = [address for address in dict.fromkeys(blocks) if address not in made]
+        if kept:
+            shown = _listed(_cut(kept, lambda address: self.call.labels.name(address) or f"{address:#x}"))
+            yield Sentence(f"Written over in place: {shown}.")
+
+
+# --- names for addresses ------------------------------------------------------------------------
+
+
+class _Names:
+    """What server addresses are called: by the paths on entry, then by those the routine made."""
+
+    def __init__(self, call: Call) -> None:
+        self.places: dict[int, Place] = {}
+        for moment in ("server entry", "server exit"):
+            if moment in call.trace.snapshots:
+                frame = call.trace.snapshots[moment].frame
+                space = call.space(moment)
+                for address, place in _reached(space, _server_roots(call, frame)).items():
+                    self.places.setdefault(address, place)
+        self.result = _result_address(call)
+        self.last = call.space("server exit") if "server exit" in call.trace.snapshots else None
+        self.starts = sorted(self.places)
+        self.sizes = {event.address: event.size for event in call.trace.select("allocate", side="server")}
+
+    def block(self, address: int) -> str:
+        """Return what a block is called, with its address."""
+        place = self.places.get(address)
+        name = f"{path_text(place.path)} " if place else ""
+        size = self.sizes.get(address)
+        octets = f", {_number(size, 'octet')}" if size is not None else ""
+        return f"{name}(at {address:#x}{octets})"
+
+    def field(self, address: int) -> str:
+        """Return what lies at an address: ``root.value``."""
+        if address == self.result:
+            return "its result"
+        index = bisect_right(self.starts, address) - 1
+        place = self.places[self.starts[index]] if index >= 0 else None
+        step = _field_at(place, address - place.address) if place else None
+        return path_text(place.path) + step if place and step is not None else self._unnamed(address)
+
+    def _unnamed(self, address: int) -> str:
+        block = self.last.block(address) if self.last else None
+        known = {"stack": "its own copy of a parameter", "global": "a global variable"}
+        return known.get(block.kind if block else "", f"{address:#x}")
+
+
+def _field_at(place: Place, offset: int) -> str | None:
+    """Return the member or element at an offset of some storage, or ``None`` when it lies beyond it."""
+    plan: Any = place.plan
+    if isinstance(plan, StructPlan):
+        member = next((m for m in reversed(plan.members) if m.offset <= offset), None)
+        if member is not None and offset < max(plan.size, member.offset + member.plan.size, 1):
+            inner = _field_at(Place(member.plan, 0, 0, None), offset - member.offset)
+            return f".{member.name}{inner or ''}"
+    if isinstance(plan, ArrayPlan) and plan.stride:
+        return f"[{offset // plan.stride}]" if offset else ""
+    return "" if offset < max(plan.size, 1) else None
+
+
+def _result_address(call: Call) -> int:
+    """Return where the stub keeps the function's result, or 0."""
+    entry = call.trace.snapshots.get("server entry")
+    return call.server_frame.place("return", entry.frame).address if entry and call.server_frame.result else 0
+
+
+def _server_roots(call: Call, frame: int) -> dict[str, Place]:
+    names = [name for name, _, _ in call.server_frame.all if name != "return"]
+    return {name: call.server_frame.place(name, frame) for name in names}
+
+
+def _reached(space: AddressSpace, roots: Mapping[str, Place]) -> dict[int, Place]:
+    """Return what can be reached; nothing when a root leads nowhere."""
+    try:
+        return reach(space, roots.values())
+    except MemoryFault:
+        return {}
+
+
+def _extent(space: AddressSpace, place: Place) -> int:
+    block = space.block(place.address)
+    return block.end - place.address if block and isinstance(place.plan, ArrayPlan) else place.plan.size
+
+
+def _who(block: Block | None) -> str:
+    return WHO[block.kind] if block else "nobody"
+
+
+def _server_row(space: AddressSpace, place: Place, why: Mapping[int, str]) -> tuple[str, ...]:
+    block = space.block(place.address)
+    rule = why.get(place.address, "")
+    if block and not rule and block.address in why:
+        rule = f"{why[block.address]} (inside the block at {block.address:#x})"
+    return path_text(place.path), _who(block), str(_extent(space, place)), f"{place.address:#x}", rule
+
+
+# --- sentences ------------------------------------------------------------------------------------
+
+
+def _raiser(call: Call, raised: Event | None) -> str:
+    if raised is None:
+        return f"Its memory is not in order: {call.error}." if call.error else ""
+    who = {"stub": f"The {raised.side} stub raises it", "routine": "Your routine raises it"}[raised.actor]
+    path = f" at {raised.detail.path}" if raised.detail.path else ""
+    own = raised.detail.message not in ("", status_meaning(raised.detail.code))
+    return f"{who}{path}{': ' + raised.detail.message if own else ''}."
+
+
+def _fault(event: Event) -> str:
+    kind, why = event.detail
+    return f"FAULT on the {event.side} ({kind}): {why}."
+
+
+def _runs(events: Iterable[Event]) -> Iterator[tuple[str, list[Event]]]:
+    """Group events that follow one another and are of one kind."""
+    for kind, run in groupby(events, key=lambda event: event.kind):
+        yield kind, list(run)
+
+
+def _deeds(kind: str, events: Sequence[Event], names: _Names) -> list[str]:
+    """Tell what the routine does: consecutive writes in one sentence, everything else one by one."""
+    if kind == "write":
+        written = list(dict.fromkeys(names.field(event.address) for event in events))
+        return [f"It writes {_listed(_cut(written, str))}."]
+    return [_deed(event, names) for event in events]
+
+
+def _deed(event: Event, names: _Names) -> str:
+    match event.kind:
+        case "allocate" if not event.address:
+            return f"It asks {_allocator(event)} for {_number(event.size, 'octet')} and gets a null pointer."
+        case "allocate":
+            return f"It allocates {names.block(event.address)} with {_allocator(event)}."
+        case "free":
+            return f"It frees {names.block(event.address)} with {event.detail}."
+    name, code = event.detail.name, event.detail.code
+    return f"It raises exception {name if name == str(code) else f'{name} ({code})'}."
+
+
+def _allocator(event: Event) -> str:
+    return "an allocator of its own" if event.detail == "private" else str(event.detail)
+
+
+def _freeing(function: str, events: Sequence[Event], names: _Names) -> str:
+    shown = _listed(_cut([event.address for event in events], names.block))
+    if function == "RpcSsDisableAllocate":
+        return f"The stub releases the whole RpcSs environment, {_number(len(events), 'block')}: {shown}."
+    return f"The stub calls {function} {_times(len(events))}: {shown}."
+
+
+def _cited(rules: Iterable[str]) -> list[Sentence]:
+    """Return the statements of the rules, each once."""
+    known = [rule for rule in dict.fromkeys(rules) if rule in RULES]
+    return [Sentence(f"{rule}: {RULES[rule].statement}", "rule") for rule in known]
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _verb(count: int) -> str:
+    return "travels" if count == 1 else "travel"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
+
+
+def _listed(words: Sequence[str]) -> str:
+    return (
+        words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else "nothing"
+    )
+
+
+def _cut(items: Sequence[Any], tell_one: Callable[[Any], str]) -> list[str]:
+    """Tell items one by one; of many, those at both ends and how many there are between."""
+    if len(items) <= HEAD + TAIL + 1:
+        return [tell_one(item) for item in items]
+    middle = f"… {len(items) - HEAD - TAIL:,} more"
+    return [*map(tell_one, items[:HEAD]), middle, *map(tell_one, items[-TAIL:])]
+
+
+def _cut_rows(items: Sequence[Any], row: Callable[[Any], tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    if len(items) <= HEAD + TAIL + 1:
+        return tuple(row(item) for item in items)
+    first = [row(item) for item in items[:HEAD]]
+    middle = (f"… {len(items) - HEAD - TAIL:,} more", *[""] * (len(first[0]) - 1))
+    return (*first, middle, *(row(item) for item in items[-TAIL:]))
+
+
+def _byte_rows(found: Iterator[Row]) -> tuple[tuple[str, ...], ...]:
+    """Return the first rows of a message and the last ones, without holding all of them."""
+    first = [_byte_row(row) for row in islice(found, BYTE_ROWS)]
+    last: deque[Row] = deque(maxlen=TAIL)
+    more = 0
+    for row in found:
+        last.append(row)
+        more += 1
+    left_out = more - len(last)
+    middle = [("", "", f"… {_number(left_out, 'more row')}")] if left_out else []
+    return (*first, *middle, *map(_byte_row, last))
+
+
+def _byte_row(row: Row) -> tuple[str, ...]:
+    shown = str(row)
+    return str(row.offset), octets_text(row.octets), shown if len(shown) <= 200 else shown[:199] + "…"
+
+
+# --- plain text -----------------------------------------------------------------------------------
+
+
+def _section_text(section: Section, width: int) -> str:
+    """Return a section: sentences below one another, tables with a line of space around them."""
+    blocks = [f"{section.heading}\n{'-' * min(len(section.heading), width)}"]
+    for is_table, parts in groupby(section.parts, key=lambda part: isinstance(part, Table)):
+        blocks.append(("\n\n" if is_table else "\n").join(_part_text(part, width) for part in parts))
+    return "\n\n".join(blocks)
+
+
+def _part_text(part: Sentence | Table, width: int) -> str:
+    if isinstance(part, Table):
+        return table_text(part.heads, part.rows, width)
+    indent = "  " if part.tone == "rule" else ""
+    return textwrap.fill(
+        part.text, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
+    )
+
+
+def table_text(heads: tuple[str, ...] | None, rows: Sequence[tuple[str, ...]], width: int) -> str:
+    """Return rows with aligned columns; what does not fit is continued below, in its own column."""
+    lines = [*([heads] if heads else []), *rows]
+    widths = _column_widths(lines, width)
+    return "\n".join(line for row in lines for line in _row_lines(row, widths))
+
+
+def _column_widths(lines: Sequence[tuple[str, ...]], width: int) -> list[int]:
+    """Give each column what it needs, and take from the widest until the table fits."""
+    widths = [max(len(row[index]) for row in lines) for index in range(len(lines[0]))]
+    room = width - 2 * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > 6:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _row_lines(row: tuple[str, ...], widths: Sequence[int]) -> Iterator[str]:
+    cells = [
+        textwrap.wrap(cell, size, break_on_hyphens=True) or [""]
+        for cell, size in zip(row, widths, strict=True)
+    ]
+    for index in range(max(map(len, cells))):
+        parts = [cell[index] if index < len(cell) else "" for cell in cells]
+        yield "  ".join(part.ljust(size) for part, size in zip(parts, widths, strict=True)).rstrip()
+
+
+# --- rich -----------------------------------------------------------------------------------------
+
+_STYLES = {"bad": "bold red", "good": "green", "rule": "dim"}
+
+
+def render_rich(story: Story) -> Group:
+    """Return the story for a :class:`rich.console.Console`."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    found: list[Any] = [Text(story.title, style="bold underline")]
+    for section in story.sections:
+        found.append(Padding(Text(section.heading, style="bold cyan"), (1, 0, 0, 0)))
+        found += [_rich_part(part) for part in section.parts]
+    return Group(*found)
+
+
+def _rich_part(part: Sentence | Table) -> Any:
+    from rich import box
+    from rich.padding import Padding
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    if isinstance(part, Sentence):
+        text = Text(part.text, style=_STYLES.get(part.tone, ""))
+        return Padding(text, (0, 0, 0, 4 if part.tone == "rule" else 2))
+    table = RichTable(*part.heads, box=box.SIMPLE, pad_edge=False, header_style="bold")
+    for row in part.rows:
+        table.add_row(*map(Text, row))
+    return Padding(table, (0, 0, 0, 2))
