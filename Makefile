@@ -73,7 +73,7 @@ serve: ## show the built site on this machine
 	$(PY) -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
 
 bench: venv ## how fast it is
-	$(PY) tools/bench.py
+	$(PY) benchmarks/run.py
 
 clean: ## remove what the build made
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* htmlcov

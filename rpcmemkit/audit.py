@@ -127,7 +127,10 @@ class Audit:
         for pointer in _all_pointers(space, self._entry_roots()):
             address = space.pointer_at(pointer.address)
             block = blocks.find(address) if address else None
-            result[path_text(pointer.path)] = STORAGE_NAMES.get(block.kind, block.kind) if block else None
+            path = path_text(pointer.path)
+            if path.startswith("…"):  # shortened, so it may not be the only one of its name
+                path += f"@{pointer.address:#x}"
+            result[path] = STORAGE_NAMES.get(block.kind, block.kind) if block else None
         return result
 
     def _entry_roots(self) -> list[Place]:

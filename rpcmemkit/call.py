@@ -109,9 +109,10 @@ UNFINISHED = ("byte_count", "notify", "notify_flag", "reflect_deletions")
 
 def not_carried_out(interface: types.Interface) -> list[str]:
     """Return a note for every attribute of the interface that this version reads but does not act upon."""
-    found = {}
+    found: dict[str, bool] = {}
     for procedure in interface.procedures.values():
-        for owner in (procedure, *procedure.parameters):
+        owners: list[types.Procedure | types.Parameter] = [procedure, *procedure.parameters]
+        for owner in owners:
             for name in UNFINISHED:
                 if name in owner.attributes:
                     found[f"[{name}] of {owner.name} is read but not carried out yet"] = True

@@ -13,10 +13,11 @@ from rpcmemkit.ndr import (
     Storage,
     Unmarshaller,
     Waiting,
+    discriminant_at,
     existing_string_length,
 )
-from rpcmemkit.plan import ArrayPlan, Plan, Planner, PointerPlan, StructPlan
-from rpcmemkit.program import Program
+from rpcmemkit.plan import ArrayPlan, Plan, Planner, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.program import Program, StubAllocator
 from rpcmemkit.trace import Message, path_text
 
 BAD_STUB_DATA = 1783
@@ -31,8 +32,9 @@ class ClientStorage(Storage):
     keeps_pointers = True
     rules = ("client-overwrites-existing", "client-null-to-new")
 
-    def __init__(self, program: Program, aliases: FullPointers, osf: bool) -> None:
+    def __init__(self, program: Program, aliases: FullPointers, osf: bool, received: int) -> None:
         self.program = program
+        self.allocator = StubAllocator(program, received)
         self.aliases = aliases
         self.osf = osf
 
@@ -40,7 +42,14 @@ class ClientStorage(Storage):
         existing = self._existing(waiting)
         if not existing:
             rule = "client-allocates-result" if waiting.path == (None, "return") else "client-null-to-new"
-            return self.program.allocate(size, "stub", rule), True
+            return self.allocator.allocate(size, rule), True
+        if self.osf and size > self.program.space.capacity(existing):
+            raise RpcError(
+                BAD_STUB_DATA,
+                "a full pointer names storage too small for its type",
+                path=path_text(waiting.path),
+                rule="bad-data-rejected",
+            )
         limit = self._room(waiting, existing)
         if limit is not None and shape.size > limit:
             raise RpcError(
@@ -111,12 +120,13 @@ class ClientStub:
     def unmarshal(self, frame: Frame, address: int, aliases: FullPointers, response: bytes) -> None:
         """Read the response over the application's memory."""
         space = self.program.space
-        storage = ClientStorage(self.program, aliases, self.osf)
+        storage = ClientStorage(self.program, aliases, self.osf, len(response))
         limits: dict[int, int] = {}
+        tags: dict[int, int | None] = {}
         for name, plan, offset in frame.outputs:
             if name != "return":
-                self._note_limits(plan, address + offset, address, limits)
-        reader = Unmarshaller(space, self.planner, aliases, response, storage, address, limits)
+                self._note_limits(plan, address, limits, tags)
+        reader = Unmarshaller(space, self.planner, aliases, response, storage, address, limits, tags)
         self.program.trace.messages["response"] = Message("response", response, reader.spans)
         for name, plan, offset in frame.outputs:
             place = address + offset
@@ -126,8 +136,10 @@ class ClientStub:
                 space.set_pointer(place, held)  # a top-level pointer was passed by value: it stays
         reader.finish()
 
-    def _note_limits(self, plan: Plan, address: int, frame: int, limits: dict[int, int]) -> None:
-        """Note the sizes in force before the call along a chain of pointers and arrays."""
+    def _note_limits(
+        self, plan: Plan, frame: int, limits: dict[int, int], tags: dict[int, int | None]
+    ) -> None:
+        """Note the sizes and discriminants in force before the call along a chain of pointers and arrays."""
         while isinstance(plan, PointerPlan | ArrayPlan):
             if isinstance(plan, ArrayPlan) and plan.size_of is not None:
                 try:
@@ -135,3 +147,5 @@ class ClientStub:
                 except RpcError:
                     return
             plan = plan.target if isinstance(plan, PointerPlan) else plan.element
+        if isinstance(plan, UnionPlan) and plan.tag_of is not None:
+            tags[id(plan)] = discriminant_at(self.program.space, plan, 0, frame)

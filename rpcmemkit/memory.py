@@ -76,12 +76,12 @@ class Ledger:
         return len(self.starts)
 
     def find(self, address: int) -> Block | None:
-        """Return the block that holds ``address`` (its end counts for a block of no octets), or ``None``."""
+        """Return the block that holds ``address``, or ends there (C lets a pointer go that far), or ``None``."""
         index = self.index(address)
         if index < 0:
             return None
         block = self[index]
-        return block if address < block.end or address == block.address else None
+        return block if address <= block.end else None
 
     def copy(self) -> Ledger:
         twin = Ledger()

@@ -14,6 +14,7 @@ from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.trace import Trace
 
 OUT_OF_MEMORY = 14
+UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
 _WHY = {
     "receive buffer": "lies in the received data, which no allocator gave out",
     "stack": "lies in the stub's own memory",
@@ -157,3 +158,29 @@ class Program:
 
     def __repr__(self) -> str:
         return f"<Program {self.side}: {self.space!r}>"
+
+
+class StubAllocator:
+    """What a stub allocates for one message: no more than the ``received`` octets can justify, and noted in ``made``."""
+
+    def __init__(self, program: Program, received: int) -> None:
+        self.program = program
+        self.made: list[int] = []
+        self._left = UNSENT_LIMIT + 64 * received
+
+    def allocate(self, size: int, rule: str) -> int:
+        """Return a new block.
+
+        Raises:
+            RpcError: RPC_S_OUT_OF_MEMORY, from the allocator or because the message asks for too much.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise RpcError(
+                OUT_OF_MEMORY,
+                f"the message asks for {size} octets that it does not send",
+                rule="bad-data-rejected",
+            )
+        address = self.program.allocate(size, "stub", rule)
+        self.made.append(address)
+        return address

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Reversible
 from typing import NamedTuple
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.frame import Frame, Procedures
 from rpcmemkit.ndr import FullPointers, Marshaller, Shape, Storage, Unmarshaller, Waiting
 from rpcmemkit.plan import ArrayPlan, BasePlan, Plan, Planner, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.program import OUT_OF_MEMORY, Program
+from rpcmemkit.program import OUT_OF_MEMORY, Program, StubAllocator
 from rpcmemkit.trace import Message, Snapshot, Trace
 from rpcmemkit.walk import Place, reach
 
 SERVER_OUT_OF_MEMORY, CALL_FAILED, BAD_STUB_DATA, PROCNUM_OUT_OF_RANGE = 1130, 1726, 1783, 1745
 STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
-UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
 
 
 class Reply(NamedTuple):
@@ -94,7 +93,7 @@ class ServerStorage(Storage):
         self.program = program
         self.buffer = buffer
         self.reuse = reuse
-        self.budget = UNSENT_LIMIT + 64 * size
+        self.allocator = StubAllocator(program, size)
         self._rules: dict[PointerPlan, str] = {}
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
@@ -109,22 +108,7 @@ class ServerStorage(Storage):
                 ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting.path)
             )
             return address, False
-        return self.allocate(size, rule), True
-
-    def allocate(self, size: int, rule: str) -> int:
-        """Allocate, within what the request can justify.
-
-        Raises:
-            RpcError: RPC_S_OUT_OF_MEMORY.
-        """
-        self.budget -= size
-        if self.budget < 0:
-            raise RpcError(
-                OUT_OF_MEMORY,
-                f"the request asks for {size} octets that it does not send",
-                rule="bad-data-rejected",
-            )
-        return self.program.allocate(size, "stub", rule)
+        return self.allocator.allocate(size, rule), True
 
 
 class ServerStub:
@@ -169,6 +153,7 @@ class _Serving:
         self.frame = frame
         self.aliases = FullPointers()
         self.actor = "stub"
+        self.unmarshalled = False
         self.request = request
         self.buffer = self.space.add_block(len(request), "receive buffer")
         self.space.write(self.buffer, request)
@@ -196,10 +181,10 @@ class _Serving:
         for name, plan, offset in self.frame.inputs:
             reader.parameter(plan, self.address + offset, name, 0, True)
         reader.finish()
-        if self.stub.osf:
-            return
-        for name, plan, offset in self.frame.inputs:
-            self.frame.check_null_with_size(self.space, plan, self.address + offset, self.address, name)
+        if not self.stub.osf:
+            for name, plan, offset in self.frame.inputs:
+                self.frame.check_null_with_size(self.space, plan, self.address + offset, self.address, name)
+        self.unmarshalled = True
 
     def prepare_out(self) -> None:
         """Provide the storage of [out]-only parameters, zeroed, now that the sizes are known."""
@@ -220,7 +205,7 @@ class _Serving:
             return self._on_stack(size)
         if isinstance(plan, ArrayPlan):
             size = plan.count(self.space, scope) * plan.stride
-        address = self.storage.allocate(size, "server-zeroes-out")
+        address = self.storage.allocator.allocate(size, "server-zeroes-out")
         start = address - self.space.base
         self.space.data[start : start + size] = bytes(size)
         return address
@@ -269,8 +254,10 @@ class _Serving:
         """Release the call's memory: whatever the parameters still reach, or the whole RpcSs environment."""
         if self.program.environment is not None:
             self.program.disable_environment("stub", "environment-released-at-end")
-        else:
+        elif self.unmarshalled:
             self._free_reachable()
+        else:  # what a broken request left behind is not fit to be walked
+            self._free(self.storage.allocator.made)
         for address in reversed(self.stack):
             self.space.drop_block(address)
         self.snapshot("after")
@@ -290,7 +277,11 @@ class _Serving:
         reached = reach(self.space, roots, enter)
         if spared:
             self._note_kept(roots, reached)
-        for address in reversed(reached):
+        self._free(reached)
+
+    def _free(self, addresses: Reversible[int]) -> None:
+        """Free storage inner first, the stub's own memory aside."""
+        for address in reversed(addresses):
             block = self.space.block(address)
             if block is None or block.kind not in STUB_MEMORY:
                 self.program.guarded_free(address, "stub", "server-frees-after-reply")

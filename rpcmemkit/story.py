@@ -77,7 +77,7 @@ class Story:
 
     def text(self, width: int = WIDTH) -> str:
         """Return the story as plain text of at most ``width`` columns."""
-        blocks = [f"{self.title}\n{'=' * min(len(self.title), width)}"]
+        blocks = [_underlined(self.title, "=", width)]
         blocks += [_section_text(section, width) for section in self.sections]
         return "\n\n".join(blocks) + "\n"
 
@@ -279,7 +279,10 @@ class _Teller:
             they = "It is" if len(orphans) == 1 else "They are"
             advice = f"{they} still yours to free, but no pointer leads there now: keep one of your own before the call."
             found.append(Sentence(f"ORPHANED: {lost}. {advice}", "bad"))
-        told = (f"DANGLING: {path} names storage that is not allocated. Do not follow it." for path in _cut(self._dangling(), str))
+        told = (
+            f"DANGLING: {path} names storage that is not allocated. Do not follow it."
+            for path in _cut(self._dangling(), str)
+        )
         found += [Sentence(text, "bad") for text in told]
         return found or [Sentence("Nothing has changed in your memory.")]
 
@@ -533,10 +536,14 @@ def _byte_row(row: Row) -> tuple[str, ...]:
 
 def _section_text(section: Section, width: int) -> str:
     """Return a section: sentences below one another, tables with a line of space around them."""
-    blocks = [f"{section.heading}\n{'-' * min(len(section.heading), width)}"]
+    blocks = [_underlined(section.heading, "-", width)]
     for is_table, parts in groupby(section.parts, key=lambda part: isinstance(part, Table)):
         blocks.append(("\n\n" if is_table else "\n").join(_part_text(part, width) for part in parts))
     return "\n\n".join(blocks)
+
+
+def _underlined(heading: str, line: str, width: int) -> str:
+    return f"{textwrap.fill(heading, width)}\n{line * min(len(heading), width)}"
 
 
 def _part_text(part: Sentence | Table, width: int) -> str:

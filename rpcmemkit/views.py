@@ -64,6 +64,9 @@ class View:
             raise TypeError(f"{path_text(place.path)} is not an array")
         return sum(range_at(self._operations.program.space, place.plan, place))
 
+    def __bool__(self) -> bool:
+        return True  # a null pointer reads as None, so what can be seen is there
+
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rpcmemkit.annotate import Direction
+from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
 from rpcmemkit.draw import wire
 from rpcmemkit.draw.model import TITLES, Column, Counts, Picture
 from rpcmemkit.draw.panel import Panel, choose, number, with_changes
-from rpcmemkit.draw.storage import Client, Server, Side
-from rpcmemkit.memory import HEAPS
+from rpcmemkit.draw.storage import AFTER, BEFORE, Client, Moment, Server, Side
 from rpcmemkit.status import status_name
 
 LIMIT = 12
+
 
 def picture(call: Call, *, limit: int = LIMIT) -> Picture:
     """Return the picture of a whole call, with at most ``limit`` blocks in each column."""
@@ -26,60 +27,62 @@ class Builder:
     def __init__(self, call: Call, limit: int = LIMIT) -> None:
         self.call = call
         self.limit = max(limit, 2)
-        self.client, self.server = Client(call), Server(call)
-        self._shown = {side: self._choose(side, moment) for side, moment in self._last_moments()}
+        audit = Audit(call)
+        self.client, self.server = Client(call, audit), Server(call, audit)
+        self.tally = (self.counts(self.client), self.counts(self.server))
+        self.verdict = self._sum_up()
+        self._shown = {side: self._choose(side) for side in (self.client, self.server)}
 
-    def _last_moments(self) -> list[tuple[Side, str]]:
-        moment = next((m for m in ("server exit", "server after") if m in self.server.spaces), "")
-        return [(self.client, "client after"), (self.server, moment)]
-
-    def _choose(self, side: Side, moment: str) -> set[int]:
+    def _choose(self, side: Side) -> set[int]:
+        """Return the addresses of the blocks that every picture of the call shows."""
         storages = list(side.storages.values())
-        loud = (i for i, storage in enumerate(storages) if any(w.isupper() for w in side.words(storage, moment)))
-        return {storages[i].block.address for i in choose(len(storages), self.limit, loud)}
+        marked = (index for index, storage in enumerate(storages) if side.marked(storage))
+        return {storages[index].block.address for index in choose(len(storages), self.limit, marked)}
 
     # --- pictures ---
 
     def whole(self) -> Picture:
         """The picture of the whole call."""
-        moment = "server exit" if "server exit" in self.server.spaces else self.last_server_moment
-        before, after = self.memory("before", "client before"), self.memory("after", "client after")
+        before, after = self.memory("before", BEFORE), self.memory("after", AFTER)
         after.column = with_changes(before.column, after.column)
         messages = [self.message("request"), self.message("response")]
-        return self.assemble([before, self.memory("server", moment), after], messages)
-
-    @property
-    def last_server_moment(self) -> str:
-        """The last moment at which the server's memory is known, or an empty string."""
-        return list(self.server.spaces)[-1] if self.server.spaces else ""
+        return self.assemble([before, self.memory("server", self.server.served), after], messages)
 
     def assemble(
-        self, panels: Sequence[Panel], messages: Sequence[Column], step: str = "", active: tuple[str, ...] = ()
+        self,
+        panels: Sequence[Panel],
+        messages: Sequence[Column],
+        step: str = "",
+        active: tuple[str, ...] = (),
     ) -> Picture:
         """Put columns together in their order; those that are missing are empty."""
-        columns = {panel.column.key: panel.column for panel in panels} | {column.key: column for column in messages}
+        columns = {panel.column.key: panel.column for panel in panels} | {
+            column.key: column for column in messages
+        }
         arrows = {panel.column.key: panel.arrows for panel in panels}
         return Picture(
             self.call.procedure.name,
             signature(self.call),
             status_text(self.call),
-            self.verdict(),
+            self.verdict,
             tuple(columns.get(key) or Column(key, title, "") for key, title in TITLES.items()),
             tuple(arrow for key in TITLES for arrow in arrows.get(key, ())),
-            (self.counts(self.client), self.counts(self.server)),
+            self.tally,
             step,
             active,
         )
 
-    def memory(self, key: str, moment: str, fates: str = "") -> Panel:
-        """Return the panel of a side's memory at a moment; ``fates`` is the moment of the words on it, if later."""
-        side = self.client if moment.startswith("client") else self.server
-        return Panel(side, key, moment, fates or moment, self._shown[side], self.limit)
+    def memory(self, key: str, moment: Moment) -> Panel:
+        """Return the panel of a side's memory at a moment."""
+        side = self.client if key in ("before", "after") else self.server
+        return Panel(side, key, moment, self._shown[side], self.limit)
 
     def message(self, direction: Direction) -> Column:
         """Return the column of a message, or one that says why there is none."""
         if direction not in self.call.trace.messages:
-            return Column(direction, TITLES[direction], f"No {direction}: {wire.why_missing(self.call, direction)}.")
+            return Column(
+                direction, TITLES[direction], f"No {direction}: {wire.why_missing(self.call, direction)}."
+            )
         size = len(self.call.trace.messages[direction].data)
         note = f"{number(size, 'octet')} of NDR data"
         return Column(direction, TITLES[direction], note, wire.octets(self.call, direction, 2 * self.limit))
@@ -89,27 +92,36 @@ class Builder:
     def counts(self, side: Side) -> Counts:
         """Return the book-keeping of one side."""
         audit = side.audit
-        space = next(reversed(side.spaces.values()), None)
-        live = sum(block.live and block.kind in HEAPS for block in space.ledger) if space else 0  # type: ignore[attr-defined]
+        live = side.heap_blocks
+        failed = sum(not event.address for event in side.allocations)
         if side is self.client:
-            lost = sum("LEAKED" in self.client.words(s, "client after") for s in side.storages.values())
-            return Counts("client", audit.client_allocations, audit.client_frees, live, len(self.client.orphaned), lost)
-        return Counts("server", audit.server_allocations, audit.server_frees, live, 0, audit.server_leaked)
+            lost = sum("LEAKED" in self.client.words(s, AFTER) for s in side.storages.values())
+            orphaned = len(self.client.orphaned)
+            return Counts(
+                "client", audit.client_allocations, failed, audit.client_frees, live, orphaned, lost
+            )
+        return Counts(
+            "server", audit.server_allocations, failed, audit.server_frees, live, 0, len(self.server.leaked)
+        )
 
-    def verdict(self) -> str:
+    def _sum_up(self) -> str:
         """Sum up the call in one or two sentences."""
-        counts, audit = self.counts(self.client), self.client.audit
+        (counts, served), audit = self.tally, self.client.audit
         findings = [
             f"{number(len(audit.new_places), 'block')} new on the client" * bool(audit.new_places),
             f"{number(counts.orphaned, 'block')} orphaned on the client" * bool(counts.orphaned),
             f"{number(counts.leaked, 'block')} leaked on the client" * bool(counts.leaked),
             f"{number(len(audit.dangling), 'pointer')} left dangling on the client" * bool(audit.dangling),
-            f"{number(audit.server_leaked, 'block')} leaked on the server" * bool(audit.server_leaked),
+            f"{number(served.leaked, 'block')} leaked on the server" * bool(served.leaked),
             f"{number(len(audit.faults), 'memory fault')}" * bool(audit.faults),
         ]
         told = ", ".join(finding for finding in findings if finding)
-        outcome = f"The call ends with {status_text(self.call)}." if self.call.status else "The call succeeds."
-        return f"{outcome} {told[0].upper() + told[1:] if told else 'Nothing is orphaned, leaked or dangling'}."
+        outcome = (
+            f"The call ends with {status_text(self.call)}." if self.call.status else "The call succeeds."
+        )
+        return (
+            f"{outcome} {told[0].upper() + told[1:] if told else 'Nothing is orphaned, leaked or dangling'}."
+        )
 
 
 def status_text(call: Call) -> str:
@@ -127,4 +139,3 @@ def signature(call: Call) -> str:
         ways = [way for way, has in (("in", parameter.is_in), ("out", parameter.is_out)) if has]
         told.append(f"[{', '.join(ways)}] {parameter.name}")
     return f"{call.procedure.name}({', '.join(told)})"
-

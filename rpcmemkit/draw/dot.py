@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from rpcmemkit.draw.layout import NOTE, PAD, SANS, TOP, Frame, Layout, Way
-from rpcmemkit.draw.lines import Box, Line, fit, wrap
+from rpcmemkit.draw.lines import WRONG, Box, Line, fit, wrap
 from rpcmemkit.draw.model import Picture
 from rpcmemkit.draw.palette import light
 from rpcmemkit.draw.storage import MEANINGS, OWNERS
@@ -63,9 +63,13 @@ class _Drawing:
         label = f"<{label}>" if label.startswith("<") else label
         return f'{name} [pos="{position}", label={label}{more}];'
 
-    def _rectangle(self, x: float, y: float, width: float, height: float, fill: str, rim: str, pen: float) -> str:
+    def _rectangle(
+        self, x: float, y: float, width: float, height: float, fill: str, rim: str, pen: float
+    ) -> str:
         size = f", shape=box, fixedsize=true, width={width / 72:.4f}, height={height / 72:.4f}"
-        colors = f', style="rounded,filled", fillcolor="{light(fill)}", color="{light(rim)}", penwidth={pen:g}'
+        colors = (
+            f', style="rounded,filled", fillcolor="{light(fill)}", color="{light(rim)}", penwidth={pen:g}'
+        )
         return self._node('""', x, y, width, height, size + colors)
 
     def _page(self) -> Iterator[str]:
@@ -87,7 +91,10 @@ class _Drawing:
         width = frame.width - 2 * PAD - 12
         title = f"{NUMBERS[frame.column.key]}  {frame.column.title}"
         rows = [_row([_cell(f"<B>{escape(title)}</B>", width, 20, face=TEXT, size=13, indent=False)])]
-        rows += [_row([_cell(escape(note), width, NOTE, face=TEXT, size=10, color="soft", indent=False)]) for note in frame.notes]
+        rows += [
+            _row([_cell(escape(note), width, NOTE, face=TEXT, size=10, color="soft", indent=False)])
+            for note in frame.notes
+        ]
         height = 20 + NOTE * len(frame.notes)
         return self._node(_table("".join(rows)), x + PAD, y + TOP - 22, width, height)
 
@@ -108,7 +115,7 @@ class _Drawing:
     def _arrows(self) -> Iterator[str]:
         for way in self.layout.ways:
             color = light({"flow": "flow", "dangling": "loud"}.get(way.kind, "pointer"))
-            look = 'penwidth=2.5, arrowsize=0.9' if way.kind == "flow" else 'penwidth=1.2'
+            look = "penwidth=2.5, arrowsize=0.9" if way.kind == "flow" else "penwidth=1.2"
             dashed = ", style=dashed" if way.kind == "dangling" else ""
             ends = f"{self._name(way.source)} -> {self._name(way.target)}"
             yield f'{ends} [pos="{self._points(way)}", color="{color}", {look}{dashed}];'
@@ -139,7 +146,7 @@ def _line(box: Box, line: Line) -> str:
     drawn = _LOOKS.get(line.kind, _octets)(box, line, width)
     ground = _GROUNDS.get(line.kind, line.kind) or box.kind
     if line.kind == "field":
-        ground = "alarm" if line.loud else "box"
+        ground = _GROUND_OF[line.mood] or "box"
     back = "" if ground in ("box", "octets-value") else f' BGCOLOR="{light(ground)}"'
     return f'<TD{_port(line)} FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{line.height}"{back}>{drawn}</TD>'
 
@@ -151,10 +158,18 @@ def _port(line: Line) -> str:
 def _title(box: Box, line: Line, width: int) -> str:
     label, words = line.cells
     room = round(len(words) * 7.6 + 10) if words else 0
-    name = _cell(f"<B>{escape(fit(label, width - room - 8, 6.4))}</B>", width - room, line.height, None, TEXT, 11)
+    name = _cell(
+        f"<B>{escape(fit(label, width - room - 8, 6.4))}</B>", width - room, line.height, None, TEXT, 11
+    )
     badge = _cell(
-        f"<B>{escape(words)}</B>", room, line.height, "alarm" if line.loud else None, TEXT, 10,
-        "loud" if line.loud else "ink", "CENTER",
+        f"<B>{escape(words)}</B>",
+        room,
+        line.height,
+        _GROUND_OF[line.mood],
+        TEXT,
+        10,
+        line.mood or "ink",
+        "CENTER",
     )
     return _table(_row([name, badge] if words else [name]))
 
@@ -174,6 +189,7 @@ def _owner(box: Box, line: Line, width: int) -> str:
 
 
 def _foot(box: Box, line: Line, width: int) -> str:
+    """Nothing: the space below the last field."""
     return ""
 
 
@@ -185,18 +201,22 @@ def _part(box: Box, line: Line, width: int) -> str:
     label, address = line.cells
     room = round((len(address) + 2) * 6)
     cells = [
-        _cell(f"<B>{escape(fit(label, width - room - 8, 6))}</B>", width - room, line.height, None, TEXT, 10.5),
+        _cell(
+            f"<B>{escape(fit(label, width - room - 8, 6))}</B>", width - room, line.height, None, TEXT, 10.5
+        ),
         _cell(escape(address), room, line.height, None, FIXED, 10, "soft", "RIGHT"),
     ]
     return _table(_row(cells))
 
 
 def _field(box: Box, line: Line, width: int) -> str:
-    offset, name, value = (fit(text, room - 7, 6.6) for text, room in zip(line.cells, box.widths, strict=True))
+    offset, name, value = (
+        fit(text, room - 7, 6.6) for text, room in zip(line.cells, box.widths, strict=True)
+    )
     cells = [
         _cell(escape(offset), box.widths[0], line.height, None, FIXED, 11, "faint"),
         _cell(escape(name), box.widths[1], line.height, None, FIXED, 11, "soft"),
-        _cell(escape(value), box.widths[2], line.height, None, FIXED, 11, "loud" if line.loud else "ink"),
+        _cell(escape(value), box.widths[2], line.height, None, FIXED, 11, line.mood or "ink"),
     ]
     return _table(_row(cells))
 
@@ -223,6 +243,8 @@ _LOOKS = {
 }
 
 
+_GROUND_OF = {"": None, "loud": "alarm", "calm": "glad"}
+
 _GROUNDS = {"title": "", "meta": "", "owner": "", "foot": "box", "more": "box"}
 """The colours behind lines; an empty one is that of the block's owner."""
 
@@ -234,7 +256,22 @@ def _head(picture: Picture, width: float) -> Iterator[tuple[str, int]]:
     """Yield the lines above the panels: the step, the procedure, the verdict, and the counts of both sides."""
     if picture.step:
         yield _text(f"<B>{escape(picture.step)}</B>", width, 22, 14)
-    yield _row([_cell(f"<B>{escape(fit(picture.signature, width, 7.3))}</B>", round(width), 20, None, FIXED, 12, indent=False)]), 20
+    yield (
+        _row(
+            [
+                _cell(
+                    f"<B>{escape(fit(picture.signature, width, 7.3))}</B>",
+                    round(width),
+                    20,
+                    None,
+                    FIXED,
+                    12,
+                    indent=False,
+                )
+            ]
+        ),
+        20,
+    )
     for line in wrap(picture.verdict, width, 6) if not picture.step else ():
         yield _text(escape(line), width, 17, 12)
     for counts in picture.counts if not picture.step else ():
@@ -244,7 +281,9 @@ def _head(picture: Picture, width: float) -> Iterator[tuple[str, int]]:
 def _legend(picture: Picture, width: float) -> Iterator[tuple[str, int]]:
     """Yield the lines below the panels: only what occurs in the picture is explained."""
     swatches = [(owner, OWNERS[owner]) for owner in OWNERS if owner in picture.owners]
-    if any(field.was for block in picture.blocks for part in block.parts for field in getattr(part, "fields", ())):
+    if any(
+        field.was for block in picture.blocks for part in block.parts for field in getattr(part, "fields", ())
+    ):
         swatches.append(("changed", "changed by the call"))
     yield from _swatches(swatches, width)
     yield _row([_cell("", round(width), 5)]), 5
@@ -267,14 +306,26 @@ def _swatches(entries: list[tuple[str, str]], width: float) -> Iterator[tuple[st
         used += room + 22
         chip = f'<TABLE BORDER="1" COLOR="{light("edge")}" FIXEDSIZE="TRUE" WIDTH="16" HEIGHT="11" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" BGCOLOR="{light(color)}">'
         chip += '<TR><TD FIXEDSIZE="TRUE" WIDTH="13" HEIGHT="8"></TD></TR></TABLE>'
-        rows[-1] += [_cell(chip, 22, 17, align="LEFT", bare=True), _cell(escape(text), room, 17, None, TEXT, 10, "soft")]
+        rows[-1] += [
+            _cell(chip, 22, 17, align="LEFT", bare=True),
+            _cell(escape(text), room, 17, None, TEXT, 10, "soft"),
+        ]
     if rows[-1]:
         yield _row([*rows[-1], _cell("", max(round(width - used), 1), 17)]), 17
 
 
 def _definition(word: str, text: str, width: float) -> str:
     cells = [
-        _cell(f"<B>{escape(word)}</B>" if word else "", 80, 15, None, TEXT, 10, "loud" if word.isupper() else "ink", indent=False),
+        _cell(
+            f"<B>{escape(word)}</B>" if word else "",
+            80,
+            15,
+            None,
+            TEXT,
+            10,
+            "loud" if word in WRONG else "calm" if word.isupper() else "ink",
+            indent=False,
+        ),
         _cell(escape(text), round(width) - 80, 15, None, TEXT, 10, "soft"),
     ]
     return _row(cells)
@@ -292,8 +343,7 @@ def _inside(*arguments: object) -> str:
 
 
 def _table(rows: str, attributes: str = ' BORDER="0"') -> str:
-    inner = f'<TABLE{attributes} CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>'
-    return inner
+    return f'<TABLE{attributes} CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>'
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -314,7 +364,11 @@ def _cell(
 ) -> str:
     """Return a cell of fixed size; text keeps a distance from the edge."""
     ground = f' BGCOLOR="{light(back)}"' if back else ""
-    shown = text if bare or not text else f'<FONT FACE="{face}" POINT-SIZE="{size:g}" COLOR="{light(color)}">{text}</FONT>'
+    shown = (
+        text
+        if bare or not text
+        else f'<FONT FACE="{face}" POINT-SIZE="{size:g}" COLOR="{light(color)}">{text}</FONT>'
+    )
     before, after = (INDENT * (indent and align == side) for side in ("LEFT", "RIGHT"))
     cells = [
         f'<TD FIXEDSIZE="TRUE" WIDTH="{room:g}" HEIGHT="{height:g}" ALIGN="{align}"{ground}>{inner}</TD>'

@@ -72,7 +72,10 @@ def _open(space: AddressSpace, name: str, place: Place, offset: int) -> list[Ite
     match place.plan:
         case StructPlan() as plan:
             return [
-                (f"{name}.{m.name}" if name else m.name, Place(m.plan, place.address + m.offset, place.address, None))
+                (
+                    f"{name}.{m.name}" if name else m.name,
+                    Place(m.plan, place.address + m.offset, place.address, None),
+                )
                 for m in plan.members
             ]
         case ArrayPlan() as plan:
@@ -106,7 +109,9 @@ def _literal(value: Any) -> str:
     return f"'{value}'" if isinstance(value, str) and len(value) == 1 else str(value)
 
 
-def _pointer(space: AddressSpace, plan: PointerPlan | OpaquePlan, name: str, place: Place, offset: int) -> Value:
+def _pointer(
+    space: AddressSpace, plan: PointerPlan | OpaquePlan, name: str, place: Place, offset: int
+) -> Value:
     raw = space.read(place.address, space.pointer_size)
     address = int.from_bytes(raw, "little")
     kind = type_name(plan)

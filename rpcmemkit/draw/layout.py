@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from rpcmemkit.draw.lines import Box, Line, boxes, wrap
 from rpcmemkit.draw.model import TITLES, Arrow, Column, Picture
@@ -97,7 +98,9 @@ class _Grid:
         self.frames = [
             {c.key: Frame(c, boxes(c), active=c.key in p.active) for c in p.columns} for p in pictures
         ]
-        self.tracks = [self._size(picture, frames) for picture, frames in zip(pictures, self.frames, strict=True)]
+        self.tracks = [
+            self._size(picture, frames) for picture, frames in zip(pictures, self.frames, strict=True)
+        ]
         self._share()
 
     def _size(self, picture: Picture, frames: dict[str, Frame]) -> dict[str, list[Track]]:
@@ -178,9 +181,11 @@ def _widths(members: list[Box], kind: str) -> tuple[int, ...]:
     rows = [line.cells for box in members for line in box.lines if len(line.cells) == 3]
     widths = []
     for index, (least, most) in enumerate(CELLS[kind]):
-        longest = max((len(cells[index]) for cells in rows), default=0)
+        longest = max((len(cells[index].encode()) for cells in rows), default=0)
         widths.append(round((min(max(longest, least), most) + 1.5) * CHAR))
-    headings = [line.cells for box in members for line in box.lines if line.kind in ("title", "part", "owner")]
+    headings = [
+        line.cells for box in members for line in box.lines if line.kind in ("title", "part", "owner")
+    ]
     letters = max((sum(map(len, cells)) + len(cells) for cells in headings), default=0)
     missing = min(letters, 42) * SANS - sum(widths)
     widths[-1] += max(round(missing), 0)
@@ -206,7 +211,9 @@ def _move(frame: Frame) -> None:
 
 def _tracks(frame: Frame, arrows: list[Arrow]) -> Iterator[Track]:
     """Find where the arrows of a panel start and end: down on the right side, up on the left."""
-    heights = {line.port: box.y + box.offset(line.port) for box in frame.boxes for line in box.lines if line.port}
+    heights = {
+        line.port: box.y + box.offset(line.port) for box in frame.boxes for line in box.lines if line.port
+    }
     arrivals: dict[tuple[str, int], int] = {}
     for arrow in arrows:
         source = arrow.source if arrow.field is None else f"{arrow.source}:{arrow.field}"
@@ -226,7 +233,11 @@ def _assign(tracks: list[Track]) -> float:
     for track in sorted(tracks, key=lambda t: (abs(t.end - t.start), t.start)):
         low, high = sorted((track.start, track.end))
         track.lane = next(
-            (n for n, lane in enumerate(taken) if all(_apart(low, high, track.arrow.target, *other) for other in lane)),
+            (
+                n
+                for n, lane in enumerate(taken)
+                if all(_apart(low, high, track.arrow.target, *other) for other in lane)
+            ),
             len(taken),
         )
         if track.lane == len(taken):
@@ -273,14 +284,15 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> tuple[tuple[f
 
 def _flow(frames: dict[str, Frame], wide: bool) -> Iterator[Way]:
     """Draw the way of the call from panel to panel."""
-    order = list(TITLES)
-    for here, there in zip(order, order[1:], strict=False):
+    for here, there in pairwise(TITLES):
         one, other = frames[here], frames[there]
         back = not wide and there in ("response", "after")
         y = max(one.y, other.y) + 15
         start, end = (one.x, other.x + other.width) if back else (one.x + one.width, other.x)
         step = -1 if back else 1
-        yield Way(_line((start + 3 * step, y), (end - 10 * step, y)), (end - 2 * step, y), "flow", here, there)
+        yield Way(
+            _line((start + 3 * step, y), (end - 10 * step, y)), (end - 2 * step, y), "flow", here, there
+        )
 
 
 def line_heights(box: Box) -> Iterator[tuple[Line, float]]:

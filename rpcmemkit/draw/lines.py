@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from rpcmemkit.draw.fields import clip
 from rpcmemkit.draw.model import Block, Column, Field, Gap, Octets, Part
-from rpcmemkit.draw.storage import DANGLING, OWNERS
+from rpcmemkit.draw.storage import DANGLING, FREED, GOING, LEAKED, ORPHANED, OWNERS
 
 LINE, SMALL, TITLE = 17, 13, 19
 HEX_LIMIT = 4
+WRONG = {ORPHANED, LEAKED, DANGLING}
 MEANING = 24
 
 
@@ -23,7 +24,7 @@ class Line:
     height: int
     cells: tuple[str, ...]
     port: str = ""
-    loud: bool = False
+    mood: str = ""
 
 
 @dataclass(slots=True)
@@ -57,7 +58,11 @@ def boxes(column: Column) -> list[Box]:
     """Return the boxes of a column, the octets of a message as one."""
     if any(isinstance(item, Octets) for item in column.items):
         return [Box(column.key, "message", [line for item in column.items for line in _message_line(item)])]
-    return [_block(item) if isinstance(item, Block) else _gap(item) for item in column.items if not isinstance(item, Octets)]
+    return [
+        _block(item) if isinstance(item, Block) else _gap(item)
+        for item in column.items
+        if not isinstance(item, Octets)
+    ]
 
 
 def _message_line(item: Block | Gap | Octets) -> Iterable[Line]:
@@ -77,8 +82,7 @@ def _meaning(item: Octets) -> str:
 
 def hex_text(data: bytes) -> str:
     """Return octets in hexadecimal, cut after a few."""
-    more = "…" if len(data) > HEX_LIMIT else ""
-    return data[:HEX_LIMIT].hex(" ") + more
+    return data.hex(" ") if len(data) <= HEX_LIMIT else data[: HEX_LIMIT - 1].hex(" ") + "…"
 
 
 def _gap(gap: Gap) -> Box:
@@ -86,16 +90,23 @@ def _gap(gap: Gap) -> Box:
 
 
 def _block(block: Block) -> Box:
-    lines = [Line("title", TITLE, (block.label, " ".join(block.words)), block.id, any(w.isupper() for w in block.words))]
+    lines = [Line("title", TITLE, (block.label, " ".join(block.words)), block.id, _mood(block))]
     lines.append(Line("meta", SMALL, (f"{block.address:#x}", f"{block.size} octet{'s' * (block.size != 1)}")))
     lines += [Line("owner", SMALL, (text,)) for text in _whose(block)]
     for part in block.parts:
         lines += _part(part, block.compound)
     if not block.compound and isinstance(block.parts[0], Part):
-        lines[0] = Line("title", TITLE, lines[0].cells, block.parts[0].id, lines[0].loud)
+        lines[0] = Line("title", TITLE, lines[0].cells, block.parts[0].id, lines[0].mood)
     lines.append(Line("foot", 3, ("",)))
-    dashed = any(word in ("FREED", "ORPHANED", "LEAKED", "freed later") for word in block.words)
+    dashed = bool({FREED, GOING, LEAKED, ORPHANED} & set(block.words))
     return Box(block.id, block.owner, lines, dashed)
+
+
+def _mood(block: Block) -> str:
+    """Return whether a block's words are bad news (``loud``), good to know (``calm``), or neither."""
+    if WRONG & set(block.words):
+        return "loud"
+    return "calm" if any(word.isupper() for word in block.words) else ""
 
 
 def _whose(block: Block) -> list[str]:
@@ -123,7 +134,13 @@ def _field(value: Field, port: str) -> Line:
         text = f"{text} {DANGLING}"
     if value.was:
         text = f"{text} (was {value.was})"
-    return Line("changed" if value.was else "field", LINE, (f"+{value.offset}", value.name, text), port, value.dangling)
+    return Line(
+        "changed" if value.was else "field",
+        LINE,
+        (f"+{value.offset}", value.name, text),
+        port,
+        "loud" if value.dangling else "",
+    )
 
 
 def wrap(text: str, width: float, letter: float) -> list[str]:

@@ -127,6 +127,7 @@ class Counts:
 
     side: str
     allocated: int
+    failed: int
     freed: int
     live: int
     orphaned: int
@@ -136,7 +137,8 @@ class Counts:
         who = "Client: the stub" if self.side == "client" else "Server: stub and routine"
         lost = f", {self.orphaned} orphaned" if self.side == "client" else ""
         then = f"afterwards {self.live} block{'s' * (self.live != 1)} live{lost}, {self.leaked} leaked"
-        return f"{who} allocated {self.allocated}, freed {self.freed}; {then}."
+        failed = f" ({self.failed} failed)" if self.failed else ""
+        return f"{who} allocated {self.allocated}{failed}, freed {self.freed}; {then}."
 
 
 @dataclass(frozen=True, slots=True)

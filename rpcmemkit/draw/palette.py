@@ -29,6 +29,8 @@ COLORS: dict[str, tuple[str, str]] = {
     "part": ("#ecf1f5", "#2a3441"),
     "loud": ("#a81916", "#ffaba4"),
     "alarm": ("#fddeda", "#641f1c"),
+    "calm": ("#0a5a3c", "#8fe3bb"),
+    "glad": ("#d3f1e0", "#17492f"),
     "pointer": ("#24589c", "#8fbdf3"),
     "flow": ("#5b6a7c", "#93a4b7"),
     "changed": ("#fff3bf", "#514713"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from rpcmemkit.annotate import type_name
 from rpcmemkit.draw.fields import Value, brief_path, clip, values_of
 from rpcmemkit.draw.model import TITLES, Arrow, Block, Column, Field, Gap, Item, Part, parts
-from rpcmemkit.draw.storage import FREED, Side, Storage
+from rpcmemkit.draw.storage import AFTER, EXIT, FREED, Moment, Side, Storage
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.trace import path_text
@@ -16,11 +16,14 @@ from rpcmemkit.walk import Place, pointers_in
 FIELD_LIMIT = 9
 """How many fields of a part are shown."""
 
+ASKED = 500
+"""How many hidden blocks at either end are asked where their pointers lead."""
+
 NOTES = {
     "client before": "what the application passes",
     "client after": "the same storage when the call is over",
     "server entry": "as the routine is entered",
-    "server exit": "as the routine returns, and what becomes of it",
+    "server exit": "as the routine returns",
     "server after": "after the clean-up",
 }
 
@@ -41,10 +44,9 @@ def choose(count: int, limit: int, marked: Iterable[int] = ()) -> list[int]:
 class Panel:
     """One memory column in the making."""
 
-    def __init__(self, side: Side, key: str, moment: str, fates: str, shown: set[int], limit: int) -> None:
-        self.side, self.key, self.fates, self.shown, self.limit = side, key, fates, shown, limit
-        self.space = side.spaces.get(moment)
-        self.moment = moment
+    def __init__(self, side: Side, key: str, moment: Moment, shown: set[int], limit: int) -> None:
+        self.side, self.key, self.moment, self.shown, self.limit = side, key, moment, shown, limit
+        self.space = side.spaces.get(moment.values)
         self._targets: dict[int, tuple[str, int | None]] = {}
         self._hidden: dict[int, str] = {}
         self._pointers: list[tuple[str, int, int]] = []
@@ -56,8 +58,14 @@ class Panel:
         if self.space is None:
             return "Nothing arrived here."
         if self.side.side == "server" and "server exit" not in self.side.spaces:
-            return "the routine did not finish; what the stub left" if self.fates == "server after" else NOTES[self.fates]
-        return NOTES[self.fates if self.fates == "server after" else self.moment]
+            return (
+                "the routine raised an exception"
+                if "server entry" in self.side.spaces
+                else "the routine never ran"
+            )
+        return NOTES[self.moment.at] + (
+            ", and what follows" if self.moment == Moment(EXIT.values, EXIT.at, True) else ""
+        )
 
     # --- blocks ---
 
@@ -65,7 +73,7 @@ class Panel:
         hidden: list[Storage] = []
         number = 0
         for storage in self.side.storages.values():
-            if not self.side.exists(storage, self.moment):
+            if not self.side.exists(storage, self.moment.at):
                 continue
             if storage.block.address not in self.shown:
                 hidden.append(storage)
@@ -99,9 +107,15 @@ class Panel:
 
     def _framed(self, name: str, storage: Storage, parts: tuple[Part | Gap, ...]) -> Block:
         block = storage.block
-        words, duty = self.side.words(storage, self.fates), self.side.duty(storage, self.fates)
+        words, duty = self.side.words(storage, self.moment), self.side.duty(storage, self.moment)
         owner = self.side.owner(block)
-        label = "receive buffer" if owner == "buffer" else parts[0].label if isinstance(parts[0], Part) else "block"
+        label = (
+            "receive buffer"
+            if owner == "buffer"
+            else parts[0].label
+            if isinstance(parts[0], Part)
+            else "block"
+        )
         self._targets.setdefault(block.address, (parts[0].id if parts else name, None))
         return Block(name, label, block.address, block.size, owner, duty, words, parts)
 
@@ -115,7 +129,7 @@ class Panel:
         self._targets[place.address] = (name, None)
         rule = self.side.rules.get(place.address, "")
         label, kind = self._label(place), type_name(place.plan)
-        if FREED in self.side.words(storage, self.fates):
+        if FREED in self.side.words(storage, self.moment):
             return Part(name, label, place.address, kind, rule, (Field(0, "", "DD DD DD DD …"),))
         assert self.space is not None
         values = values_of(self.space, place, FIELD_LIMIT)
@@ -128,9 +142,9 @@ class Panel:
     @property
     def _returned(self) -> bool:
         """Whether the function's result means something by now."""
-        if self.moment == "client after":
+        if self.moment == AFTER:
             return not self.side.call.status
-        return self.moment in ("server exit", "server after")
+        return self.moment.values == "server exit"
 
     def _label(self, place: Place) -> str:
         if place.path is None:
@@ -165,8 +179,10 @@ class Panel:
         return (gap, None) if gap else None
 
     def _arrows_from_gaps(self) -> Iterator[Arrow]:
+        """Find what the hidden blocks lead to; of very many, only those near the ends are asked."""
         drawn = set()
-        for start, gap in self._hidden.items():
+        hidden = list(self._hidden.items())
+        for start, gap in hidden if len(hidden) <= 2 * ASKED else hidden[:ASKED] + hidden[-ASKED:]:
             for address in self._named_by(self.side.storages[start]):
                 target = self._targets.get(address)
                 if target and (gap, target) not in drawn:
@@ -175,7 +191,7 @@ class Panel:
 
     def _named_by(self, storage: Storage) -> Iterator[int]:
         assert self.space is not None
-        if not self.side.live(storage, self.moment):
+        if not self.side.live(storage, self.moment.values):
             return
         for place in storage.places.values():
             pointers = [place] if isinstance(place.plan, PointerPlan) else pointers_in(self.space, place)
@@ -209,14 +225,23 @@ def with_changes(before: Column, after: Column) -> Column:
 def _changed(item: Item, old: dict[int, Part]) -> Item:
     if not isinstance(item, Block) or FREED in item.words:
         return item
-    parts = tuple(_compared(part, old.get(part.address)) if isinstance(part, Part) else part for part in item.parts)
+    parts = tuple(
+        _compared(part, old.get(part.address)) if isinstance(part, Part) else part for part in item.parts
+    )
     return Block(item.id, item.label, item.address, item.size, item.owner, item.duty, item.words, parts)
 
 
 def _compared(part: Part, old: Part | None) -> Part:
     texts = {field.offset: field.text for field in old.fields} if old else {}
     fields = tuple(
-        Field(f.offset, f.name, f.text, f.type, "" if texts.get(f.offset, f.text) == f.text else texts[f.offset], f.dangling)
+        Field(
+            f.offset,
+            f.name,
+            f.text,
+            f.type,
+            "" if texts.get(f.offset, f.text) == f.text else texts[f.offset],
+            f.dangling,
+        )
         for f in part.fields
     )
     return Part(part.id, part.label, part.address, part.type, part.rule, fields)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
 from rpcmemkit.frame import Frame
-from rpcmemkit.memory import AddressSpace, Block
+from rpcmemkit.memory import HEAPS, KINDS, AddressSpace, Block
 from rpcmemkit.trace import Event
 from rpcmemkit.walk import Place, reach
 
@@ -59,6 +60,26 @@ _BY_KIND = {
 }
 
 
+class Moment(NamedTuple):
+    """What a memory column shows: values from one snapshot, and from another which blocks are still allocated.
+
+    ``ahead`` says whether it also tells what becomes of the blocks later in the call.
+    """
+
+    values: str
+    at: str
+    ahead: bool = False
+
+
+BEFORE = Moment("client before", "client before")
+AFTER = Moment("client after", "client after")
+ENTRY = Moment("server entry", "server entry")
+EXIT = Moment("server exit", "server exit")
+
+
+_STORING = frozenset({"allocate", "free", "reuse"})
+
+
 @dataclass(slots=True)
 class Storage:
     """One block and the typed places in it, by address."""
@@ -72,14 +93,16 @@ class Side:
 
     side = ""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, audit: Audit) -> None:
         self.call = call
-        self.audit = Audit(call)
+        self.audit = audit
         snapshots = [name for name in call.trace.snapshots if name.startswith(self.side)]
         self.spaces: dict[str, AddressSpace] = {name: call.space(name) for name in snapshots}
-        self.made = _by_address(call.trace.select("allocate", side=self.side))
-        self.freed = _by_address(call.trace.select("free", side=self.side))
-        self.rules = {e.address: e.rule for e in call.trace.select("allocate", "reuse", side=self.side)}
+        events = [Event._make(raw) for raw in call.trace.raw if raw[1] == self.side and raw[0] in _STORING]
+        self.allocations = [event for event in events if event.kind == "allocate"]
+        self.made = {event.address: event for event in self.allocations if event.address}
+        self.freed = {event.address: event for event in events if event.kind == "free"}
+        self.rules = {event.address: event.rule for event in events if event.kind != "free" and event.address}
         self.storages: dict[int, Storage] = {}
 
     def _collect(self, places: Iterable[tuple[int, Place | None]]) -> None:
@@ -93,15 +116,24 @@ class Side:
             if place is not None:
                 storage.places.setdefault(address, place)
 
-    def exists(self, storage: Storage, moment: str) -> bool:
+    def exists(self, storage: Storage, at: str) -> bool:
         """Whether the block had been allocated by then."""
-        space = self.spaces[moment]
+        space = self.spaces[at]
         return storage.block.address < space.base + len(space.data)
 
-    def live(self, storage: Storage, moment: str) -> bool:
+    def live(self, storage: Storage, at: str) -> bool:
         """Whether the block was allocated and not yet freed."""
-        block = self.spaces[moment].block(storage.block.address)
+        block = self.spaces[at].block(storage.block.address)
         return block is not None and block.live
+
+    @property
+    def heap_blocks(self) -> int:
+        """How many heap blocks are allocated at the end."""
+        if not self.spaces:
+            return 0
+        ledger = list(self.spaces.values())[-1].ledger
+        heaps = {number for number, kind in enumerate(KINDS) if kind in HEAPS}
+        return sum(live and kind in heaps for live, kind in zip(ledger.live, ledger.kinds, strict=True))
 
     def owner(self, block: Block) -> str:
         """Return the key of :data:`OWNERS` that says who allocated a block."""
@@ -112,11 +144,15 @@ class Side:
         event = self.made.get(block.address)
         return "routine" if event and event.actor == "routine" else "stub"
 
-    def words(self, storage: Storage, moment: str) -> tuple[str, ...]:
+    def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         """Return the words that a picture of ``moment`` puts on a block."""
         raise NotImplementedError
 
-    def duty(self, storage: Storage, moment: str) -> str:
+    def marked(self, storage: Storage) -> bool:
+        """Whether a picture of the whole call puts a word in capitals on the block."""
+        raise NotImplementedError
+
+    def duty(self, storage: Storage, moment: Moment) -> str:
         """Say in a few words who has to free the block."""
         raise NotImplementedError
 
@@ -126,35 +162,37 @@ class Client(Side):
 
     side = "client"
 
-    def __init__(self, call: Call) -> None:
-        super().__init__(call)
+    def __init__(self, call: Call, audit: Audit) -> None:
+        super().__init__(call, audit)
         before, after = self.spaces["client before"], self.spaces["client after"]
         roots = list(call.roots.values())
         self._collect(_variables(call.client_frame, call.frame_address, roots))
         self._collect(reach(before, roots).items())
         self.reached = reach(after, roots)
         self._collect(self.reached.items())
-        self.stub_made = [e.address for e in call.trace.select("allocate", side="client", actor="stub") if e.address]
-        self._collect((address, None) for address in self.stub_made)
+        self.ours = {event.address for event in self.made.values() if event.actor == "stub"}
+        self._collect((address, None) for address in self.made if address in self.ours)
         self.found = {self._start(address) for address in self.reached}
-        self.orphaned = {self._start(place.address) for place in self.audit.orphaned_places}
-        self.ours = set(self.stub_made)
+        self.orphaned = {self._start(place.address) for place in audit.orphaned_places}
 
     def _start(self, address: int) -> int:
         block = self.spaces["client after"].block(address)
         return block.address if block else address
 
-    def words(self, storage: Storage, moment: str) -> tuple[str, ...]:
+    def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         address = storage.block.address
-        if moment == "client before":
-            return () if self.live(storage, moment) else (FREED,)
-        if not self.live(storage, moment):
+        if not self.live(storage, moment.at):
             return (FREED,)
+        if moment == BEFORE:
+            return ()
         if address in self.ours:
             return (NEW,) if address in self.found else (NEW, LEAKED)
         return (ORPHANED,) if address in self.orphaned and address not in self.found else ()
 
-    def duty(self, storage: Storage, moment: str) -> str:
+    def marked(self, storage: Storage) -> bool:
+        return bool(self.words(storage, AFTER))
+
+    def duty(self, storage: Storage, moment: Moment) -> str:
         words = self.words(storage, moment)
         if FREED in words:
             event = self.freed.get(storage.block.address)
@@ -173,8 +211,8 @@ class Server(Side):
 
     side = "server"
 
-    def __init__(self, call: Call) -> None:
-        super().__init__(call)
+    def __init__(self, call: Call, audit: Audit) -> None:
+        super().__init__(call, audit)
         frame = call.server_frame
         for moment in ("server entry", "server exit"):
             if moment in self.spaces:
@@ -183,22 +221,36 @@ class Server(Side):
                 self._collect(_variables(frame, address, arguments))
                 self._collect(reach(self.spaces[moment], arguments).items())
         if self.spaces:
-            events = call.trace.select("reuse", "allocate", side="server")
-            self._collect((event.address, None) for event in events if event.address)
-        self.leaked = {block.address for block in self.audit.leaked}
-        self.kept = {event.address for event in call.trace.select("keep", side="server")}
+            self._collect((address, None) for address in self.rules)
+        self.leaked = {block.address for block in audit.leaked}
 
-    def words(self, storage: Storage, moment: str) -> tuple[str, ...]:
+    def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         address = storage.block.address
-        if not self.live(storage, moment):
+        if not self.live(storage, moment.at):
             return (FREED,)
-        if moment == "server entry" or address not in self.made or "server after" not in self.spaces:
+        if not moment.ahead or storage.block.kind not in HEAPS:
             return ()
         if not self.live(storage, "server after"):
             return (GOING,)
-        return (KEPT,) if address in self.kept else (LEAKED,) if address in self.leaked else ()
+        return (LEAKED,) if address in self.leaked else (KEPT,)
 
-    def duty(self, storage: Storage, moment: str) -> str:
+    @property
+    def served(self) -> Moment:
+        """The moment of the picture of a whole call: as the routine returned, or else how far it came."""
+        last = next(
+            (name for name in ("server exit", "server entry", "server after") if name in self.spaces), ""
+        )
+        return Moment(last, last, True)
+
+    @property
+    def cleaned(self) -> Moment:
+        """The moment after the clean-up; freed blocks keep no values, the others have those of before."""
+        return Moment(self.served.values, "server after", True)
+
+    def marked(self, storage: Storage) -> bool:
+        return self.live(storage, "server after") and storage.block.kind in HEAPS
+
+    def duty(self, storage: Storage, moment: Moment) -> str:
         words = self.words(storage, moment)
         block = storage.block
         if KEPT in words:
@@ -210,13 +262,13 @@ class Server(Side):
             return f"the {event.actor} freed it" if event else "gone with the call"
         if block.kind == "receive buffer":
             return "goes with the request"
-        return {"frame": "goes with the call", "private": "its owner must free it", "global": "stays"}.get(
-            self.owner(block), "the stub frees it after the reply" if event is None or event.actor == "stub" else ""
-        ) or "the routine will free it"
-
-
-def _by_address(events: Iterable[Event]) -> dict[int, Event]:
-    return {event.address: event for event in events if event.address}
+        if block.kind not in HEAPS:
+            return "goes with the call" if block.kind == "stack" else "stays with the server"
+        return (
+            "the routine frees it"
+            if event and event.actor == "routine"
+            else "the stub's to free after the reply"
+        )
 
 
 def _variables(frame: Frame, address: int, roots: list[Place]) -> list[tuple[int, Place]]:

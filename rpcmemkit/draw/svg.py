@@ -19,6 +19,7 @@ from rpcmemkit.draw.palette import COLORS, style
 from rpcmemkit.errors import UsageError
 
 INSTALL = 'pictures need the extra "book": python -m pip install "rpcmemkit[book]"'
+STYLE = f"<style>{style('.rpcmemkit')}</style>"
 _NAMES = {bright: name for name, (bright, _) in COLORS.items()}
 
 
@@ -62,10 +63,10 @@ def _folders() -> Iterator[Path]:
     yield Path(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
 
 
-def finish(raw: str, title: str, label: str, description: str) -> str:
+def finish(raw: str, title: str, label: str, description: str, *, styled: bool = True) -> str:
     """Return a drawing with its text alternative, its colours in both modes, and ids of its own.
 
-    Ids come from the drawing itself, so two different pictures of a page never share one.
+    Pictures that stand together may share one :data:`STYLE`: ``styled=False`` leaves it out. Ids come from the drawing itself, so two different pictures of a page never share one.
     """
     mark = "rk" + hashlib.sha256((raw + title + description).encode()).hexdigest()[:10]
     body = raw[raw.index("<g ") : raw.rindex("</svg>")]
@@ -74,12 +75,11 @@ def finish(raw: str, title: str, label: str, description: str) -> str:
     width = float(view[1].split()[2])
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="rpcmemkit" role="img" viewBox="{view[1]}"'
-        f' style="min-width:{width * 0.86:.0f}px;max-width:{width * 1.25:.0f}px"'
+        f' style="min-width:{width * 0.9:.0f}px;max-width:{width * 1.25:.0f}px"'
         f' aria-label="{escape(label)}" aria-describedby="{mark}-d">'
         f'<title>{escape(title)}</title><desc id="{mark}-d">{escape(description)}</desc>'
-        f"<style>{style('.rpcmemkit')}</style>"
     )
-    return f"{head}{_tidy(body)}</svg>\n"
+    return f"{head}{STYLE if styled else ''}{_tidy(body)}</svg>\n"
 
 
 def _tidy(body: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from rpcmemkit.annotate import Direction, Row, rows
 from rpcmemkit.call import Call
 from rpcmemkit.draw.model import Gap, Octets
@@ -18,19 +20,12 @@ PREFIXES = {
 
 
 def octets(call: Call, direction: Direction, limit: int) -> tuple[Octets | Gap, ...]:
-    """Return the octets of a message in order: at most ``limit`` lines, the first ones and the last."""
-    shown: list[Octets | Gap] = []
-    hidden, last = 0, None
-    for row in rows(call, direction):
-        if len(shown) < limit - 2:
-            shown.append(_octets(row))
-            continue
-        hidden, last = hidden + 1, row
-    if hidden > 2:
-        shown.append(Gap(f"{direction}-gap", hidden - 1, "fields"))
-    elif hidden == 2:
-        shown += [_octets(row) for row in rows(call, direction)][limit - 2 : limit - 1]
-    return (*shown, _octets(last)) if last is not None else tuple(shown)
+    """Return the octets of a message in order, at most ``limit`` lines; what follows is a count of octets."""
+    found = list(islice(rows(call, direction), limit + 1))
+    if len(found) <= limit:
+        return tuple(map(_octets, found))
+    rest = len(call.trace.messages[direction].data) - found[limit - 1].offset
+    return (*map(_octets, found[: limit - 1]), Gap(f"{direction}-gap", rest, "octets"))
 
 
 def _octets(row: Row) -> Octets:

@@ -7,6 +7,7 @@ from rpcmemkit.ndr.unmarshal import (
     Storage,
     Unmarshaller,
     Waiting,
+    discriminant_at,
     existing_string_length,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "Storage",
     "Unmarshaller",
     "Waiting",
+    "discriminant_at",
     "existing_string_length",
 ]

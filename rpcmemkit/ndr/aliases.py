@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LARGEST_ID = 0xFFFFFFFF
+
 
 class FullPointers:
     """One side's table for one call. Ids count from 1 and go on counting in the response."""
@@ -22,7 +24,7 @@ class FullPointers:
         """Return the id of the storage at ``address`` and whether its referent has to follow."""
         number = self._ids.get(address)
         if number is None:
-            number = self._next
+            number = self._fresh()
             self.bind(number, address)
         follows = number not in self._seen
         self._seen.add(number)
@@ -40,7 +42,13 @@ class FullPointers:
         """Let ``number`` name ``address``."""
         self._ids[address] = number
         self._addresses[number] = address
-        self._next = max(self._next, number + 1)
+        if number < LARGEST_ID:  # a peer may use any ids; they must not use up ours
+            self._next = max(self._next, number + 1)
+
+    def _fresh(self) -> int:
+        while self._next in self._addresses:
+            self._next = self._next % LARGEST_ID + 1
+        return self._next
 
     def arrived(self, number: int, address: int) -> None:
         """Note that the referent of ``number`` is being put at ``address``."""

@@ -50,7 +50,7 @@ class Marshaller:
         self._id_size = planner.syntax.pointer
         self._events = space.trace.raw
         # a cycle of unique pointers would be written for ever; no honest message is this large
-        self._budget = 64 * len(space.data) + 65536
+        self._budget = 8 * len(space.data) + (1 << 20)
         aliases.new_message()
 
     # --- parameters ---
@@ -188,8 +188,8 @@ class Marshaller:
         if not body.narrow:
             return values
         narrowed = list(values)
-        for index in body.narrow:
-            narrowed[index] = (values[index] + 0x80000000) % 0x100000000 - 0x80000000
+        for index, bias in body.narrow:
+            narrowed[index] = (values[index] + bias) % 0x100000000 - bias
         return tuple(narrowed)
 
     def _struct(self, plan: StructPlan, address: int, path: Path | None, found: Found) -> None:

@@ -84,6 +84,7 @@ class Unmarshaller:
         storage: Storage,
         frame: int,
         limits: dict[int, int] | None = None,
+        tags: dict[int, int | None] | None = None,
     ) -> None:
         self.space = space
         self.planner = planner
@@ -92,6 +93,7 @@ class Unmarshaller:
         self.storage = storage
         self.frame = frame
         self.limits = limits or {}
+        self.held_tags = tags or {}
         self.position = 0
         self.spans: list[Span] = []
         self.correlations: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
@@ -153,6 +155,8 @@ class Unmarshaller:
             if plan.is_full:
                 known = self.aliases.receive(number)
                 if known is not None:
+                    if self.space.capacity(known) < plan.target.size:
+                        raise self._bad("a full pointer names storage too small for its type", waiting.path)
                     self.space.set_pointer(waiting.slot, known)
                     continue
             found: Found = []
@@ -170,7 +174,11 @@ class Unmarshaller:
         shape = NO_SHAPE if body is not None else self._shape(plan, path)
         size = plan.size if body is not None else self._memory_size(plan, shape)
         self._align_referent(plan)
+        if body is not None and self.position + body.wire.size > len(self.data):
+            raise struct.error
         address, new = self.storage.place(waiting, size, self.position, shape)
+        if new and (body is None or body.checks) and holds_pointers(plan):
+            self._clear(address, size)
         self.space.set_pointer(slot, address)
         if pointer.is_full:
             self.aliases.arrived(number, address)
@@ -181,6 +189,11 @@ class Unmarshaller:
             self._elements(plan, address, scope, path, found, shape, new)
         else:
             self._body(plan, address, scope, path, found, shape, new)
+
+    def _clear(self, address: int, size: int) -> None:
+        """Zero storage that is filled step by step: a failure half-way must leave no pointer to nowhere in it."""
+        offset = address - self.space.base
+        self.space.data[offset : offset + size] = bytes(size)
 
     def _align_referent(self, plan: Plan) -> None:
         """Go to where the referent's body starts, if that is known yet: a union aligns its own parts."""
@@ -333,6 +346,10 @@ class Unmarshaller:
     ) -> None:
         self._align(plan.wire_align)
         outer = len(self._in_struct)
+        if self.storage.keeps_pointers and not new:
+            for offset, _, piece, _ in plan.pieces:
+                if isinstance(piece, UnionPlan) and piece.tag_of is not None:
+                    self.held_tags[address + offset] = discriminant_at(self.space, piece, address + offset, address)
         for offset, body, piece, name in plan.pieces:
             if body is not None:
                 self._flat(body, plan, address + offset, address, path, found, new)
@@ -356,6 +373,8 @@ class Unmarshaller:
         tag = int.from_bytes(raw, self._order, signed=plan.tag.wire_code in "bhiq")  # type: ignore[arg-type]
         self.spans.append(Span(start, plan.tag.wire_size, "tag", plan, path))
         arm = chosen_arm(plan, tag, path)
+        if self.storage.keeps_pointers and not new:
+            new = self._held_tag(plan, address, scope) != tag  # another arm's octets are no pointers
         if plan.tag_of is None:
             self.space.write(address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
         elif scope == self.frame:
@@ -366,6 +385,12 @@ class Unmarshaller:
         if arm.plan is not None:
             at = address + plan.arms_offset
             self._body(arm.plan, at, scope, (path, "." + arm.name), found, Shape(), new)
+
+    def _held_tag(self, plan: UnionPlan, address: int, scope: int) -> int | None:
+        """Return the discriminant of the union that the client's memory held before the message came."""
+        if plan.tag_of is None:
+            return discriminant_at(self.space, plan, address, scope)
+        return self.held_tags.get(id(plan) if scope == self.frame else address)
 
     # --- arrays ---
 
@@ -495,6 +520,21 @@ class Unmarshaller:
 
     def _bad(self, why: str, path: Path | None) -> RpcError:
         return RpcError(BAD_STUB_DATA, why, path=path_text(path), rule="bad-data-rejected")
+
+
+def holds_pointers(plan: Plan) -> bool:
+    """Return whether the fixed part or the elements of a referent may hold pointers."""
+    while isinstance(plan, ArrayPlan):
+        plan = plan.element
+    return plan.body is None or bool(plan.body.slots)
+
+
+def discriminant_at(space: AddressSpace, plan: UnionPlan, address: int, scope: int) -> int | None:
+    """Return the discriminant in memory, or ``None`` when it cannot be read."""
+    try:
+        return plan.discriminant(space, address, scope)
+    except (RpcError, MemoryFault):
+        return None
 
 
 def existing_string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int | None:

@@ -414,10 +414,10 @@ def _slot(atom: _Atom, base: int) -> Slot:
     return Slot(atom.name, atom.offset - base, atom.wire_offset, atom.plan, atom.has_id, scope)
 
 
-def _checks(values: list[_Atom], raw: bool) -> tuple[tuple[Check, ...], tuple[int, ...]]:
-    """Return the limits to check, and the indexes of the values that are narrower on the wire."""
+def _checks(values: list[_Atom], raw: bool) -> tuple[tuple[Check, ...], tuple[tuple[int, int], ...]]:
+    """Return the limits to check, and the indexes and biases of the values that are narrower on the wire."""
     checks: list[Check] = []
-    narrow: list[int] = []
+    narrow: list[tuple[int, int]] = []
     index = 0
     for atom in values:
         plan = atom.plan
@@ -426,7 +426,8 @@ def _checks(values: list[_Atom], raw: bool) -> tuple[tuple[Check, ...], tuple[in
         if plan.limits:
             checks.append(Check(index, stop, *plan.limits))
         elif plan.size > plan.wire_size:
-            narrow += range(index, stop)
+            bias = 0x80000000 if plan.wire_code == "i" else 0
+            narrow += [(number, bias) for number in range(index, stop)]
         index = stop
     return tuple(checks), tuple(narrow)
 

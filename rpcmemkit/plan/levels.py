@@ -57,7 +57,8 @@ class Body:
     ``memory`` and ``wire`` read and write the same values; pointers are gaps in both and have codecs of their own.
     ``dense``: the octets are the same in memory and on the wire, without gaps, so that they move as a block.
     ``same``: the layout is the same, so that a receiver may use the data where it was received.
-    ``narrow``: some values are wider in memory than on the wire and lose their upper octets (``__int3264``).
+    ``narrow``: the values that are wider in memory than on the wire and lose their upper octets (``__int3264``): the
+    index, and what to add before cutting so that the sign is kept.
     """
 
     memory: Codec
@@ -70,7 +71,7 @@ class Body:
     dense: bool
     same: bool
     fields: tuple[Field, ...]
-    narrow: tuple[int, ...] = ()
+    narrow: tuple[tuple[int, int], ...] = ()
     size: int = 0
 
     def __post_init__(self) -> None:

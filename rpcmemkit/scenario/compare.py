@@ -149,7 +149,7 @@ class Values:
         """Return the disagreements below ``key``."""
         if not isinstance(self.actual, Mapping):
             return [Difference(key, dict(expected), self.actual)]
-        pending = self._members(key, expected, self.actual)
+        pending = self._members(key, expected, self.actual)[::-1]
         while pending:
             pair = pending.pop()
             pending += reversed(self._pair(pair))
@@ -273,7 +273,7 @@ def _same_text(expected: str, actual: Any) -> bool:
     if isinstance(actual, bool) or not isinstance(actual, int | float):
         return bool(expected == actual)
     try:
-        return actual == (int(expected, 0) if isinstance(actual, int) else float(expected))
+        return actual == int(expected, 0) if isinstance(actual, int) else _same_float(float(expected), actual)
     except ValueError:
         return False
 

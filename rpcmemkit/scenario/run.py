@@ -137,7 +137,7 @@ class Run:
     def _client(self, path: Path, actions: list[Action]) -> None:
         program = self.session.client
         program.space.trace = Trace()  # what the application does now is not part of the last call
-        operations = Operations(program, "application", self.session.labels)
+        operations = _Application(program, "application", self.session.labels)
         for index, action in enumerate(actions):
             with _located(self.scenario, (*path, index, _verb(action)), faults=True):
                 _act(operations, action, self._root)
@@ -178,6 +178,21 @@ def _located(scenario: Scenario, path: Path, *, values: bool = False, faults: bo
 
 def _verb(action: Action) -> str:
     return next(verb for verb in VERBS if verb in action)
+
+
+class _Application(Operations):
+    """The client application. It frees storage with what gave it out: its own memory, or that of midl_user_allocate."""
+
+    def free(self, place: Place) -> int:
+        space = self.program.space
+        block = space.block(space.pointer_at(place.address)) if isinstance(place.plan, PointerPlan) else None
+        if block is None or block.kind != "application":
+            return super().free(place)
+        address = space.pointer_at(place.address)
+        self.program.check_free(address, "application")
+        space.drop_block(address)
+        space.trace.add("free", "client", self.actor, address, block.size, "client-owns", "free")
+        return address
 
 
 class _Script:
@@ -270,27 +285,33 @@ class _Layout:
     def __init__(self, session: Session, scenario: Scenario) -> None:
         self.session = session
         self.scenario = scenario
-        self.waiting = dict(scenario.memory)
+        self.types: dict[str, PointerPlan] = {}
 
     def all(self) -> None:
-        """Store every entry.
+        """Store every entry. All have storage before the first is written: they may name one another.
 
         Raises:
             UsageError: nothing says which type an entry has, or its value does not fit.
         """
-        while self.waiting:
-            typed = {name: plan for name in self.waiting if (plan := self._type_of(name))}
-            if not typed:
-                name = next(iter(self.waiting))
+        entries = self.scenario.memory
+        while len(self.types) < len(entries):
+            found = {
+                name: plan for name in entries if name not in self.types and (plan := self._type_of(name))
+            }
+            if not found:
+                name = next(name for name in entries if name not in self.types)
                 raise UsageError(f"{name}: no argument names it with $alias, so its type is unknown")
-            for name, pointer in typed.items():
-                self._store(name, self.waiting.pop(name), pointer)
+            self.types.update(found)
+        places = [self._reserve(name) for name in entries]
+        for place, value in zip(places, entries.values(), strict=True):
+            writer = Writer(self.session.client.space, self.session.allocate, self.session.labels)
+            writer.write(place, _unlabelled(value))
+            writer.finish()
 
     def _type_of(self, name: str) -> PointerPlan | None:
-        label = _label_of(name, self.waiting[name])
-        return next(
-            (found for plan, value in self._pointers() if (found := _find_alias(plan, value, label))), None
-        )
+        label = _label_of(name, self.scenario.memory[name])
+        found = (_find_alias(plan, value, label) for plan, value in self._pointers())
+        return next(filter(None, found), None)
 
     def _pointers(self) -> Iterator[tuple[Plan, Any]]:
         """Yield what may name an entry: the arguments of all calls, then the entries whose type is known."""
@@ -299,27 +320,29 @@ class _Layout:
                 members = self.session.procedures[step["call"]].plan.by_name
                 given = step.get("arguments") or {}
                 yield from ((members[name].plan, value) for name, value in given.items() if name in members)
-        for name, place in self.session.memory.items():
-            yield place.plan, self.scenario.memory[name]
+        for name, pointer in self.types.items():
+            yield pointer, self.scenario.memory[name]
 
-    def _store(self, name: str, value: Any, pointer: PointerPlan) -> None:
-        label = _label_of(name, value)
-        inner = value.get("$value") if isinstance(value, Mapping) and "$label" in value else value
+    def _reserve(self, name: str) -> Place:
+        """Allocate an entry's storage and a variable that names it; return the place of its value."""
+        value, pointer = self.scenario.memory[name], self.types[name]
+        inner = _unlabelled(value)
         space = self.session.client.space
         variable = space.add_block(pointer.size, "stack", fill=0)
         place = Place(_measured(pointer, inner), variable, variable, (None, name))
         address = self.session.allocate(storage_size(pointer.target, inner, place.path))
         space.set_pointer(variable, address)
-        target = Place(pointer.target, address, address, (None, name))
-        self.session.labels.give(label, address)
-        writer = Writer(space, self.session.allocate, self.session.labels)
-        writer.write(target, inner)
-        writer.finish()
+        self.session.labels.give(_label_of(name, value), address)
         self.session.memory[name] = place
+        return Place(pointer.target, address, address, (None, name))
 
 
 def _label_of(name: str, value: Any) -> str:
     return str(value.get("$label", name)) if isinstance(value, Mapping) else name
+
+
+def _unlabelled(value: Any) -> Any:
+    return value.get("$value") if isinstance(value, Mapping) and "$label" in value else value
 
 
 def _measured(pointer: PointerPlan, value: Any) -> PointerPlan:
@@ -345,7 +368,7 @@ def _find_alias(plan: Plan, value: Any, label: str) -> PointerPlan | None:
 def _inside(plan: Plan, value: Any) -> list[tuple[Plan, Any]]:
     """Return the parts of a value with their plans."""
     if isinstance(plan, PointerPlan):
-        inner = value.get("$value") if isinstance(value, Mapping) and "$label" in value else value
+        inner = _unlabelled(value)
         return [] if inner is None else [(plan.target, inner)]
     if isinstance(plan, ArrayPlan):
         elements = value.get("$elements") if isinstance(value, Mapping) else value

@@ -10,6 +10,8 @@ Notebook = dict[str, Any]
 
 LONGEST_CELL = 8
 WIDEST_LINE = 80
+MOST_WORDS = 2100
+MOST_CODE_CELLS = 32
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -128,6 +130,14 @@ def narrow_cells(notebook: Notebook) -> list[str]:
     return [f"{name}: {line}" for name, line in lines if len(line) > WIDEST_LINE]
 
 
+def readable_length(notebook: Notebook) -> list[str]:
+    """A chapter that readers finish (book-length chapters of the best executable books end at about this size)."""
+    prose = [text_of(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    words, cells = len(" ".join(prose).split()), len(list(code_cells(notebook)))
+    found = [] if words <= MOST_WORDS else [f"{words} words"]
+    return found if cells <= MOST_CODE_CELLS else [*found, f"{cells} code cells"]
+
+
 def pictures_have_words(notebook: Notebook) -> list[str]:
     found = []
     for name, cell, output in outputs(notebook):
@@ -202,6 +212,7 @@ CHECKS = (
     fixed_metadata,
     short_cells,
     narrow_cells,
+    readable_length,
     pictures_have_words,
     displays_have_text,
     widgets_are_whole,

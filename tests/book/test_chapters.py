@@ -102,6 +102,8 @@ BROKEN: list[tuple[Check, checks.Notebook]] = [
     (checks.fixed_metadata, notebook(cell(execution={"iopub.status.busy": "today"}))),
     (checks.short_cells, notebook(cell("x\n" * 9))),
     (checks.narrow_cells, notebook(cell("x" * 81))),
+    (checks.readable_length, notebook({"cell_type": "markdown", "source": "word " * 2101})),
+    (checks.readable_length, notebook(*[cell() for _ in range(33)])),
     (checks.pictures_have_words, notebook(cell(outputs=[shows(image__svg_xml="<svg aria-label='x'/>")]))),
     (checks.pictures_have_words, notebook(cell(outputs=[shows(text__html="<svg><title> </title></svg>")]))),
     (checks.pictures_have_words, notebook(cell(outputs=[shows(text__html="<img src='a.svg'>")]))),

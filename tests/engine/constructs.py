@@ -17,7 +17,21 @@ class Construct(NamedTuple):
 
 
 def _grow(call: Any, head: Any) -> None:
-    head.next.next.next = call.new({"value": 9, "next": None})
+    while head.next is not None:
+        head = head.next
+    head.next = call.new({"value": 9, "next": None})
+
+
+def _open_box(call: Any, box: Any) -> None:
+    box.o = call.new({"size": 4, "length": 1, "items": {"$allocated": 4, "$elements": [6]}})
+    box.n = 5
+    box.text = call.new({"$allocated": 5, "$elements": "two"})
+    box.some = call.new([1, 2, 3, 4, 5])
+
+
+def _grow_ring(call: Any, ring: Any) -> None:
+    if ring:
+        ring.right = call.new({"value": 3, "left": None, "right": None})
 
 
 def _make(call: Any, made: Any, value: Any, count: Any = None) -> None:
@@ -40,8 +54,8 @@ CONSTRUCTS: dict[str, Construct] = {
     "enumerations": Construct(
         """typedef enum { red, green, blue } colour; typedef [v1_enum] enum { one = 1, many = 70000 } number;
            typedef struct { colour c; number n; } both;
-           void f([in, out] colour *c, [in, out] number *n, [in, out] both *b, [in, size_is(3)] colour cs[]);""",
-        {"c": "blue", "n": "many", "b": {"c": 1, "n": 1}, "cs": [0, 1, 2]},
+           void f([in, out] colour *c, [in, out] number *n, [in, out] both *b, [in] long m, [in, size_is(m)] colour cs[]);""",
+        {"c": "blue", "n": "many", "b": {"c": 1, "n": 1}, "m": 3, "cs": [0, 1, 2]},
     ),
     "nested structures": Construct(
         """typedef struct { char a; double b; } inner; typedef struct { short x; inner one; inner two[2]; long *p; } outer;
@@ -69,6 +83,13 @@ CONSTRUCTS: dict[str, Construct] = {
         """typedef struct { long size; long length; [size_is(size), length_is(length)] short items[]; } open;
            void f([in, out] open *a);""",
         {"a": {"size": 5, "length": 2, "items": {"$allocated": 5, "$elements": [1, 2]}}},
+    ),
+    "made by the server": Construct(
+        """typedef struct { long size; long length; [size_is(size), length_is(length)] short items[]; } open;
+           typedef struct { open *o; long n; [string, size_is(n)] char *text; [size_is(n), length_is(2)] hyper *some; } box;
+           void f([out] box *b, [out] box **made, [out] box *boxes[2]);""",
+        {},
+        lambda call, b, *others: _open_box(call, b),
     ),
     "fixed arrays": Construct(
         "void f([in, out] short a[4], [in] long m[2][3], [out] char c[5], [in, out, string] char s[8]);",
@@ -142,7 +163,7 @@ CONSTRUCTS: dict[str, Construct] = {
             "b": {"$alias": "B"},
             "s": "text",
         },
-        lambda call, a, b, s: setattr(b, "right", call.new({"value": 3, "left": None, "right": None})),
+        lambda call, a, b, s: _grow_ring(call, b),
     ),
     "unique list": Construct(
         NODE + "void f([in, out] node *head);",

@@ -1,0 +1,304 @@
+"""What a notebook shows of a call: pictures, steppers and tables, each with a text that means something by itself.
+
+Everything works in a published page without a kernel: a stepper is a player, a slider and a stack of pictures, linked
+in the browser. Outputs depend on the call alone. ``%load_ext rpcmemkit.notebook`` lets calls, audits and sessions show
+themselves as tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import islice
+from typing import Any
+
+from rpcmemkit.annotate import Direction, octets_text, rows
+from rpcmemkit.audit import Audit
+from rpcmemkit.call import Call, Session
+from rpcmemkit.draw import Builder, CallPicture, Step, draw_all, steps
+from rpcmemkit.draw.build import LIMIT, signature, status_text
+from rpcmemkit.draw.model import Block, Gap, parts
+from rpcmemkit.draw.show import scrolling
+from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, OWNERS
+from rpcmemkit.draw.svg import STYLE
+from rpcmemkit.errors import UsageError
+from rpcmemkit.trace import Event, path_text
+
+INTERVAL = 2500
+"""How long a player stays at a step, in milliseconds."""
+
+EVENT_LIMIT = 60
+"""How many events a table shows before it is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Something to show: HTML, and the same as text."""
+
+    html: str
+    text: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": self.html, "text/plain": self.text}
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def show(call: Call, *, limit: int = LIMIT, wide: bool = False) -> CallPicture:
+    """Show the picture of a call."""
+    return CallPicture(call, limit=limit, wide=wide)
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+def stepper(call: Call, *, limit: int = LIMIT) -> Any:
+    """Return a widget that leads through a call step by step.
+
+    Raises:
+        UsageError: the extra ``book`` is not installed.
+    """
+    try:
+        import ipywidgets as widgets
+    except ImportError as missing:
+        raise UsageError(
+            'a stepper needs the extra "book": python -m pip install "rpcmemkit[book]"'
+        ) from missing
+    told = steps(call, limit=limit)
+    frames = [widgets.HTML(""), *(widgets.HTML(frame) for frame in frames_of(told))]
+    last = len(told)
+    play = widgets.Play(value=1, min=1, max=last, interval=INTERVAL, description="Play the steps")
+    slider = widgets.IntSlider(
+        value=1, min=1, max=last, description=f"Step of {last}", continuous_update=True
+    )
+    stack = widgets.Stack(frames, selected_index=1)
+    widgets.jslink((play, "value"), (slider, "value"))
+    widgets.jslink((slider, "value"), (stack, "selected_index"))
+    return _described(widgets.VBox)(
+        [widgets.HTML(STYLE), widgets.HBox([play, slider]), stack], steps_table(call).text
+    )
+
+
+def _described(base: Any) -> Any:
+    """Return a kind of box whose text representation tells the steps instead of naming widgets."""
+
+    class Described(base):  # type: ignore[misc]
+        """A box with a text of its own."""
+
+        def __init__(self, children: Sequence[Any], text: str) -> None:
+            super().__init__(children)
+            self._text = text
+
+        def _repr_mimebundle_(self, **options: Any) -> Any:
+            bundle = super()._repr_mimebundle_(**options)
+            return {**bundle, "text/plain": self._text}
+
+        def __repr__(self) -> str:
+            return self._text
+
+    return Described
+
+
+def frames_of(told: Sequence[Step]) -> list[str]:
+    """Return the HTML of every step: its heading, what is said, and its picture, which shares one style with the others."""
+    drawings = draw_all([step.picture for step in told], styled=False)
+    return [_frame(step, len(told), drawing) for step, drawing in zip(told, drawings, strict=True)]
+
+
+def _frame(step: Step, last: int, drawing: str) -> str:
+    heading = f"Step {step.number} of {last}: {step.label}"
+    return (
+        f'<p role="heading" aria-level="4"><b>{escape(heading)}</b></p><p>{escape(step.text)}</p>'
+        + _items(step.details)
+        + scrolling(drawing, escape(heading, quote=True))
+    )
+
+
+def steps_table(call: Call) -> Shown:
+    """Return all steps of a call as a list to read: what a printer and a screen reader get below a stepper."""
+    told = steps(call)
+    items = "".join(f"<li><b>{escape(s.label)}.</b> {escape(s.text)}{_items(s.details)}</li>" for s in told)
+    lines = [
+        line for s in told for line in (f"{s.number}. {s.label}. {s.text}", *(f"   - {d}" for d in s.details))
+    ]
+    return Shown(f"<ol>{items}</ol>", "\n".join(lines))
+
+
+def _items(texts: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>" if texts else ""
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def table(caption: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> Shown:
+    """Return a table as HTML and as aligned text."""
+    lines = [[str(cell) for cell in line] for line in body]
+    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    html = f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"
+    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in [list(head), *lines]]
+    return Shown(html, "\n".join([caption, *text]))
+
+
+def bytes_table(call: Call, direction: Direction) -> Shown:
+    """Return the octets of a request or a response, field by field."""
+    found = rows(call, direction)
+    size = len(call.trace.messages[direction].data) if direction in call.trace.messages else 0
+    body = [(row.offset, octets_text(row.octets), row.what, row.shown) for row in found]
+    return table(
+        f"The {direction} of {call.procedure.name}: {size} octets",
+        ("offset", "octets", "what", "value"),
+        body,
+    )
+
+
+MOMENTS = {
+    "client before": ("before", BEFORE),
+    "client after": ("after", AFTER),
+    "server entry": ("server", ENTRY),
+}
+
+
+def memory_table(call: Call, moment: str, *, limit: int = 40) -> Shown:
+    """Return the memory of ``client before``, ``client after``, ``server entry``, ``server exit`` or ``server after``.
+
+    Raises:
+        UsageError: the call has no such moment.
+    """
+    if moment not in call.trace.snapshots:
+        raise UsageError(f"this call has no {moment!r}; it has {', '.join(call.trace.snapshots)}")
+    builder = Builder(call, limit)
+    key, wanted = MOMENTS.get(moment, ("server", builder.server.served))
+    if moment == "server after":
+        wanted = builder.server.cleaned
+    items = builder.memory(key, wanted).column.items
+    body = [line for item in items if isinstance(item, Block | Gap) for line in _memory_lines(item)]
+    head = ("block", "address", "field", "value", "allocated by", "to be freed", "state")
+    return table(f"{call.procedure.name}: {moment}", head, body)
+
+
+def _memory_lines(item: Block | Gap) -> Iterable[Sequence[object]]:
+    if isinstance(item, Gap):
+        yield (item.text, "", "", "", "", "", "")
+        return
+    yield (
+        item.label,
+        f"{item.address:#x}",
+        "",
+        f"{item.size} octets",
+        OWNERS[item.owner],
+        item.duty,
+        " ".join(item.words),
+    )
+    for part in parts(item):
+        for field in part.fields:
+            address = "" if field.offset is None else f"{part.address + field.offset:#x}"
+            state = "DANGLING" if field.dangling else ""
+            yield (
+                "",
+                address,
+                f"{part.label} {field.name}" if item.compound else field.name,
+                field.text,
+                "",
+                "",
+                state,
+            )
+
+
+def events_table(call: Call, *, limit: int = EVENT_LIMIT) -> Shown:
+    """Return what happened during a call, in order, with the id of the rule that caused it."""
+    body = [_event(number, event) for number, event in enumerate(islice(call.trace, limit), 1)]
+    left_out = len(call.trace) - len(body)
+    if left_out:
+        body.append(("…", f"{left_out:,} more", "", "", "", "", ""))
+    head = ("no.", "event", "side", "by", "address", "octets", "rule")
+    return table(f"{call.procedure.name}: {len(call.trace)} events", head, body)
+
+
+def _event(number: int, event: Event) -> tuple[object, ...]:
+    address = f"{event.address:#x}" if event.address else ""
+    name = f"{event.kind} {_detail(event)}".strip()
+    return number, name, event.side, event.actor, address, event.size or "", event.rule
+
+
+def _detail(event: Event) -> str:
+    """Return an event's detail in a few words."""
+    match event.kind:
+        case "allocate" | "free":
+            return f"({event.detail})"
+        case "marshal" | "unmarshal":
+            return f"{path_text(event.detail[4])} at {event.detail[0]}"
+        case "reuse":
+            return path_text(event.detail)
+        case "fault":
+            return f"({event.detail[1]})"
+        case "raise":
+            return f"({event.detail.name})"
+    return ""
+
+
+def audit_table(audit: Audit) -> Shown:
+    """Return the verdict on a call as a table."""
+    body = [
+        ("status", status_text(audit.call)),
+        ("client stub allocated / freed", f"{audit.client_allocations} / {audit.client_frees}"),
+        ("server allocated / freed", f"{audit.server_allocations} / {audit.server_frees}"),
+        ("orphaned on the client", ", ".join(audit.orphaned) or "nothing"),
+        ("leaked on the server", ", ".join(f"{block.address:#x}" for block in audit.leaked) or "nothing"),
+        ("dangling on the client", ", ".join(found.path for found in audit.dangling) or "nothing"),
+        ("memory faults", ", ".join(event.detail[1] for event in audit.faults) or "none"),
+    ]
+    return table(f"Audit of {audit.call.procedure.name}", ("question", "answer"), body)
+
+
+def call_table(call: Call) -> Shown:
+    """Return a call's outcome as a table: its status, and every argument after it."""
+    body = [("status", status_text(call)), *((name, repr(value)) for name, value in call.values.items())]
+    return table(signature(call), ("argument", "after the call"), body)
+
+
+def session_table(session: Session) -> Shown:
+    """Return the procedures of a session's interface with the directions of their parameters."""
+    body = []
+    for name, procedure in session.interface.procedures.items():
+        ways = [
+            f"[{'in' * p.is_in}{', ' * (p.is_in and p.is_out)}{'out' * p.is_out}] {p.name}"
+            for p in procedure.parameters
+        ]
+        body.append((procedure.opnum, name, ", ".join(ways) or "none"))
+    return table(f"Interface {session.interface.name}", ("number", "procedure", "parameters"), body)
+
+
+REPRESENTATIONS: dict[type, Callable[[Any], Shown]] = {
+    Audit: audit_table,
+    Call: call_table,
+    Session: session_table,
+}
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Let IPython show audits, calls and sessions as tables (``%load_ext rpcmemkit.notebook``)."""
+    for kind, represent in REPRESENTATIONS.items():
+        formatters = ipython.display_formatter.formatters
+        formatters["text/html"].for_type(kind, lambda thing, represent=represent: represent(thing).html)
+        formatters["text/plain"].for_type(
+            kind, lambda thing, printer, cycle, represent=represent: printer.text(represent(thing).text)
+        )
+
+
+__all__ = [
+    "Shown",
+    "audit_table",
+    "bytes_table",
+    "call_table",
+    "events_table",
+    "memory_table",
+    "session_table",
+    "show",
+    "stepper",
+    "steps_table",
+]

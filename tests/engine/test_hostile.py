@@ -1,0 +1,174 @@
+"""Promise 8: any octets handed to a stub end in a value or in an RpcError, and never cost more than they can justify."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from rpcmemkit import AddressSpace, Audit, Call, MemoryFault, Reply, RpcError, Session, Trace
+from rpcmemkit.values import Labels
+from tests.engine.constructs import CONSTRUCTS
+from tests.engine.helpers import open_session
+
+OCTETS = (0, 1, 0x7F, 0x80, 0xFF)
+COUNTS = (0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x40000000, 0x00010000)
+NOT_JUSTIFIED = 4 << 20
+
+
+class Format(NamedTuple):
+    """A way to encode, and the width of pointers that decides what stays in the receive buffer."""
+
+    transfer_syntax: str
+    byte_order: str
+    pointer_size: int
+    osf: bool = False
+
+    def open(self, name: str) -> Session:
+        construct = CONSTRUCTS[name]
+        return open_session(
+            construct.body,
+            construct.routine,
+            client_pointer_size=self.pointer_size,
+            server_pointer_size=self.pointer_size,
+            transfer_syntax=self.transfer_syntax,
+            byte_order=self.byte_order,
+            osf=self.osf,
+        )
+
+
+FORMATS = [
+    Format("ndr20", "little", 8),
+    Format("ndr20", "big", 4),
+    Format("ndr64", "little", 8),
+    Format("ndr20", "little", 4, osf=True),
+]
+NOT_DCE = {"conformant arrays", "ranges", "pointers to pointers"}  # what the DCE compiler refuses
+CASES = [
+    pytest.param(name, each, id=f"{name}-{'-'.join(map(str, each))}")
+    for each in FORMATS
+    for name in CONSTRUCTS
+    if not (each.osf and name in NOT_DCE)
+]
+
+
+def corruptions(valid: bytes, order: str) -> Iterator[bytes]:
+    """Every truncation, every octet and every 32-bit word changed, several changes at once, and noise."""
+    chance = random.Random(len(valid))  # noqa: S311
+    for at in range(len(valid)):
+        yield valid[:at]
+        for octet in OCTETS:
+            yield valid[:at] + bytes([octet]) + valid[at + 1 :]
+        for count in COUNTS:
+            yield valid[:at] + count.to_bytes(4, order) + valid[at + 4 :]  # type: ignore[arg-type]
+    for _ in range(60):
+        yield chance.randbytes(chance.randrange(2 * len(valid) + 8))
+        several = bytearray(valid)
+        for _ in range(min(4, len(valid))):
+            several[chance.randrange(len(valid))] = chance.choice([*OCTETS, 2, 3, 4, chance.randrange(256)])
+        yield bytes(several)
+    yield valid * 3
+
+
+def forget(session: Session) -> None:
+    """Let both programs start anew, without compiling the interface again."""
+    session.client.space = AddressSpace("client", session.environment.client_pointer_size)
+    session.server.space = AddressSpace("server", session.environment.server_pointer_size)
+    session.labels = Labels()
+
+
+def asked_for(trace: Trace, side: str) -> int:
+    return sum(event.size for event in trace.select("allocate", side=side, actor="stub"))
+
+
+@pytest.mark.parametrize(("name", "format_"), CASES)
+def test_server_answers_any_request(name: str, format_: Format) -> None:
+    session = format_.open(name)
+    request = session.call("f", **CONSTRUCTS[name].arguments).request
+    for octets in corruptions(request, format_.byte_order):
+        forget(session)
+        reply = session.server_stub.dispatch(0, octets)
+        trace = session.server.trace
+        assert isinstance(reply, Reply), octets.hex()
+        assert not list(trace.select("fault")), octets.hex()
+        assert asked_for(trace, "server") < NOT_JUSTIFIED + 64 * len(octets) + 4096, octets.hex()
+        blocks = [session.server.space.block(event.address) for event in trace.select("allocate")]
+        assert not any(block.live for block in blocks if block), f"leaked by {octets.hex()}"
+
+
+@pytest.mark.parametrize(("name", "format_"), CASES)
+def test_client_survives_any_response(name: str, format_: Format) -> None:
+    session = format_.open(name)
+    response = session.call("f", **CONSTRUCTS[name].arguments).response
+    for octets in corruptions(response, format_.byte_order):
+        forget(session)
+        session.client_stub.transport = lambda number, request: (0, octets)  # noqa: B023
+        call = session.try_call("f", CONSTRUCTS[name].arguments)
+        assert call.error is None or isinstance(call.error, RpcError), octets.hex()
+        assert asked_for(call.trace, "client") < NOT_JUSTIFIED + 64 * len(octets) + 4096, octets.hex()
+        look_at(call)
+
+
+def look_at(call: Call) -> None:
+    """Whatever a call left behind can be read and audited."""
+    audit = Audit(call)
+    assert (audit.client_frees, audit.faults) == (0, [])
+    assert isinstance(call.values, dict)
+    assert isinstance(audit.clean, bool)
+
+
+SIZED = "void f([in] long n, [in, size_is(n)] long *a);"
+VARYING = "void f([in] long size, [in] long n, [in, size_is(size), length_is(n)] short *a);"
+UNION = "typedef [switch_type(short)] union { [case(1)] long l; [case(2)] ; } u;\n"
+HOLDER = UNION + "typedef struct { short tag; [switch_is(tag)] u body; } h;\n"
+PAIR = "typedef struct { hyper a; hyper b; } pair;\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "octets", "status", "why"),
+    [
+        ("void f([in] long n);", "", 1783, "at n: the message ends too early"),
+        ("void f([in] enum { a } e);", "0080", 1781, "at e: 32768 is not in 0"),
+        ("void f([in, range(-5, 5)] long n);", "06000000", 1734, "at n: 6 is not in -5"),
+        (SIZED, "02000000 ffffffff", 1783, "at a: 4294967295 elements announced"),
+        (SIZED, "02000000 01000000 01000000", 1783, "at a: 1 elements, but the size attribute says 2"),
+        (VARYING, "ffffff7f 00000000 ffffff7f 00000000 00000000", 14, "asks for 4294967294 octets"),
+        (VARYING, "08000000 03000000 08000000 06000000 03000000", 1734, "6 to 8 of an array of 8"),
+        (VARYING, "02000000 02000000 02000000 00000000 01000000 0100", 1783, "length attribute says 2"),
+        ("void f([in, size_is(n), range(0, 2)] byte *b, [in] long n);", "03000000", 1734, "3 is not in 0"),
+        (HOLDER + "void f([in] h *a);", "0100 0200", 1783, "at a.body: the discriminant differs"),
+        (HOLDER + "void f([in] h *a);", "0500 0500", 1733, "at a.body: no arm for 5"),
+        (
+            UNION + "void f([in] short t, [in, switch_is(t)] u *a);",
+            "0100 0200",
+            1783,
+            "at a: the discriminant differs",
+        ),
+        ("void f([in, string] char *s);", "01000000 00000000 01000000 41", 1783, "s: the string is not terminated"),
+        ("void f([in, string] char *s);", "01000000 01000000 00000000", 1783, "s: a string starts at its first"),
+        ("void f([in, string] char *s);", "01000000 00000000 02000000", 1734, "0 to 1 of an array of 1"),
+        ("void f([in, unique, size_is(n)] byte *b, [in] long n);", "00000000 01000000", 1783, "its size is not 0"),
+        (PAIR + "void f([in, ptr] byte *b, [in, ptr] pair *h);", "01000000 01000000 01000000", 1783, "h: a full"),
+    ],
+)
+def test_reason_is_named(body: str, octets: str, status: int, why: str) -> None:
+    session = open_session(body)
+    reply = session.server_stub.dispatch(0, bytes.fromhex(octets))
+    (event,) = session.server.trace.select("raise")
+    assert (reply.status, event.detail.code) == (1130 if status == 14 else status, status)
+    assert event.detail.rule
+    assert why in str(event.detail)
+
+
+def test_unknown_operation() -> None:
+    assert FORMATS[0].open("results").server_stub.dispatch(77, b"") == Reply(1745, b"")
+
+
+def test_fault_in_the_routine_is_a_failed_call() -> None:
+    session = open_session("void f([in, unique] long *p);")
+    session.set_routine("f", lambda call: call.program.space.write(0, b"x"))
+    call = session.try_call("f", {"p": None})
+    assert (call.status, Audit(call).faults[0].detail[0]) == (1726, "null")
+    assert not isinstance(call.error, MemoryFault)

@@ -1,0 +1,39 @@
+"""What the README and the docstrings show is what happens."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+import rpcmemkit
+import rpcmemkit.call
+import rpcmemkit.idl
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_readme_example_prints_its_comments(capsys):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert code is not None
+    exec(compile(code[1], "README.md", "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    promised = [line.split("# ", 1)[1] for line in code[1].splitlines() if line.startswith("print(")]
+    assert len(printed) == len(promised) == 3
+    for line, promise in zip(printed, promised, strict=True):
+        assert promise.startswith(line)
+
+
+@pytest.mark.parametrize("module", [rpcmemkit, rpcmemkit.call, rpcmemkit.idl], ids=lambda m: m.__name__)
+def test_docstring_examples(module):
+    result = doctest.testmod(module)
+    assert result.attempted
+    assert not result.failed
+
+
+def test_every_public_name_exists_and_says_what_it_is():
+    for name in rpcmemkit.__all__:
+        assert getattr(rpcmemkit, name).__doc__

@@ -1,0 +1,302 @@
+"""The memory story: short sentences about who allocates, who frees, and what is wrong. Always the same."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rpcmemkit import Session
+from rpcmemkit.call import Environment
+from rpcmemkit.scenario import Run, find_files, load_scenario
+from rpcmemkit.story import Sentence, Table, counts, table_text, tell
+
+FOLDER = Path(__file__).parent / "conformance"
+FILES = [file for file in find_files([FOLDER]) if "expect_error" not in file.read_text(encoding="utf-8")]
+LIST = "typedef struct node { long value; struct node *next; } node;"
+
+
+def stories(name):
+    (file,) = FOLDER.rglob(f"{name}.yaml")
+    return [tell(outcome.call) for outcome in Run(load_scenario(file)).outcomes()]
+
+
+def session(parameters, result="void", **environment):
+    head = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)]"
+    return Session(
+        f"{head} interface i {{ {LIST} {result} f({parameters}); }}", environment=Environment(**environment)
+    )
+
+
+def sentences(story):
+    return [part.text for section in story.sections for part in section.parts if isinstance(part, Sentence)]
+
+
+def says(story, *words):
+    text = " ".join(sentences(story))
+    return all(word in text for word in words)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_call_has_a_story_that_fits_and_is_always_the_same(file):
+    def told():
+        return [tell(outcome.call).text(72) for outcome in Run(load_scenario(file)).outcomes()]
+
+    first = told()
+    assert first == told()
+    assert all(len(line) <= 72 for text in first for line in text.splitlines())
+
+
+def test_a_pruned_tree():
+    (story,) = stories("tree-prune-and-graft")
+
+    assert [section.heading for section in story.sections] == [
+        "What comes of it",
+        "Before the call: the client",
+        "The request",
+        "On entry to your routine: the server",
+        "What your routine does",
+        "The response",
+        "When the reply is on its way: the server cleans up",
+        "After the call: the client",
+        "The counts",
+    ]
+    assert says(
+        story,
+        "The call succeeds.",
+        "ORPHANED: 1 client block",
+        "LEAKED: 1 server block",
+        "You pass storage of your own: 4 blocks, 76 octets.",
+        "36 octets of stub data travel to the server.",
+        "It writes root.value and root.left.",
+        "It allocates root.right.left (at 0x400000",
+        "count and its result.",
+        "The stub calls midl_user_free 4 times",
+        "LEAKED: root.left (at",
+        "the client stub calls midl_user_allocate once. 1 block is yours now: free it with midl_user_free.",
+        "ORPHANED: root.left. It is still yours to free",
+        "client stub: 1 allocated, 0 freed, 1 orphaned; server: 5 allocated, 4 freed, 1 leaked",
+    )
+
+
+def test_where_a_referent_lives_and_why():
+    (story,) = stories("order-embedded-unique")
+    entry = next(section for section in story.sections if section.heading.startswith("On entry"))
+    table = next(part for part in entry.parts if isinstance(part, Table))
+
+    assert table.heads == ("pointer", "where it leads", "octets", "address", "rule")
+    assert {row[1] for row in table.rows} >= {"the receive buffer"}
+    assert any(
+        part.tone == "rule" and part.text.startswith("server-reuses-buffer: ")
+        for part in entry.parts
+        if isinstance(part, Sentence)
+    )
+
+
+def test_a_clean_call_is_called_clean():
+    story = tell(session("[in] long n").try_call("f", {"n": 1}))
+
+    assert says(
+        story,
+        "Nothing is orphaned, leaked or left dangling.",
+        "You pass no storage",
+        "Your routine gets no pointers.",
+    )
+    assert says(
+        story,
+        "It changes nothing.",
+        "No octets of stub data travel to the client.",
+        "Nothing has changed in your memory.",
+    )
+    assert says(story, "The stub has nothing to free")
+
+
+def test_one_octet_travels_alone():
+    assert says(
+        tell(session("[in] byte b").try_call("f", {"b": 1})), "1 octet of stub data travels to the server."
+    )
+
+
+def test_an_exception_of_the_routine():
+    story = stories("withdraw-raises")[0]
+
+    assert says(
+        story,
+        "The call ends with RPC_S_ACCESS_DENIED (5): call not permitted. Your routine raises it.",
+        "It raises exception RPC_S_ACCESS_DENIED (5).",
+    )
+
+
+def test_an_exception_without_a_name():
+    interface = session("[in] long n")
+
+    @interface.routine
+    def f(call, n):
+        call.raise_exception(77_777)
+
+    assert says(
+        tell(interface.try_call("f", {"n": 1})),
+        "The call ends with exception 77777. Your",
+        "It raises exception 77777.",
+    )
+
+
+def test_an_exception_of_the_client_stub():
+    story = tell(session("[in, ref] long *p").try_call("f", {"p": None}))
+
+    assert says(story, "RPC_X_NULL_REF_POINTER (1780)", "The client stub raises it at p.", "[ref-never-null]")
+    assert [section.heading for section in story.sections] == [
+        "What comes of it",
+        "Before the call: the client",
+        "After the call: the client",
+        "The counts",
+    ]
+
+
+def test_the_server_runs_out_of_memory():
+    interface = session("[in, out] node *root", fail_after=1)
+
+    @interface.routine
+    def f(call, root):
+        root.next = call.new({"value": 1})
+
+    story = tell(interface.try_call("f", {"root": {"value": 1}}))
+    assert says(
+        story,
+        "It asks midl_user_allocate for 16 octets and gets a null pointer.",
+        "RPC_S_SERVER_OUT_OF_MEMORY",
+    )
+
+
+def test_faults_are_told_in_words():
+    interface = session("[in, out] node *root")
+
+    @interface.routine
+    def f(call, root):
+        call.free(root.next)
+        call.free(root.next)
+
+    story = tell(interface.try_call("f", {"root": {"value": 1, "next": {"value": 2}}}))
+    assert says(
+        story,
+        "FAULT on the server (double free): the block at",
+        "It frees root.next (at 0x400000",
+        "with midl_user_free.",
+    )
+
+
+def test_private_storage_is_leaked():
+    interface = session("[in, out] node *root")
+
+    @interface.routine
+    def f(call, root):
+        root.next = call.new({"value": 2}, "private")
+
+    story = tell(interface.try_call("f", {"root": {"value": 1, "next": None}}))
+    assert says(story, "with an allocator of its own.")
+
+
+def test_a_client_pointer_to_freed_memory():
+    interface = session("[in, out] node *root, [in] node *other")
+    first = interface.try_call("f", {"root": {"value": 1, "next": {"value": 2}}, "other": {"value": 3}})
+    place = first.roots["root"]
+    space = interface.client.space
+    inner = space.pointer_at(space.pointer_at(place.address) + 8)
+    space.drop_block(inner)
+    story = tell(
+        interface.try_call(
+            "f", {"root": place._replace(address=space.pointer_at(place.address)), "other": {"value": 3}}
+        )
+    )
+
+    assert says(story, "DANGLING: root.next names storage that is not allocated.", "1784")
+
+
+def test_what_a_routine_writes_to_its_own_parameter():
+    interface = session("[in] long n, [in, out] node *root")
+    from rpcmemkit.operations import Operations
+
+    def routine(call):
+        Operations(call.program, "routine").set(call.place("n"), 7)
+
+    interface.set_routine("f", routine)
+    assert says(
+        tell(interface.try_call("f", {"n": 1, "root": {"value": 1}})),
+        "It writes its own copy of a parameter.",
+    )
+
+
+def test_what_is_kept():
+    story = stories("registry-dont-free")[0]
+
+    assert says(story, "Kept on purpose, for later calls: ")
+
+
+def test_an_rpcss_environment_is_released():
+    assert says(stories("list-insert")[0], "The stub releases the whole RpcSs environment")
+
+
+def test_the_inner_pointer_of_an_out_parameter_is_the_stubs():
+    assert says(stories("forest-all-nodes")[0], "Your routine finds its data in the stub's own memory (1).")
+
+
+def test_large_structures_are_cut():
+    nested = None
+    for value in range(500):
+        nested = {"value": value, "next": nested}
+    interface = session("[in, out] node *root")
+
+    @interface.routine
+    def f(call, root):
+        root.next = None
+
+    story = tell(interface.try_call("f", {"root": nested}))
+    text = story.text()
+    assert len(text.splitlines()) < 250
+    assert "… 488 more" in text
+    assert "… 966 more rows" in text
+    assert says(story, "ORPHANED: root.next, ", "They are still yours to free")
+
+
+def test_arrays_name_their_elements():
+    head = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)]"
+    interface = Session(
+        f"{head} interface i {{ typedef struct {{ short a[4]; long z; }} s; void f([in, out] s *p, [in] long n, [in, out, size_is(n)] long *v); }}"
+    )
+
+    @interface.routine
+    def f(call, p, n, v):
+        v[0] = 7
+        v[2] = 8
+        p.a[3] = 9
+        p.z = 1
+
+    story = tell(interface.try_call("f", {"p": {"a": [1, 2, 3, 4], "z": 0}, "n": 3, "v": [1, 2, 3]}))
+    assert says(story, "It writes v, v[2], p.a[3] and p.z.")
+
+
+def test_plain_text_and_rich_say_the_same():
+    (story,) = stories("tree-prune-and-graft")
+    console = Console(file=io.StringIO(), width=100, force_terminal=False)
+    console.print(story)
+    words = console.file.getvalue().split()
+
+    assert str(story) == story.text(100)
+    for sentence in sentences(story):
+        assert set(sentence.split()) <= set(words)
+
+
+def test_the_counts_are_one_line():
+    from rpcmemkit.audit import Audit
+
+    call = session("[in] long n").try_call("f", {"n": 1})
+    assert counts(Audit(call)) == (
+        "client stub: 0 allocated, 0 freed, 0 orphaned; server: 0 allocated, 0 freed, 0 leaked"
+    )
+
+
+def test_a_narrow_table_continues_below():
+    assert (
+        table_text(("name", "text"), [("a", "one two three")], 14) == "name  text\na     one two\n      three"
+    )
+    assert table_text(None, [("a", "b")], 80) == "a  b"
