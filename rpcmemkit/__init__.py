@@ -11,7 +11,9 @@
 >>> call["price"]
 {'cents': 850}
 >>> rpcmemkit.Audit(call)
-<Audit of Discount: client stub 0 allocated, 0 freed, 0 orphaned; server 0 allocated, 0 freed, 0 leaked>
+Audit of Discount: ok
+  client stub  0 allocated, 0 freed, 0 orphaned
+  server       0 allocated, 0 freed, 0 leaked
 """
 
 from rpcmemkit.audit import Audit

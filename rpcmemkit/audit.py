@@ -12,9 +12,11 @@ from functools import cached_property
 from rpcmemkit.call import Call
 from rpcmemkit.memory import AddressSpace, Block
 from rpcmemkit.plan import PointerPlan
+from rpcmemkit.status import status_name
 from rpcmemkit.trace import Event, path_text
 from rpcmemkit.walk import Place, pointers_in, reach
 
+SHOWN = 6  # names or faults in a repr
 STORAGE_NAMES = {
     "receive buffer": "buffer",
     "midl_user": "allocated",
@@ -166,11 +168,17 @@ class Audit:
         return not (self.call.status or self.orphaned or self.leaked or self.faults or self.dangling)
 
     def __repr__(self) -> str:
-        return (
-            f"<Audit of {self.call.procedure.name}: client stub {self.client_allocations} allocated,"
-            f" {self.client_frees} freed, {len(self.orphaned)} orphaned; server {self.server_allocations} allocated,"
-            f" {self.server_frees} freed, {self.server_leaked} leaked>"
-        )
+        lost = f": {', '.join(self.orphaned[:SHOWN])}" if self.orphaned else ""
+        lost += ", …" if len(self.orphaned) > SHOWN else ""
+        lines = [
+            f"Audit of {self.call.procedure.name}: {'ok' if not self.call.status else status_name(self.call.status)}",
+            f"  client stub  {self.client_allocations} allocated, {self.client_frees} freed,"
+            f" {len(self.orphaned)} orphaned{lost}",
+            f"  server       {self.server_allocations} allocated, {self.server_frees} freed,"
+            f" {self.server_leaked} leaked",
+        ]
+        lines += [f"  fault        {event.detail[1]}" for event in self.faults[:SHOWN]]
+        return "\n".join(lines)
 
 
 def _number(events: Iterator[Event]) -> int:

@@ -170,7 +170,10 @@ def run(arguments: argparse.Namespace) -> int:
     from rpcmemkit.scenario import Run
 
     scenario = _scenario(arguments.file)
-    outcomes = Run(scenario).outcomes()
+    carried_out = Run(scenario)
+    for note in carried_out.session.notes:
+        print(f"note: {note}", file=sys.stderr)
+    outcomes = carried_out.outcomes()
     if arguments.json:
         calls = [outcome.observed() for outcome in outcomes]
         print(_json({"scenario": scenario.name, "calls": calls}))

@@ -63,7 +63,11 @@ class Operations:
         if not isinstance(place.plan, PointerPlan) or not isinstance(other.plan, PointerPlan):
             where = place if not isinstance(place.plan, PointerPlan) else other
             raise UsageError(f"{path_text(where.path)}: there is no pointer")
-        self.program.space.set_pointer(place.address, self.program.space.pointer_at(other.address))
+        self.assign(place, self.program.space.pointer_at(other.address))
+
+    def assign(self, place: Place, address: int) -> None:
+        """Store an address in the pointer at ``place``."""
+        self.program.space.set_pointer(place.address, address)
         self._note("write", place.address, place.plan.size)
 
     def free(self, place: Place) -> int:
@@ -74,7 +78,14 @@ class Operations:
         """
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"{path_text(place.path)}: only what a pointer names can be freed")
-        address = self.program.space.pointer_at(place.address)
+        return self.free_at(self.program.space.pointer_at(place.address))
+
+    def free_at(self, address: int) -> int:
+        """Free the storage at ``address``, and return it.
+
+        Raises:
+            MemoryFault: the storage may not be freed.
+        """
         self.program.free(address, self.actor, "routine-frees" if self.actor == "routine" else "client-owns")
         return address
 

@@ -7,6 +7,7 @@ MIDL documentation, or the implementation it was seen in), and which claims of t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -20,7 +21,8 @@ class Rule:
     claims: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"{self.id} ({self.side}): {self.statement} Source: {', '.join(self.sources)}"
+        lines = wrap(self.statement, 74) + wrap("source: " + ", ".join(self.sources), 74)
+        return "\n  ".join([f"{self.id} ({self.side})", *lines])
 
 
 def _rule(id_: str, side: str, statement: str, sources: str, claims: str) -> Rule:

@@ -95,6 +95,13 @@ def test_a_call_that_ends_with_an_exception_is_still_a_story(run):
     assert "RPC_S_ACCESS_DENIED" in out
 
 
+def test_run_says_what_is_not_carried_out(run):
+    code, _, err = run("run", FOLDER / "wine" / "forest-all-nodes.yaml")
+
+    assert code == 0
+    assert all(line.startswith("note: ") for line in err.splitlines())
+
+
 def test_run_of_an_interface_that_does_not_compile(run):
     code, out, err = run("run", REFUSED)
 

@@ -151,7 +151,8 @@ class Panel:
             return "arguments"
         brief = brief_path(place.path)
         name = self.side.call.labels.name(place.address) if self.side.side == "client" else None
-        return brief if name is None or name == path_text(place.path) else clip(name, 28)
+        path = path_text(place.path)
+        return brief if name is None or name == path or path.startswith("…") else clip(name, 28)
 
     def _field(self, part: str, index: int, start: int, value: Value) -> Field:
         dangling = False

@@ -34,7 +34,7 @@ MEANINGS = {
     FREED: "no longer allocated; its octets are DD",
     DANGLING: "a pointer to memory that is not allocated",
     KEPT: "still allocated on purpose: the server application holds it",
-    GOING: "the server stub frees it once the response is marshalled",
+    GOING: "the server stub frees it when the call is over",
 }
 """The words a picture puts on memory, and what they say."""
 

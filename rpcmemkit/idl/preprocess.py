@@ -1,6 +1,7 @@
 """From the text of a file to the text the grammar reads: comments blanked out, macros expanded, directives obeyed.
 
-Blanking keeps every offset, so that positions stay those of the file.
+Blanking keeps every offset, so that positions stay those of the file. A text without directives is done then; all
+others go through :mod:`rpcmemkit.idl.expansion`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rpcmemkit.idl.macros import Preprocessor
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Mark, Source
 
@@ -42,25 +42,32 @@ def read_source(
     defines: Mapping[str, str] | None = None,
 ) -> Source:
     """Prepare ``text`` for the grammar. Problems go to ``report``; the result is always usable."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    text = _lines(text.removeprefix("\ufeff"))
     source = Source(file, text, [Mark(0, file, 1)], {file: text.split("\n")})
 
-    def strip(text: str, file: str) -> str:
-        return _without_comments(text, file, report)
+    def prepare(text: str, file: str) -> str:
+        return _without_comments(_lines(text), file, report)
 
     def complain(code: str, file: str, line: int, **details: Any) -> None:
         report.at_line(code, source, file, line, **details)
 
     if "#" not in text and "\\\n" not in text and not defines:
-        source.text = strip(text, file)
+        source.text = prepare(text, file)
         return source
-    output = Preprocessor(strip, complain, include_dirs, {**PREDEFINED, **(defines or {})})
-    expanded = output.run(text, file)
-    source.text = "".join(expanded.pieces)
-    source.marks = [Mark(*mark) for mark in expanded.marks]
-    source.originals.update(expanded.originals)
-    _pack_levels(source, expanded.pragmas, report)
+    from rpcmemkit.idl.expansion import Expansion
+
+    expansion = Expansion(prepare, complain, include_dirs, {**PREDEFINED, **(defines or {})})
+    source.originals = expansion.originals
+    expansion.run(text, file)
+    source.text = expansion.text
+    source.marks = expansion.marks or source.marks
+    _pack_levels(source, expansion.pragmas, report)
     return source
+
+
+def _lines(text: str) -> str:
+    """Only ``\\n`` ends a line, and all other white space is blanks and tabs."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ").replace("\v", " ")
 
 
 def _without_comments(text: str, file: str, report: Report) -> str:

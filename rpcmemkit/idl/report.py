@@ -61,6 +61,10 @@ class Report:
         lines = source.originals.get(file, [])
         text = lines[line - 1] if 0 < line <= len(lines) else ""
         indent = len(text) - len(text.lstrip())
+        key = (code, file, line, indent + 1, None)
+        if key in self.seen or len(self.diagnostics) >= _MOST:
+            return
+        self.seen.add(key)
         finding = FINDINGS[code]
         self.diagnostics.append(
             Diagnostic(

@@ -8,11 +8,16 @@ from typing import NamedTuple
 
 
 class Mark(NamedTuple):
-    """From ``offset`` on, the text is that of ``file``, beginning with ``line``."""
+    """From ``offset`` on, the text is that of ``file``, from ``line`` and ``column`` on.
+
+    ``fixed`` text is what a macro expands to: all of it stands where the macro is called.
+    """
 
     offset: int
     file: str
     line: int
+    column: int = 1
+    fixed: bool = False
 
 
 class Position(NamedTuple):
@@ -41,20 +46,14 @@ class Source:
     def locate(self, offset: int) -> Position:
         offset = min(offset, len(self.text))
         mark = self.marks[max(bisect_right(self.marks, offset, key=lambda mark: mark.offset) - 1, 0)]
-        line = mark.line + self.text.count("\n", mark.offset, offset)
-        start = self.text.rfind("\n", 0, offset) + 1
+        line, column = mark.line, mark.column
+        if not mark.fixed:
+            newlines = self.text.count("\n", mark.offset, offset)
+            start = self.text.rfind("\n", 0, offset) + 1 if newlines else mark.offset
+            line, column = line + newlines, (1 if newlines else column) + offset - start
         lines = self.originals.get(mark.file, [])
         original = lines[line - 1] if 0 < line <= len(lines) else ""
-        return Position(mark.file, line, self._column(original, start, offset), original)
-
-    def _column(self, original: str, start: int, offset: int) -> int:
-        """Where the word at ``offset`` stands in the original line, which macros may have shifted."""
-        end = self.text.find("\n", offset)
-        word = self.text[offset : end if end >= 0 else None].split(" ")[0]
-        column = offset - start
-        if original.startswith(word, column):
-            return column + 1
-        return max(original.find(word), 0) + 1
+        return Position(mark.file, line, column, original)
 
     def pack_at(self, offset: int) -> int | None:
         """The packing level in force at ``offset``, or ``None`` for natural alignment."""

@@ -1,4 +1,4 @@
-"""Claims about who calls the allocator: introduction, the midl_user pair, models (M-001 to M-058)."""
+"""Claims about who calls the allocator: introduction, the midl_user pair, models."""
 
 from __future__ import annotations
 

@@ -1,0 +1,307 @@
+"""Directives and macros, obeyed by the library ``pcpp``; here, every piece of text keeps the place it came from.
+
+Only what has to be is cut into tokens, which is slow: directives, and the text between two of them if a macro is named
+there. All other text passes in one piece.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from pcpp import Action, OutputDirective, Preprocessor
+
+from rpcmemkit.idl.source import Mark
+
+_DIRECTIVE = re.compile(r"^(?<!\\\n)([ \t]*#(?:\\[ \t]*\n|[^\n])*\n)", re.MULTILINE)
+_CONTINUED = re.compile(r"\\[ \t]*\n")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_LINE = re.compile(r'(\d+)(?:\s+"((?:[^"\\]|\\.)*)")?')
+_ALWAYS = ("__LINE__", "__COUNTER__")  # replaced without being macros
+_NO_ARGUMENTS = ("", "pragma", "warning", "ident")  # directives that may be empty, or say nothing
+_IGNORED = ("warning", "ident")
+_INCLUDE_DEPTH = 32
+_EXPANSION_DEPTH = 64
+_MOST_INCLUDED = 1 << 23  # characters that includes may bring
+_FOR_A_FILE = 1 << 12  # what opening a file counts, in characters
+_MOST_EXPANDED = 1 << 25  # characters and tokens that macros may bring
+_MOST_COMPLAINTS = 100
+_LONGEST_DIRECTIVE = 1 << 18
+_LONGEST_NUMBER = 64
+_PART = 500  # tokens that are searched for macros at a time
+
+Complain = Callable[..., None]  # (code, file, line, **details)
+
+
+class Origin(NamedTuple):
+    """Where a token stands. pcpp copies it from a macro's call to all that the call expands to."""
+
+    file: str
+    line: int
+    column: int
+    at: int  # offset in the text of the file
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The file being read, as #line may have renamed it."""
+
+    file: str
+    shift: int = 0
+
+
+class _Stop(Exception):
+    """The text is beyond help."""
+
+
+class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
+    """Expands one file and what it includes. The result is ``text``, ``marks``, ``originals`` and ``pragmas``."""
+
+    def __init__(
+        self,
+        prepare: Callable[[str, str], str],
+        complain: Complain,
+        include_dirs: Sequence[Path],
+        defines: Mapping[str, str],
+    ) -> None:
+        super().__init__()
+        self.prepare = prepare  # takes the comments out of a file's text
+        self.complain_at = complain
+        self.include_dirs = include_dirs
+        self.auto_pragma_once_enabled = False  # an include guard may be undefined again
+        self.rewrite_paths: list[Any] = []
+        self.undef("__PCPP__")
+        for name, body in defines.items():
+            self.define(f"{name} {body}")
+        self.evaluator, self.evaluate = self._evaluate, self.evaluator
+        self.files: dict[str, tuple[str, str]] = {}  # name and text by absolute path
+        self.pieces: list[str] = []
+        self.size = 0
+        self.marks: list[Mark] = []
+        self.originals: dict[str, list[str]] = {}
+        self.pragmas: list[tuple[int, str]] = []
+        self.included = self.grown = self.depth = self.complaints = 0
+        self.around: list[Any] = []  # the list of tokens in which an expansion takes place
+        self.last: Origin | None = None  # the macro call that is being written
+        self.next: tuple[str, int] | None = None  # where the text that has been written went on
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def run(self, text: str, file: str) -> None:
+        self.root = Origin(file, 1, 1, 0)
+        path = os.path.abspath(file)
+        for folder in (os.path.dirname(path), *self.include_dirs):
+            self.path.append(str(folder))
+        self._add_file(path, file, text)
+        self.parse(text, path)
+        try:
+            for token in self.parser:
+                self._write(token)
+        except _Stop:
+            pass
+        except LookupError:  # pcpp takes for granted that a directive has operands
+            self.complain("IDL107", self.here, reason=f"#{self.lastdirective.value} is not complete")
+
+    # --- complaints ----------------------------------------------------------------------------
+
+    @property
+    def here(self) -> Origin:
+        return self.lastdirective.source if self.lastdirective else self.root
+
+    def complain(self, code: str, origin: Origin, /, **details: Any) -> None:
+        self.complain_at(code, origin.file, origin.line, **details)
+        self.complaints += 1
+        if self.complaints >= _MOST_COMPLAINTS:
+            raise _Stop
+
+    def on_error(self, file: object, line: int, msg: str) -> None:
+        origin = file if isinstance(file, Origin) else self.here
+        self.complain("IDL107", origin, reason=msg.partition(" due to ")[0].strip())
+
+    def _too_much(self, origin: Origin) -> None:
+        self.complain("IDL107", origin, reason="macros and includes make the text too long")
+        raise _Stop
+
+    # --- files ---------------------------------------------------------------------------------
+
+    def _add_file(self, path: str, name: str, text: str) -> str:
+        self.originals[name] = text.split("\n")
+        text = self.prepare(text, name) + "\n"
+        self.files[path] = (name, text)
+        return text
+
+    def on_file_open(self, is_system_include: bool, includepath: str) -> io.StringIO:
+        path = Path(includepath)
+        if "\0" in includepath or not path.is_file():
+            raise FileNotFoundError(includepath)
+        if self.include_depth > _INCLUDE_DEPTH:
+            self.complain("IDL109", self.here, name=repr(path.name), chain="#include")
+            raise OutputDirective(Action.IgnoreAndRemove)
+        if includepath in self.files:
+            text = self.files[includepath][1]
+        else:
+            text = path.read_text(encoding="utf-8", errors="replace").removeprefix("\ufeff")
+            below = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            text = self._add_file(includepath, str(below), text)
+        self.included += len(text) + _FOR_A_FILE
+        if self.included > _MOST_INCLUDED:
+            self._too_much(self.here)
+        return io.StringIO(text)
+
+    def include(self, tokens: list[Any], original_line: list[Any]) -> Iterator[Any]:
+        if not tokens:
+            self.complain("IDL107", self.here, reason="#include is not complete")
+        found: Iterator[Any] = super().include(tokens, original_line)
+        return found
+
+    def on_include_not_found(
+        self, is_malformed: bool, is_system_include: bool, curdir: str, includepath: str
+    ) -> None:
+        self.complain("IDL108", self.here, name=repr(includepath))
+        raise OutputDirective(Action.IgnoreAndRemove)
+
+    # --- lines ---------------------------------------------------------------------------------
+
+    def group_lines(self, input: str, abssource: str) -> Iterator[list[Any]]:  # noqa: A002  # pcpp's name
+        """The lines of a file as tokens; text that needs no expansion comes as one token."""
+        file, text = self.files[abssource]
+        reading = _Reading(file)
+        line, at = 1, 0
+        for index, piece in enumerate(_DIRECTIVE.split(text)):
+            self.reading = reading
+            origin = Origin(reading.file, line + reading.shift, 1, at)
+            if index % 2 == 0 and not self._needs_tokens(piece):
+                if piece.strip():
+                    yield [SimpleNamespace(type="TEXT", value=piece, lineno=origin.line, source=origin)]
+            elif index % 2 and len(piece) > _LONGEST_DIRECTIVE:
+                self.complain("IDL107", origin, reason="the directive is too long")
+            else:
+                yield from self._lexed(piece, origin)
+            line += piece.count("\n")
+            at += len(piece)
+
+    def _needs_tokens(self, text: str) -> bool:
+        if _CONTINUED.search(text) or any(word in text for word in _ALWAYS):
+            return True
+        return not self.macros.keys().isdisjoint(_WORD.findall(text))
+
+    def _lexed(self, text: str, origin: Origin) -> Iterator[list[Any]]:
+        lexer = self.lexer.clone()
+        lexer.input(text)
+        lexer.lineno = origin.line
+        begin = before = 0
+        tokens = []
+        while token := lexer.token():
+            begin = text.rfind("\n", before, token.lexpos) + 1 or begin
+            before = token.lexpos
+            token.source = Origin(origin.file, token.lineno, before - begin + 1, origin.at + before)
+            tokens.append(token)
+            if token.value == "\n":
+                yield tokens
+                tokens = []
+        if tokens:
+            yield tokens
+
+    # --- directives ----------------------------------------------------------------------------
+
+    def on_directive_handle(self, directive: Any, toks: list[Any], *context: Any) -> bool:
+        if directive.value == "pragma" and not toks:
+            raise OutputDirective(Action.IgnoreAndRemove)
+        handled: bool = super().on_directive_handle(directive, toks, *context)
+        return handled
+
+    def on_directive_unknown(
+        self, directive: Any, toks: list[Any], ifpassthru: bool, precedingtoks: list[Any]
+    ) -> bool | None:
+        name, rest = directive.value, "".join(token.value for token in toks)
+        if name == "pragma":
+            for token in (*precedingtoks, directive, *toks):
+                token.value = ""
+            precedingtoks[0].pragma = rest
+            return None  # the empty tokens pass, in their order
+        if name == "line" or name.isdigit():
+            self._line(rest if name == "line" else f"{name} {rest}", directive.source)
+        elif name == "error":
+            self.complain("IDL107", directive.source, reason=f"#error {rest}")
+        elif name not in _IGNORED:
+            self.complain("IDL107", directive.source, reason=f"#{name} is not understood")
+        return True
+
+    def _line(self, rest: str, origin: Origin) -> None:
+        match = _LINE.match(rest)
+        if match:
+            self.reading.shift += int(match[1][:9]) - origin.line - 1
+            if match[2]:
+                self.reading.file = match[2].replace("\\\\", "\\")
+
+    def _evaluate(self, tokens: list[Any], **names: Any) -> Any:
+        """What an #if says. Refused is what would keep pcpp busy: endless numbers, shifts by an expression."""
+        seen = [token for token in tokens if token.type not in self.t_WS]
+        if any(len(token.value) > _LONGEST_NUMBER for token in seen):
+            raise ValueError("a number without end")
+        for index, token in enumerate(seen):
+            if token.value == "<<":
+                amount, after = [*(each.value for each in seen[index + 1 : index + 3]), "", ""][:2]
+                if not amount.isdigit() or len(amount) > 2 or (after and after in "+-*/%"):
+                    raise ValueError("a shift by an expression")
+        return self.evaluate(tokens, **names)
+
+    # --- expansion -----------------------------------------------------------------------------
+
+    def expand_macros(self, tokens: list[Any], expanding_from: Sequence[str] = ()) -> list[Any]:
+        if self.depth == 0:
+            return [token for part in self._parts(tokens) for token in self._expand(part, expanding_from)]
+        self.grown += sum(len(token.value) + 1 for token in tokens) + len(self.around) // 256
+        if self.grown > _MOST_EXPANDED or self.depth > _EXPANSION_DEPTH:
+            self._too_much(self.call._replace(line=self.linemacro))
+        return self._expand(tokens, expanding_from)
+
+    def _expand(self, tokens: list[Any], expanding_from: Sequence[str]) -> list[Any]:
+        if self.depth == 0:
+            self.call = tokens[0].source
+        around, self.around = self.around, tokens
+        self.depth += 1
+        expanded: list[Any] = super().expand_macros(tokens, list(expanding_from))
+        self.depth -= 1
+        self.around = around
+        return expanded
+
+    def _parts(self, tokens: list[Any]) -> Iterator[list[Any]]:
+        """Shorter lists, for pcpp cuts macros out of a list; none ends within a macro's call."""
+        start = depth = 0
+        for index, (before, token) in enumerate(pairwise(tokens), 1):
+            depth += (before.value == "(") - (before.value == ")")
+            if index - start >= _PART and depth <= 0 and before.type in self.t_WS:
+                if token.type not in self.t_WS and token.value != "(":
+                    yield tokens[start:index]
+                    start, depth = index, 0
+        if tokens:
+            yield tokens[start:]
+
+    # --- output --------------------------------------------------------------------------------
+
+    def _write(self, token: Any) -> None:
+        if (pragma := getattr(token, "pragma", None)) is not None:
+            self.pragmas.append((self.size, pragma))
+        if not token.value:
+            return
+        origin: Origin = token.source
+        if getattr(token, "expanded_from", None):
+            if origin is not self.last:
+                self.marks.append(Mark(self.size, origin.file, origin.line, origin.column, True))
+            self.last, self.next = origin, None
+        else:
+            if (origin.file, origin.at) != self.next:
+                self.marks.append(Mark(self.size, origin.file, origin.line, origin.column))
+            self.last, self.next = None, (origin.file, origin.at + len(token.value))
+        self.pieces.append(token.value)
+        self.size += len(token.value)

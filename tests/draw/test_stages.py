@@ -1,0 +1,46 @@
+"""A call told in steps."""
+
+from __future__ import annotations
+
+from rpcmemkit.call import Call
+from rpcmemkit.draw import steps
+from tests.draw.conftest import freed, kinds, never_sent, prune, refused, starved
+
+
+def labels(call: Call) -> list[str]:
+    return [step.label for step in steps(call)]
+
+
+def test_a_call_that_succeeds_has_seven_steps() -> None:
+    told = steps(prune())
+    assert [step.number for step in told] == list(range(1, 8))
+    assert [step.picture.active for step in told] == [
+        ("before",), ("request",), ("server",), ("server",), ("response",), ("server",), ("after",),
+    ]  # fmt: skip
+    assert told[3].text == "It does 6 writes, 1 allocation."
+    assert told[5].text == "It frees 4 blocks; 1 block LEAKED."
+    assert told[6].text.endswith("1 block NEW, 1 block ORPHANED.")
+
+
+def test_columns_are_filled_as_the_call_goes_on() -> None:
+    filled = [[c.key for c in step.picture.columns if c.items] for step in steps(prune())]
+    assert filled[0] == ["before"]
+    assert filled[2] == ["before", "request", "server"]
+    assert filled[-1] == ["before", "request", "server", "response", "after"]
+
+
+def test_unmarshalling_names_the_rule_of_every_referent() -> None:
+    third = steps(kinds())[2]
+    assert "2 referents in the receive buffer" in third.text
+    assert "name: in the receive buffer, rule server-reuses-buffer" in third.details
+    assert any(detail.startswith("item: in a block of its own") for detail in third.details)
+
+
+def test_calls_that_fail_have_the_steps_that_they_came_to() -> None:
+    assert labels(never_sent()) == ["Client before", "The client stub unmarshals: client after"]
+    assert "The routine runs" not in labels(starved())
+    assert "RPC_S_SERVER_OUT_OF_MEMORY" in steps(starved())[2].text
+    routine = steps(refused())[3]
+    assert routine.text == "It changes nothing. Then it raises RPC_S_ACCESS_DENIED (5)."
+    assert "the memory is as it was" in steps(refused())[-1].text
+    assert "1 free" in steps(freed())[3].text
