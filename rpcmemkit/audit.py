@@ -170,12 +170,13 @@ class Audit:
     def __repr__(self) -> str:
         lost = f": {', '.join(self.orphaned[:SHOWN])}" if self.orphaned else ""
         lost += ", …" if len(self.orphaned) > SHOWN else ""
+        status = status_name(self.call.status) if self.call.status else "ok"
+        client = f"{self.client_allocations} allocated, {self.client_frees} freed, {len(self.orphaned)} orphaned"
+        server = f"{self.server_allocations} allocated, {self.server_frees} freed, {self.server_leaked} leaked"
         lines = [
-            f"Audit of {self.call.procedure.name}: {'ok' if not self.call.status else status_name(self.call.status)}",
-            f"  client stub  {self.client_allocations} allocated, {self.client_frees} freed,"
-            f" {len(self.orphaned)} orphaned{lost}",
-            f"  server       {self.server_allocations} allocated, {self.server_frees} freed,"
-            f" {self.server_leaked} leaked",
+            f"Audit of {self.call.procedure.name}: {status}",
+            f"  client stub  {client}{lost}",
+            f"  server       {server}",
         ]
         lines += [f"  fault        {event.detail[1]}" for event in self.faults[:SHOWN]]
         return "\n".join(lines)

@@ -114,7 +114,9 @@ class ClientStub:
         for name, plan, offset in frame.inputs:
             writer.parameter(plan, address + offset, address, name)
         request = bytes(writer.out)
-        self.program.trace.messages["request"] = Message("request", request, writer.spans)
+        self.program.trace.messages["request"] = Message(
+            "request", request, writer.spans, self.planner.big_endian
+        )
         return request
 
     def unmarshal(self, frame: Frame, address: int, aliases: FullPointers, response: bytes) -> None:
@@ -127,7 +129,10 @@ class ClientStub:
             if name != "return":
                 self._note_limits(plan, address, limits, tags)
         reader = Unmarshaller(space, self.planner, aliases, response, storage, address, limits, tags)
-        self.program.trace.messages["response"] = Message("response", response, reader.spans)
+        received = Message("response", response, reader.spans, self.planner.big_endian)
+        self.program.trace.messages.setdefault(
+            "response", received
+        )  # a server in this session has noted more
         for name, plan, offset in frame.outputs:
             place = address + offset
             held = space.pointer_at(place) if isinstance(plan, PointerPlan) and name != "return" else 0

@@ -81,12 +81,20 @@ class Operations:
         return self.free_at(self.program.space.pointer_at(place.address))
 
     def free_at(self, address: int) -> int:
-        """Free the storage at ``address``, and return it.
+        """Free the storage at ``address``, and return it. What the application allocated for itself goes the same way.
 
         Raises:
             MemoryFault: the storage may not be freed.
         """
-        self.program.free(address, self.actor, "routine-frees" if self.actor == "routine" else "client-owns")
+        space = self.program.space
+        block = space.block(address)
+        rule = "routine-frees" if self.actor == "routine" else "client-owns"
+        if block is None or block.kind != "application":
+            self.program.free(address, self.actor, rule)
+            return address
+        self.program.check_free(address, "application")
+        space.drop_block(address)
+        space.trace.add("free", self.program.side, self.actor, address, block.size, rule, "free")
         return address
 
     def result_storage(self, place: Place, value: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.types import Base
+from rpcmemkit.types import Base, EnumType
 from rpcmemkit.values import Labels, python_scalar, python_text
 from rpcmemkit.walk import Place, pointers_in, referent
 
@@ -151,14 +151,19 @@ class Reader:
     def _union(self, plan: UnionPlan, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         tag = plan.discriminant(self.space, place.address, place.scope)
         arm = plan.arm(tag)
-        case: Any = tag if tag in plan.arms else "default"
-        if isinstance(plan.tag.type, Base) and case != "default":
-            case = python_scalar(plan.tag, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
-        holder: dict[str, Any] = {"$case": case}
+        holder: dict[str, Any] = {"$case": _case(plan, tag) if tag in plan.arms else "default"}
         if arm is None or arm.plan is None:
             return holder, []
         at = place.address + plan.arms_offset
         return holder, [(Place(arm.plan, at, place.scope, (place.path, "." + arm.name)), holder, "$value")]
+
+
+def _case(plan: UnionPlan, tag: int) -> Any:
+    """Return a discriminant as the IDL's case labels write it."""
+    type_ = plan.tag.type
+    if isinstance(type_, EnumType):
+        return next((label for label, value in type_.labels.items() if value == tag), tag)
+    return python_scalar(plan.tag, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
 
 
 def _pointers(space: AddressSpace, place: Place) -> list[Place]:

@@ -177,7 +177,9 @@ class _Serving:
         reader = Unmarshaller(
             self.space, self.stub.planner, self.aliases, self.request, self.storage, self.address
         )
-        self.program.trace.messages["request"] = Message("request", self.request, reader.spans)
+        self.program.trace.messages["request"] = Message(
+            "request", self.request, reader.spans, self.stub.planner.big_endian
+        )
         for name, plan, offset in self.frame.inputs:
             reader.parameter(plan, self.address + offset, name, 0, True)
         reader.finish()
@@ -243,7 +245,9 @@ class _Serving:
         for name, plan, offset in self.frame.outputs:
             writer.parameter(plan, self.address + offset, self.address, name)
         data = bytes(writer.out)
-        self.program.trace.messages["response"] = Message("response", data, writer.spans)
+        self.program.trace.messages["response"] = Message(
+            "response", data, writer.spans, self.stub.planner.big_endian
+        )
         return data
 
     def snapshot(self, moment: str) -> None:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpcmemkit.errors import RpcError, UsageError
-from rpcmemkit.memory import AddressSpace
 from rpcmemkit.operations import Operations
-from rpcmemkit.paths import follow, resolve, value_place
+from rpcmemkit.paths import resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
 from rpcmemkit.reader import Reader
 from rpcmemkit.server import ServerCall
@@ -32,13 +31,17 @@ class New:
 
 
 class View:
-    """One typed place in memory."""
+    """One typed place in memory. The view of a pointer is its value: it stays when the pointer is changed later."""
 
-    __slots__ = ("_operations", "_place")
+    __slots__ = ("_address", "_operations", "_place")
 
     def __init__(self, operations: Operations, place: Place) -> None:
+        address = place.address
+        if isinstance(place.plan, PointerPlan):
+            address = operations.program.space.pointer_at(address)
         object.__setattr__(self, "_operations", operations)
         object.__setattr__(self, "_place", place)
+        object.__setattr__(self, "_address", address)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -56,7 +59,10 @@ class View:
 
     def __call__(self) -> Any:
         """Return the whole value as plain Python data."""
-        return Reader(self._operations.program.space).read({"value": self._place})["value"]
+        space, place = self._operations.program.space, self._place
+        if not isinstance(place.plan, PointerPlan) or space.pointer_at(place.address) != self._address:
+            place = self._target()
+        return Reader(space).read({"value": place})["value"]
 
     def __len__(self) -> int:
         place = self._target()
@@ -79,7 +85,7 @@ class View:
         return hash(address_of(self))
 
     def __dir__(self) -> list[str]:
-        plan = value_place(self._operations.program.space, self._place, path_text(self._place.path)).plan
+        plan = value_place(self._operations.program.space, self._target(), path_text(self._place.path)).plan
         return [*plan.by_name] if isinstance(plan, StructPlan) else []
 
     def __repr__(self) -> str:
@@ -87,12 +93,13 @@ class View:
 
     def _target(self) -> Place:
         """Return what the view's pointer names, or its own place if it is no pointer: C's ``*p``."""
-        if not isinstance(self._place.plan, PointerPlan):
-            return self._place
-        return follow(self._operations.program.space, self._place, path_text(self._place.path))
+        place: Place = self._place
+        if not isinstance(place.plan, PointerPlan):
+            return place
+        return place._replace(plan=place.plan.target, address=self._address)
 
     def _step(self, step: str) -> Place:
-        return resolve(self._operations.program.space, "here" + step, lambda name: self._place)
+        return resolve(self._operations.program.space, "here" + step, lambda name: self._target())
 
     def _element(self, index: int) -> Place:
         place = self._target()
@@ -105,11 +112,8 @@ class View:
 
 def address_of(view: View) -> int:
     """Return the address a view stands for: what its pointer holds, or where its value lies."""
-    place: Place = view._place
-    space: AddressSpace = view._operations.program.space
-    if isinstance(place.plan, PointerPlan):
-        return space.pointer_at(place.address)
-    return place.address
+    address: int = view._address
+    return address
 
 
 def _show(operations: Operations, place: Place) -> Any:
@@ -128,7 +132,7 @@ def _assign(operations: Operations, place: Place, value: Any) -> None:
     if isinstance(value, New):
         operations.allocate(place, value.value, value.allocator)
     elif isinstance(value, View) and isinstance(place.plan, PointerPlan):
-        operations.point(place, value._place)
+        operations.assign(place, address_of(value))
     else:
         operations.set(place, value() if isinstance(value, View) else value)
 
@@ -160,7 +164,7 @@ class RoutineCall:
             MemoryFault: it may not be freed.
         """
         if view is not None:
-            self.operations.free(view._place)
+            self.operations.free_at(address_of(view))
 
     def raise_exception(self, code: int) -> None:
         """End the call as ``RpcRaiseException(code)`` does.
@@ -177,7 +181,7 @@ class RoutineCall:
             if value is not None:
                 raise UsageError(f"{self._call.frame.procedure.name} returns void, not {value!r}")
         elif isinstance(value, View) and isinstance(place.plan, PointerPlan):
-            self.operations.point(place, value._place)
+            self.operations.assign(place, address_of(value))
         elif value is not None:
             plain = value.value if isinstance(value, New) else value
             self.operations.result_storage(place, plain)

@@ -26,7 +26,7 @@ class Value(NamedTuple):
     """One field of a block as the reader of a picture sees it.
 
     ``offset`` counts from the start of the part; ``target`` is the address a pointer holds, ``None`` for anything else.
-    A field without an offset stands for what was left out, ``count`` says how much.
+    A field without an offset stands for what was left out, ``stands_for`` says how much.
     """
 
     offset: int | None
@@ -34,7 +34,7 @@ class Value(NamedTuple):
     text: str
     target: int | None = None
     type: str = ""
-    count: int = 1
+    stands_for: int = 1
 
 
 def values_of(space: AddressSpace, place: Place, limit: int) -> list[Value]:
@@ -42,12 +42,12 @@ def values_of(space: AddressSpace, place: Place, limit: int) -> list[Value]:
     values = list(_flatten(space, place))
     if len(values) <= limit:
         return values
-    hidden = sum(value.count for value in values[limit - 1 : -1])
+    hidden = sum(value.stands_for for value in values[limit - 1 : -1])
     return [*values[: limit - 1], _left_out(hidden, "field"), values[-1]]
 
 
 def _left_out(count: int, what: str) -> Value:
-    return Value(None, "…", f"{count} more {what}{'s' if count > 1 else ''}", count=count)
+    return Value(None, "…", f"{count} more {what}{'s' if count > 1 else ''}", stands_for=count)
 
 
 Item = tuple[str, Place] | Value

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from rpcmemkit.draw.lines import Box, Line, boxes, wrap
+from rpcmemkit.draw.lines import Box, boxes, wrap
 from rpcmemkit.draw.model import TITLES, Arrow, Column, Picture
 
 CHAR = 6.6  # the width of a letter of the fixed font at 11 points
@@ -293,11 +293,3 @@ def _flow(frames: dict[str, Frame], wide: bool) -> Iterator[Way]:
         yield Way(
             _line((start + 3 * step, y), (end - 10 * step, y)), (end - 2 * step, y), "flow", here, there
         )
-
-
-def line_heights(box: Box) -> Iterator[tuple[Line, float]]:
-    """Yield every line of a box with the height of its upper edge."""
-    y = box.y + 1
-    for line in box.lines:
-        yield line, y
-        y += line.height

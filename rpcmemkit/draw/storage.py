@@ -6,6 +6,7 @@ picture: first the variables, then what they reach depth first, then what is new
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -88,7 +89,7 @@ class Storage:
     places: dict[int, Place] = field(default_factory=dict)
 
 
-class Side:
+class Side(ABC):
     """What both sides have: memory at several moments, and the events that made and freed it."""
 
     side = ""
@@ -144,17 +145,17 @@ class Side:
         event = self.made.get(block.address)
         return "routine" if event and event.actor == "routine" else "stub"
 
+    @abstractmethod
     def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         """Return the words that a picture of ``moment`` puts on a block."""
-        raise NotImplementedError
 
+    @abstractmethod
     def marked(self, storage: Storage) -> bool:
         """Whether a picture of the whole call puts a word in capitals on the block."""
-        raise NotImplementedError
 
+    @abstractmethod
     def duty(self, storage: Storage, moment: Moment) -> str:
         """Say in a few words who has to free the block."""
-        raise NotImplementedError
 
 
 class Client(Side):

@@ -300,7 +300,7 @@ class Planner:
         raw = not self.big_endian
         values = [atom for atom in atoms if isinstance(atom.plan, BasePlan)]
         slots = tuple(_slot(atom, base) for atom in atoms if isinstance(atom.plan, PointerPlan))
-        end = max((atom.wire_offset + atom.wire_size for atom in atoms), default=0)
+        end = max((atom.wire_offset + atom.wire_size for atom in atoms if atom.wire_size), default=0)
         end = end if wire_size is None else wire_size
         extent = max((atom.offset + atom.memory_size - base for atom in atoms), default=0)
         extent = extent if size is None else size - base

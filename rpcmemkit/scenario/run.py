@@ -137,7 +137,7 @@ class Run:
     def _client(self, path: Path, actions: list[Action]) -> None:
         program = self.session.client
         program.space.trace = Trace()  # what the application does now is not part of the last call
-        operations = _Application(program, "application", self.session.labels)
+        operations = Operations(program, "application", self.session.labels)
         for index, action in enumerate(actions):
             with _located(self.scenario, (*path, index, _verb(action)), faults=True):
                 _act(operations, action, self._root)
@@ -178,21 +178,6 @@ def _located(scenario: Scenario, path: Path, *, values: bool = False, faults: bo
 
 def _verb(action: Action) -> str:
     return next(verb for verb in VERBS if verb in action)
-
-
-class _Application(Operations):
-    """The client application. It frees storage with what gave it out: its own memory, or that of midl_user_allocate."""
-
-    def free(self, place: Place) -> int:
-        space = self.program.space
-        block = space.block(space.pointer_at(place.address)) if isinstance(place.plan, PointerPlan) else None
-        if block is None or block.kind != "application":
-            return super().free(place)
-        address = space.pointer_at(place.address)
-        self.program.check_free(address, "application")
-        space.drop_block(address)
-        space.trace.add("free", "client", self.actor, address, block.size, "client-owns", "free")
-        return address
 
 
 class _Script:

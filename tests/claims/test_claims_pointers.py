@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rpcmemkit import Audit
-from tests.claims.table import NODE, Fact, fact, prove, proving
-from tests.engine.helpers import linked, open_session
+from tests.claims.table import NODE, Fact, fact, prove
+from tests.engine.helpers import linked
 
 LIST = NODE + "void f([in, out] node *head);"
 RING = "typedef struct ring { long value; [ptr] struct ring *next; } ring;\n"
@@ -16,7 +15,14 @@ RING_OF_2 = {
 }
 TWO = "typedef struct { [ptr] long *a; [ptr] long *b; } two;\nvoid f([in, out] two *p);"
 BAR = "typedef struct { long n; } BAR;\nvoid f([out] long *pSize, [out, size_is(, *pSize)] BAR **ppBar);"
-SWAP = "void f([in, out, ptr] long **a, [in, out, ptr] long **b);"
+FULL = "typedef [ptr] long *PL;\nvoid f([in, out] PL *p);"
+
+
+def named(label: str, value: object) -> dict[str, object]:
+    return {"$label": label, "$value": value}
+
+
+TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
 
 
 @pytest.mark.parametrize(
@@ -77,8 +83,8 @@ SWAP = "void f([in, out, ptr] long **a, [in, out, ptr] long **b);"
             sent=False,
         ),
         # full pointers
-        fact("M-262", "void f([in, out, ptr] long **p);", {"p": None}, "p[0] = new(4)", request="00000000", values={"p": 4}),
-        fact("M-262", "void f([in, out, ptr] long **p);", {"p": 3}, "p[0] = None", values={"p": None}),
+        fact("M-262", FULL, {"p": None}, "p[0] = new(4)", request="00000000", values={"p": 4}),
+        fact("M-262", FULL, {"p": 3}, "p[0] = None", request="01000000 03000000", values={"p": None}),
         fact(
             "M-263",
             RING + "void f([in, out] ring *p);",
@@ -95,15 +101,6 @@ SWAP = "void f([in, out, ptr] long **a, [in, out, ptr] long **b);"
             "a[0] = 6; assert b[0] == 6",
             request="01000000 05000000 01000000",
             server_sees={"a": {"$label": "x", "$value": 5}, "b": {"$alias": "x"}},
-        ),
-        fact(
-            "M-266",
-            RING + "void f([in, out] ring *p);",
-            {"p": RING_OF_2},
-            "p.next.next.value = 10",
-            request="01000000 01000000 02000000 02000000 01000000 02000000",
-            server_allocations=3,
-            client_allocations=0,
         ),
         fact(
             "M-266",
@@ -140,23 +137,164 @@ SWAP = "void f([in, out, ptr] long **a, [in, out, ptr] long **b);"
             },
         ),
         fact(
-            "M-310 M-311",
-            SWAP.replace(", ptr]", "]").replace("long **", "L "),
-            {"a": 1, "b": 2},
-            "keep = a[0]",
-        )
-        if False
-        else fact(
             "M-310",
             TWO,
-            {"p": {"a": {"$label": "one", "$value": 1}, "b": {"$label": "two", "$value": 2}}},
-            "call.operations.program.space.write(p._place.address, b'') ; p.a = new(2); p.b = new(1)",
+            TWO_LONGS,
+            "a = p.a; p.a = p.b; p.b = a",
             client_sizes=[],
-            client_after={
-                "p": {"$label": "p", "$value": {"a": {"$label": "one", "$value": 2}, "b": {"$label": "two", "$value": 1}}}
-            },
+            orphaned=[],
+            client_after={"p": {"$label": "p", "$value": {"a": named("one", 2), "b": named("two", 1)}}},
+        ),
+        fact(
+            "M-310",
+            TWO,
+            TWO_LONGS,
+            "a = p.a; p.a = p.b; p.b = a",
+            env={"osf": True},
+            client_sizes=[],
+            orphaned=[],
+            client_after={"p": {"$label": "p", "$value": {"a": named("two", 2), "b": named("one", 1)}}},
+        ),
+        fact(
+            "M-311",
+            TWO,
+            {"p": {"a": 1, "b": None}},
+            "p.a = new(5)",
+            client_sizes=[],
+            orphaned=[],
+            client_after={"p": {"$label": "p", "$value": {"a": named("p.a", 5)}}},
+        ),
+        fact(
+            "M-311",
+            TWO,
+            {"p": {"a": 1, "b": None}},
+            "p.a = new(5)",
+            env={"osf": True},
+            client_sizes=[4],
+            orphaned=["p.a"],
+            client_after={"p": {"$label": "p", "$value": {"a": {"$new": True, "$value": 5}}}},
+        ),
+        # pointers to pointers
+        fact("M-293", BAR, {}, "assert ppBar[0] is None and pSize[0] == 0", values={"pSize": 0, "ppBar": None}),
+        fact(
+            "M-294 M-295 M-297 M-343",
+            BAR,
+            {},
+            "pSize[0] = 2; ppBar[0] = new([{'n': 1}, {'n': 2}])",
+            sizes=[4, 8],
+            client_sizes=[8],
+            client_frees=0,
+            values={"pSize": 2, "ppBar": [{"n": 1}, {"n": 2}]},
+        ),
+        fact(
+            "M-298",
+            "void f([in, out, unique] long *p, [in, out] long **pp);",
+            {"p": 1, "pp": 2},
+            "pp[0] = None; p = None",
+            values={"p": 1, "pp": None},
+        ),
+        fact(
+            "M-298",
+            "void f([in, out, unique] long *p, [in, out] long **pp);",
+            {"p": None, "pp": None},
+            "pp[0] = new(3); p = new(4)",
+            values={"p": None, "pp": 3},
+        ),
+        fact(
+            "M-312 M-491",
+            "void f([in] short s1, [in, out] short *ps2, [out] float *pf3);",
+            {"s1": 1, "ps2": 2, "pf3": 3.0},
+            "s1 = 7; ps2[0] = 8; pf3[0] = 0.5",
+            request="0100 0200",
+            response="0800 0000 0000003f",
+            values={"s1": 1, "ps2": 8, "pf3": 0.5},
         ),
     ],
 )
 def test_pointers(row: Fact) -> None:
+    prove(row)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        fact("M-465", "void f([in] long n);", {"n": 1}, "raise_(1234)", status=1234),
+        fact(
+            "M-466",
+            "long f([out] long *n, [in, out] long *m);",
+            {"m": 1},
+            "n[0] = 5; m[0] = 6; result = -1",
+            response="05000000 06000000 ffffffff",
+            server_frees=1,
+            values={"n": 5, "m": 6, "return": -1},
+        ),
+        fact(
+            "M-474 M-492",
+            "typedef enum { a, b } e;\nvoid f([in] e x, [in] e *y);",
+            {"x": 32767, "y": 1},
+            request="ff7f 0100",
+            sizes=[4],
+        ),
+        fact("M-474", "typedef enum { a } e;\nvoid f([in] e x);", {"x": 32768}, status=1781, sent=False),
+        fact("M-474", "typedef enum { a } e;\nvoid f([in] e x);", {"x": -1}, status=1781, sent=False),
+        fact("M-474", "typedef enum { a } e;\nvoid f([out] e *x);", {}, "x[0] = 40000", status=1781),
+        fact(
+            "M-477",
+            NODE + "void f([in, out] node *head, [out] node **made);",
+            {"head": linked(2)},
+            "head.next = None; made[0] = new({'value': 1, 'next': None}); raise_(5)",
+            status=5,
+            client_sizes=[],
+            client_frees=0,
+            values={"head": linked(2), "made": None},
+        ),
+    ],
+)
+def test_errors(row: Fact) -> None:
+    prove(row)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        fact("M-478", "void f([in] long *p);", {"p": 5}, request="05000000"),
+        fact("M-479", "void f([in, unique] long *p);", {"p": 5}, request="00000200 05000000"),
+        fact("M-479", "void f([in, unique] long *p);", {"p": None}, request="00000000"),
+        fact(
+            "M-481 M-483",
+            "typedef struct { [ref] short *r; short n; [unique] short *u; } s;\nvoid f([in] s *p);",
+            {"p": {"r": 1, "n": 2, "u": 3}},
+            request="00000200 0200 0000 04000200 0100 0300",
+        ),
+        fact("M-482", "typedef [ref] short *R;\nvoid f([in] R p[3]);", {"p": [1, 2, 3]}, request="0100 0200 0300"),
+        fact(
+            "M-483 M-487",
+            "typedef struct t { long n; struct t *a; } t;\nvoid f([in] t *p, [in, unique] t *q);",
+            {"p": {"n": 1, "a": {"n": 2, "a": None}}, "q": {"n": 3, "a": None}},
+            request="01000000 00000200 02000000 00000000 04000200 03000000 00000000",
+        ),
+        fact(
+            "M-488",
+            "void f([in, unique] long *a, [in, ptr] long *b, [in, unique] long *c, [in, ptr] long *d);",
+            {"a": 1, "b": 2, "c": 3, "d": 4},
+            request="00000200 01000000 01000000 02000000 04000200 03000000 02000000 04000000",
+        ),
+        fact(
+            "M-489",
+            "void f([in, size_is(4), length_is(1)] short *a, [in, unique] long *p, [in, string] char *s);",
+            {"a": [1, 0, 0, 0], "p": 2, "s": "x"},
+            env={"transfer_syntax": "ndr64"},
+            request="0400000000000000 0000000000000000 0100000000000000 0100 000000000000"
+            " 0000020000000000 02000000 00000000 0200000000000000 0000000000000000 0200000000000000 7800",
+        ),
+        fact(
+            "M-484 M-485",
+            "typedef struct { short n; [size_is(n), length_is(2)] short a[]; } s;\nvoid f([in] s *p);",
+            {"p": {"n": 3, "a": [1, 2, 3]}},
+            request="03000000 0300 0000 00000000 02000000 0100 0200",
+        ),
+        fact("M-486", "void f([in, string] char *s);", {"s": "ab"}, request="03000000 00000000 03000000 616200"),
+    ],
+)
+def test_wire(row: Fact) -> None:
     prove(row)

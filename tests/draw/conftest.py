@@ -30,7 +30,7 @@ def prune() -> Call:
     session = Session(TREE % "unique")
 
     @session.routine
-    def Prune(call: Any, root: Any, count: Any) -> int:
+    def Prune(call: Any, root: Any, count: Any) -> int:  # noqa: N802
         root.value = 7
         root.left = None
         root.right.left = call.new({"value": 9, "left": None, "right": None})
@@ -45,7 +45,7 @@ def ring() -> Call:
     session = Session(TREE % "ptr", environment=Environment(osf=True))
 
     @session.routine
-    def Touch(call: Any, root: Any) -> None:
+    def Touch(call: Any, root: Any) -> None:  # noqa: N802
         root.value = 5
 
     alias = {"$alias": "top"}
@@ -57,7 +57,7 @@ def refused() -> Call:
     session = Session(TREE % "unique")
 
     @session.routine
-    def Prune(call: Any, root: Any, count: Any) -> int:
+    def Prune(call: Any, root: Any, count: Any) -> int:  # noqa: N802
         raise RpcError(5)
 
     return session.try_call("Prune", {"root": tree(1)})
@@ -80,7 +80,7 @@ def freed() -> Call:
     session = Session(TREE % "unique")
 
     @session.routine
-    def Prune(call: Any, root: Any, count: Any) -> int:
+    def Prune(call: Any, root: Any, count: Any) -> int:  # noqa: N802
         call.operations.free(call._call.place("root")._replace(**_left_of(root)))
         return 0
 
@@ -92,6 +92,27 @@ def _left_of(root: Any) -> dict[str, Any]:
     return {"plan": place.plan, "address": place.address, "scope": place.scope, "path": place.path}
 
 
+def second() -> Call:
+    """A second call over memory of the first, from which the application has freed a node too early."""
+    session = Session(TREE % "unique")
+    session.call("Touch", root={"$label": "top", "$value": tree(1, tree(2))})
+    left = session.labels.address("root.left")
+    assert left is not None
+    session.client.space.drop_block(left)
+    return session.try_call("Touch", {"root": {"$alias": "top"}})
+
+
+def poor_client() -> Call:
+    """The client stub gets memory for the first of two new nodes only."""
+    session = Session(TREE % "unique", environment=Environment(client_fail_after=1))
+
+    @session.routine
+    def Touch(call: Any, root: Any) -> None:  # noqa: N802
+        root.left = call.new(tree(4, tree(5)))
+
+    return session.try_call("Touch", {"root": tree(1)})
+
+
 KINDS = (
     HEAD % "unique"
     + """
@@ -100,6 +121,7 @@ KINDS = (
   typedef struct { color tint; byte mark[3]; double weight; boolean ready; CHOICE choice; long grid[9]; } ITEM;
   void Show([in, out] ITEM *item, [in, string] wchar_t *name, [in] long n, [in, out, size_is(n)] short *numbers);
   void List([in] long n, [in, size_is(n)] ITEM *items, [in, size_is(n)] byte *raw, [in, unique] long *none);
+  void Many([in] long n, [in, size_is(n)] long **each);
 }"""
 )
 
@@ -133,11 +155,15 @@ LIST = (
 )
 
 
+def many(count: int) -> Call:
+    return Session(KINDS).call("Many", n=count, each=list(range(count)))
+
+
 def long_list(length: int, cut: bool = False) -> Call:
     session = Session(LIST)
 
     @session.routine
-    def Walk(call: Any, head: Any) -> None:
+    def Walk(call: Any, head: Any) -> None:  # noqa: N802
         if cut:
             head.next.next = None
 
@@ -156,6 +182,9 @@ CALLS: dict[str, Callable[[], Call]] = {
     "freed": freed,
     "kinds": kinds,
     "arrays": arrays,
+    "many": lambda: many(30),
+    "second": second,
+    "poor client": poor_client,
     "list": lambda: long_list(40, cut=True),
 }
 

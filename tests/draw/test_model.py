@@ -18,10 +18,13 @@ from tests.draw.conftest import (
     freed,
     kinds,
     long_list,
+    many,
     never_sent,
+    poor_client,
     prune,
     refused,
     ring,
+    second,
     starved,
 )
 
@@ -152,7 +155,7 @@ def test_octets_are_told_by_their_kind() -> None:
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:
-    shown = picture(long_list(50, cut=True), limit=6)
+    shown = picture(long_list(50), limit=6)
     for key in ("before", "server", "after"):
         items = shown.column(key).items
         assert len([item for item in items if isinstance(item, Block)]) == 6
@@ -163,6 +166,25 @@ def test_a_long_list_is_cut_and_says_so() -> None:
         True,
         False,
     }
+
+
+def test_a_block_of_many_parts_is_cut() -> None:
+    buffer = blocks(picture(many(30)), "server")["receive buffer"]
+    assert len(parts(buffer)) == 12
+    assert [part.text for part in buffer.parts if isinstance(part, Gap)] == ["… 18 more values"]
+
+
+def test_storage_freed_too_early() -> None:
+    left = blocks(picture(second()), "before")["root.left"]
+    assert left.words == ("FREED",)
+    assert left.duty == "freed before the call"
+    assert "DANGLING" in picture(second()).words
+
+
+def test_what_the_client_stub_could_not_attach_is_leaked() -> None:
+    found = [block for block in picture(poor_client()).blocks if "NEW" in block.words]
+    assert found
+    assert "(1 failed)" in str(picture(poor_client()).counts[0])
 
 
 @pytest.mark.slow

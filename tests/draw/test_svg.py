@@ -35,7 +35,8 @@ def test_it_is_well_formed_and_has_its_text_alternative(call: Call) -> None:
     assert root.get("role") == "img"
     assert call.procedure.name in str(root.get("aria-label"))
     title, description = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
-    assert title is not None and title.text
+    assert title is not None
+    assert title.text
     assert description is not None
     assert description.get("id") == root.get("aria-describedby")
     assert description.text == describe(picture(call))
@@ -97,7 +98,7 @@ def test_no_text_leaves_its_cell() -> None:
     svg = render(long_list(30))
     body = svg[svg.index("</style>") :]
     starts = {float(x) for x in re.findall(r'<text class="m f-soft" x="([\d.]+)"', body)}
-    assert len(starts) <= 6
+    assert len(starts) <= 8
 
 
 def test_wide_pictures_have_one_row() -> None:
@@ -125,7 +126,8 @@ def test_panels_and_boxes_do_not_overlap(call: Call) -> None:
             for above, below in zip(one.boxes, one.boxes[1:], strict=False):
                 assert above.y + above.height < below.y
             for box in one.boxes:
-                assert one.x <= box.x and box.x + box.width <= one.x + one.width
+                assert one.x <= box.x
+                assert box.x + box.width <= one.x + one.width
                 assert box.y + box.height <= one.y + one.height
 
 
@@ -167,7 +169,8 @@ def test_a_notebook_gets_html_and_words() -> None:
     shown = CallPicture(prune())
     bundle = shown._repr_mimebundle_()
     assert set(bundle) == {"text/html", "text/plain"}
-    assert "<svg" in bundle["text/html"] and "<details>" in bundle["text/html"]
+    assert "<svg" in bundle["text/html"]
+    assert "<details>" in bundle["text/html"]
     assert "ORPHANED" in bundle["text/plain"]
     assert bundle["text/plain"] == shown.text
     assert repr(shown) == "<CallPicture of Prune>"
