@@ -110,9 +110,11 @@ def frames_of(told: Sequence[Step]) -> list[str]:
 def _frame(step: Step, last: int, drawing: str) -> str:
     heading = f"Step {step.number} of {last}: {step.label}"
     return (
+        '<div class="rpcmemkit-step">'
         f'<p role="heading" aria-level="4"><b>{escape(heading)}</b></p><p>{escape(step.text)}</p>'
         + _items(step.details)
         + scrolling(drawing, escape(heading, quote=True))
+        + "</div>"
     )
 
 
@@ -123,7 +125,7 @@ def steps_table(call: Call) -> Shown:
     lines = [
         line for s in told for line in (f"{s.number}. {s.label}. {s.text}", *(f"   - {d}" for d in s.details))
     ]
-    return Shown(f"<ol>{items}</ol>", "\n".join(lines))
+    return Shown(f'<ol class="rpcmemkit-steps">{items}</ol>', "\n".join(lines))
 
 
 def _items(texts: Sequence[str]) -> str:
@@ -138,7 +140,7 @@ def table(caption: str, head: Sequence[str], body: Iterable[Sequence[object]]) -
     lines = [[str(cell) for cell in line] for line in body]
     cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    html = f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"
+    html = f'<table class="dataframe rpcmemkit-table"><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>'
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
     text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in [list(head), *lines]]
     return Shown(html, "\n".join([caption, *text]))

@@ -10,7 +10,7 @@ from html import escape
 
 from rpcmemkit.draw.layout import NOTE, PAD, SANS, TOP, Frame, Layout, Way
 from rpcmemkit.draw.lines import WRONG, Box, Line, fit, wrap
-from rpcmemkit.draw.model import Picture
+from rpcmemkit.draw.model import Picture, fields
 from rpcmemkit.draw.palette import light
 from rpcmemkit.draw.storage import MEANINGS, OWNERS
 
@@ -185,7 +185,7 @@ def _meta(box: Box, line: Line, width: int) -> str:
 
 
 def _owner(box: Box, line: Line, width: int) -> str:
-    return _inside(escape(fit(line.cells[0], width - 8, 4.9)), width, line.height, None, TEXT, 10)
+    return _inside(escape(fit(line.cells[0], width - 8, 4.7)), width, line.height, None, TEXT, 10)
 
 
 def _foot(box: Box, line: Line, width: int) -> str:
@@ -210,22 +210,20 @@ def _part(box: Box, line: Line, width: int) -> str:
 
 
 def _field(box: Box, line: Line, width: int) -> str:
-    offset, name, value = (
-        fit(text, room - 7, 6.6) for text, room in zip(line.cells, box.widths, strict=True)
-    )
+    offset, name, value = (fit(text, room - 7, 6) for text, room in zip(line.cells, box.widths, strict=True))
     cells = [
-        _cell(escape(offset), box.widths[0], line.height, None, FIXED, 11, "faint"),
-        _cell(escape(name), box.widths[1], line.height, None, FIXED, 11, "soft"),
-        _cell(escape(value), box.widths[2], line.height, None, FIXED, 11, line.mood or "ink"),
+        _cell(escape(offset), box.widths[0], line.height, None, FIXED, 10, "faint"),
+        _cell(escape(name), box.widths[1], line.height, None, FIXED, 10, "soft"),
+        _cell(escape(value), box.widths[2], line.height, None, FIXED, 10, line.mood or "ink"),
     ]
     return _table(_row(cells))
 
 
 def _octets(box: Box, line: Line, width: int) -> str:
-    texts = [fit(text, room - 7, 6.6) for text, room in zip(line.cells, box.widths, strict=True)]
+    texts = [fit(text, room - 7, 6) for text, room in zip(line.cells, box.widths, strict=True)]
     colors = ("faint", "ink", "soft")
     cells = [
-        _cell(escape(text), room, line.height, None, FIXED, 11, color)
+        _cell(escape(text), room, line.height, None, FIXED, 10, color)
         for text, room, color in zip(texts, box.widths, colors, strict=True)
     ]
     return _table(_row(cells))
@@ -253,43 +251,26 @@ _GROUNDS = {"title": "", "meta": "", "owner": "", "foot": "box", "more": "box"}
 
 
 def _head(picture: Picture, width: float) -> Iterator[tuple[str, int]]:
-    """Yield the lines above the panels: the step, the procedure, the verdict, and the counts of both sides."""
+    """Yield the lines above the panels: the procedure, and for a whole call the verdict and the counts of both sides."""
+    procedure = escape(fit(picture.signature, width, 7.3))
+    yield _row([_cell(f"<B>{procedure}</B>", round(width), 20, None, FIXED, 12, indent=False)]), 20
     if picture.step:
-        yield _text(f"<B>{escape(picture.step)}</B>", width, 22, 14)
-    yield (
-        _row(
-            [
-                _cell(
-                    f"<B>{escape(fit(picture.signature, width, 7.3))}</B>",
-                    round(width),
-                    20,
-                    None,
-                    FIXED,
-                    12,
-                    indent=False,
-                )
-            ]
-        ),
-        20,
-    )
-    for line in wrap(picture.verdict, width, 6) if not picture.step else ():
+        return
+    for line in wrap(picture.verdict, width, 6):
         yield _text(escape(line), width, 17, 12)
-    for counts in picture.counts if not picture.step else ():
+    for counts in picture.counts:
         yield _text(escape(str(counts)), width, 15, 11, "soft")
 
 
 def _legend(picture: Picture, width: float) -> Iterator[tuple[str, int]]:
     """Yield the lines below the panels: only what occurs in the picture is explained."""
     swatches = [(owner, OWNERS[owner]) for owner in OWNERS if owner in picture.owners]
-    if any(
-        field.was for block in picture.blocks for part in block.parts for field in getattr(part, "fields", ())
-    ):
+    if any(field.was for field in fields(picture)):
         swatches.append(("changed", "changed by the call"))
     yield from _swatches(swatches, width)
     yield _row([_cell("", round(width), 5)]), 5
     for word in picture.words:
-        lines = wrap(MEANINGS[word], width - 90, 5.4)
-        for number, text in enumerate(lines):
+        for number, text in enumerate(wrap(MEANINGS[word], width - 90, SANS)):
             yield _definition(word if number == 0 else "", text, width), 15
 
 

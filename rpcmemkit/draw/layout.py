@@ -16,17 +16,17 @@ from itertools import pairwise
 from rpcmemkit.draw.lines import Box, boxes, wrap
 from rpcmemkit.draw.model import TITLES, Arrow, Column, Picture
 
-CHAR = 6.6  # the width of a letter of the fixed font at 11 points
-SANS = 5.4  # about the width of a letter of the other font at 10 points
-PAD = 10  # between a panel's edge and what is in it
+CHAR = 6.0  # the width of a letter of the fixed font at 10 points
+SANS = 5.4  # at most the width of a letter of the other font at 10 points
+PAD = 9  # between a panel's edge and what is in it
 SPACE = 12  # between boxes
-BETWEEN = 24  # between panels
+BETWEEN = 18  # between panels
 LANE = 8  # between arrows that run side by side
 LANES = 14
 NOTE = 14
 TOP = 30
 
-CELLS = {"memory": ((3, 5), (5, 16), (11, 24)), "message": ((2, 5), (5, 12), (8, 24))}
+CELLS = {"memory": ((3, 5), (5, 16), (11, 21)), "message": ((2, 5), (5, 12), (8, 23))}
 """The fewest and the most letters of each cell of a line."""
 
 MESSAGES = ("request", "response")
@@ -187,7 +187,7 @@ def _widths(members: list[Box], kind: str) -> tuple[int, ...]:
         line.cells for box in members for line in box.lines if line.kind in ("title", "part", "owner")
     ]
     letters = max((sum(map(len, cells)) + len(cells) for cells in headings), default=0)
-    missing = min(letters, 42) * SANS - sum(widths)
+    missing = min(letters, 42) * 4.8 + 10 - sum(widths)
     widths[-1] += max(round(missing), 0)
     return tuple(widths)
 

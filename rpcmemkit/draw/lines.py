@@ -10,10 +10,10 @@ from rpcmemkit.draw.fields import clip
 from rpcmemkit.draw.model import Block, Column, Field, Gap, Octets, Part
 from rpcmemkit.draw.storage import DANGLING, FREED, GOING, LEAKED, ORPHANED, OWNERS
 
-LINE, SMALL, TITLE = 17, 13, 19
+LINE, SMALL, TITLE = 16, 13, 18
 HEX_LIMIT = 4
 WRONG = {ORPHANED, LEAKED, DANGLING}
-MEANING = 24
+MEANING = 23
 
 
 @dataclass(frozen=True, slots=True)

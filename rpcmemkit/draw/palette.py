@@ -69,6 +69,11 @@ def style(root: str) -> str:
         f"@media print{{html {root}{{color-scheme:light}}}}",
         f"{root} .node{{shape-rendering:crispEdges}}",
     ]
+    rules += [
+        f"{root}-step{{display:grid;grid-template-columns:minmax(0,1fr);line-height:1.45;white-space:normal}}",
+        f"{root}-step p,{root}-step ul{{margin:0 0 .4em}}",
+        f".widget-html:has({root}-step),.widget-html-content:has({root}-step){{min-width:0;width:100%}}",
+    ]
     rules += [f"{root} .{name}{{font-family:{faces}}}" for name, faces in FACES.items()]
     for name, (bright, dark) in COLORS.items():
         value = f"light-dark({bright},{dark})"

@@ -75,7 +75,7 @@ def finish(raw: str, title: str, label: str, description: str, *, styled: bool =
     width = float(view[1].split()[2])
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="rpcmemkit" role="img" viewBox="{view[1]}"'
-        f' style="min-width:{width * 0.9:.0f}px;max-width:{width * 1.25:.0f}px"'
+        f' style="min-width:{width * 0.8:.0f}px;max-width:{width * 1.25:.0f}px"'
         f' aria-label="{escape(label)}" aria-describedby="{mark}-d">'
         f'<title>{escape(title)}</title><desc id="{mark}-d">{escape(description)}</desc>'
     )

@@ -10,8 +10,9 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -25,16 +26,19 @@ _CONTINUED = re.compile(r"\\[ \t]*\n")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _LINE = re.compile(r'(\d+)(?:\s+"((?:[^"\\]|\\.)*)")?')
 _ALWAYS = ("__LINE__", "__COUNTER__")  # replaced without being macros
-_NO_ARGUMENTS = ("", "pragma", "warning", "ident")  # directives that may be empty, or say nothing
+_APART = frozenset("(),")
 _IGNORED = ("warning", "ident")
 _INCLUDE_DEPTH = 32
 _EXPANSION_DEPTH = 64
 _MOST_INCLUDED = 1 << 23  # characters that includes may bring
 _FOR_A_FILE = 1 << 12  # what opening a file counts, in characters
-_MOST_EXPANDED = 1 << 25  # characters and tokens that macros may bring
+_MOST_EXPANDED = 1 << 20  # characters and tokens that macros may bring to any text …
+_EXPANDED_SHARE = 8  # … and to every character of a long one
 _MOST_COMPLAINTS = 100
 _LONGEST_DIRECTIVE = 1 << 18
-_LONGEST_NUMBER = 64
+_LONGEST_CONDITION = 1 << 10  # tokens
+_LONGEST_NUMBER = 64  # characters
+_MOST_PARAMETERS = 127
 _PART = 500  # tokens that are searched for macros at a time
 
 Complain = Callable[..., None]  # (code, file, line, **details)
@@ -57,6 +61,37 @@ class _Reading:
     shift: int = 0
 
 
+class _Plain:
+    """A macro without parameters, as pcpp wants it; running text gets it expanded already, in few tokens."""
+
+    arglist = None
+
+    def __init__(self, owner: Expansion, name: str, tokens: list[Any]) -> None:
+        self.owner, self.name, self.tokens = owner, name, tokens
+        self.version, self.short = -1, tokens
+
+    @property
+    def value(self) -> list[Any]:
+        if not self.owner.in_text:
+            return self.tokens
+        if self.version != self.owner.version:
+            self.version, self.short = self.owner.version, self.tokens  # also for a macro that leads back to itself
+            self.short = self.owner.ahead(self.name, self.tokens)
+        return self.short
+
+
+def _merged(tokens: list[Any]) -> list[Any]:
+    """The same text in fewer tokens; apart stays what may belong to a macro's call."""
+    merged: list[Any] = []
+    for apart, group in groupby(tokens, lambda token: token.value in _APART):
+        found = list(group)
+        if not apart:
+            text = "".join(token.value for token in found)
+            found = [SimpleNamespace(type="TEXT", value=text, lineno=0, source=None)]
+        merged += found
+    return merged
+
+
 class _Stop(Exception):
     """The text is beyond help."""
 
@@ -71,6 +106,8 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         include_dirs: Sequence[Path],
         defines: Mapping[str, str],
     ) -> None:
+        self.version = 0  # counts the changes of macros
+        self.in_text = False  # what is expanded is not part of a directive
         super().__init__()
         self.prepare = prepare  # takes the comments out of a file's text
         self.complain_at = complain
@@ -88,6 +125,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         self.originals: dict[str, list[str]] = {}
         self.pragmas: list[tuple[int, str]] = []
         self.included = self.grown = self.depth = self.complaints = 0
+        self.most = _MOST_EXPANDED
         self.around: list[Any] = []  # the list of tokens in which an expansion takes place
         self.last: Origin | None = None  # the macro call that is being written
         self.next: tuple[str, int] | None = None  # where the text that has been written went on
@@ -135,6 +173,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def _add_file(self, path: str, name: str, text: str) -> str:
         self.originals[name] = text.split("\n")
+        self.most += len(text) * _EXPANDED_SHARE
         text = self.prepare(text, name) + "\n"
         self.files[path] = (name, text)
         return text
@@ -214,9 +253,13 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
     # --- directives ----------------------------------------------------------------------------
 
     def on_directive_handle(self, directive: Any, toks: list[Any], *context: Any) -> bool:
-        if directive.value == "pragma" and not toks:
-            raise OutputDirective(Action.IgnoreAndRemove)
         handled: bool = super().on_directive_handle(directive, toks, *context)
+        name = directive.value
+        if name in ("if", "elif") and len(toks) > _LONGEST_CONDITION:
+            self.complain("IDL107", directive.source, reason=f"the #{name} is too long")
+            del toks[1:]
+        if name == "pragma" and not toks:
+            raise OutputDirective(Action.IgnoreAndRemove)
         return handled
 
     def on_directive_unknown(
@@ -243,6 +286,28 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
             if match[2]:
                 self.reading.file = match[2].replace("\\\\", "\\")
 
+    def define(self, tokens: Any) -> None:
+        """White space of any length counts as one blank, which makes long macros shorter."""
+        if isinstance(tokens, str):
+            tokens = self.tokenize(tokens)
+        kept: list[Any] = []
+        for token in tokens:
+            if token.type in self.t_WS:
+                token.type, token.value = self.t_SPACE, " "
+            if not (kept and token.type == kept[-1].type == self.t_SPACE):
+                kept.append(token)
+        super().define(kept)
+        self.version += 1
+        macro = self.macros[kept[0].value]
+        if macro.arglist is None:
+            self.macros[macro.name] = _Plain(self, macro.name, macro.value)
+        elif len(macro.arglist) > _MOST_PARAMETERS:
+            self.complain("IDL107", self.here, reason=f"{macro.name} has too many parameters")
+
+    def undef(self, tokens: Any) -> None:
+        super().undef(tokens)
+        self.version += 1
+
     def _evaluate(self, tokens: list[Any], **names: Any) -> Any:
         """What an #if says. Refused is what would keep pcpp busy: endless numbers, shifts by an expression."""
         seen = [token for token in tokens if token.type not in self.t_WS]
@@ -259,9 +324,10 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def expand_macros(self, tokens: list[Any], expanding_from: Sequence[str] = ()) -> list[Any]:
         if self.depth == 0:
+            self.in_text = bool(tokens) and tokens[-1].value.endswith("\n")  # and not in a directive
             return [token for part in self._parts(tokens) for token in self._expand(part, expanding_from)]
         self.grown += sum(len(token.value) + 1 for token in tokens) + len(self.around) // 256
-        if self.grown > _MOST_EXPANDED or self.depth > _EXPANSION_DEPTH:
+        if self.grown > self.most or self.depth > _EXPANSION_DEPTH:
             self._too_much(self.call._replace(line=self.linemacro))
         return self._expand(tokens, expanding_from)
 
@@ -274,6 +340,16 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         self.depth -= 1
         self.around = around
         return expanded
+
+    def ahead(self, name: str, tokens: list[Any]) -> list[Any]:
+        """What a macro expands to wherever it is called; its own tokens if that cannot be said here."""
+        before = self.expand_linemacro, self.expand_countermacro
+        self.expand_linemacro = self.expand_countermacro = False
+        expanded = self.expand_macros([copy(token) for token in tokens], (name,))
+        self.expand_linemacro, self.expand_countermacro = before
+        if any(token.value in self.macros or token.value in _ALWAYS for token in expanded):
+            return tokens
+        return _merged(expanded)
 
     def _parts(self, tokens: list[Any]) -> Iterator[list[Any]]:
         """Shorter lists, for pcpp cuts macros out of a list; none ends within a macro's call."""

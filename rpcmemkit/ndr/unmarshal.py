@@ -410,7 +410,7 @@ class Unmarshaller:
             self._in_struct.append((plan, scope, shape, path, new))
         else:
             self._correlate(plan, scope, shape, path, new)
-        if new and plan.varying and not plan.is_string:
+        if new and shape.length < shape.size:
             size = shape.size * plan.stride
             start = self.space.check(address, size, "written by the stub")
             self.space.data[start : start + size] = bytes(size)

@@ -172,7 +172,10 @@ class Planner:
         plan.reusable = self._array_reusable(plan)
         fixed = plan.bound is not None and not plan.varying and element.body is not None
         if fixed and _width(plan) <= MAX_FUSED:
-            plan.body = self._fuse(list(_atoms("", plan, 0, 0)), plan.wire_align, plan.size)
+            slotless = not in_struct and isinstance(element, PointerPlan) and element.is_ref
+            wire_size = 0 if slotless else max(plan.wire_stride * ((plan.bound or 0) - 1) + plan.wire_last, 0)
+            atoms = list(_atoms("", plan, 0, 0))
+            plan.body = self._fuse(atoms, plan.wire_align, plan.size, wire_size=wire_size)
         return plan
 
     def _array_reusable(self, plan: ArrayPlan) -> bool:
@@ -215,7 +218,7 @@ class Planner:
         def close() -> None:
             nonlocal run
             if run:
-                body = self._fuse(run, run_align, None, base=start)
+                body = self._fuse(run, run_align, None, base=start, wire_size=wire)
                 struct.pieces.append((start, body, None, ""))
             run = []
 

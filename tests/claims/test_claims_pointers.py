@@ -83,7 +83,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             sent=False,
         ),
         # full pointers
-        fact("M-262", FULL, {"p": None}, "p[0] = new(4)", request="00000000", values={"p": 4}),
+        fact("M-262", FULL, {"p": named("v", None)}, "p[0] = new(4)", request="00000000", values={"p": 4}),
         fact("M-262", FULL, {"p": 3}, "p[0] = None", request="01000000 03000000", values={"p": None}),
         fact(
             "M-263",
@@ -196,7 +196,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
         fact(
             "M-298",
             "void f([in, out, unique] long *p, [in, out] long **pp);",
-            {"p": None, "pp": None},
+            {"p": None, "pp": named("v", None)},
             "pp[0] = new(3); p = new(4)",
             values={"p": None, "pp": 3},
         ),

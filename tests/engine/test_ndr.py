@@ -1,0 +1,207 @@
+"""Marshalling and unmarshalling: the corners that calls between honest sides do not reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rpcmemkit import Audit, RpcError, UsageError
+from rpcmemkit.ndr import FullPointers, Storage
+from rpcmemkit.ndr.aliases import LARGEST_ID
+from rpcmemkit.ndr.marshal import tag_bytes
+from rpcmemkit.plan import Planner
+from rpcmemkit.types import BASES
+from tests.engine.helpers import open_session, run
+
+UNION = "typedef [switch_type(short)] union { [case(1)] long l; [case(2)] long *p; [case(3)] ; } u;\n"
+HOLDER = UNION + "typedef struct { short tag; [switch_is(tag)] u body; } h;\n"
+ENCAPSULATED = "typedef union switch (short t) body { case 1: hyper l; case 2: long *p; } e;\n"
+
+
+# --- full pointers ---
+
+
+def test_ids_count_up_and_go_on_in_the_response() -> None:
+    table = FullPointers()
+    assert [table.send(address) for address in (100, 200, 100)] == [(1, True), (2, True), (1, False)]
+    table.new_message()
+    assert [table.send(address) for address in (200, 300)] == [(2, True), (3, True)]
+
+
+def test_received_ids_name_storage() -> None:
+    table = FullPointers()
+    assert (table.receive(5), table.known(5)) == (None, 0)
+    table.arrived(5, 100)
+    assert (table.receive(5), table.known(5), table.send(100)) == (100, 100, (5, False))
+    table.new_message()
+    assert (table.receive(5), table.known(5), table.send(999)) == (None, 100, (6, True))
+
+
+def test_freed_storage_is_forgotten() -> None:
+    table = FullPointers()
+    table.send(100)
+    table.forget(100)
+    table.forget(100)
+    assert (table.known(1), table.send(100)) == (0, (2, True))
+
+
+@pytest.mark.parametrize("largest", [LARGEST_ID - 1, LARGEST_ID, 1 << 40])
+def test_peer_cannot_use_up_the_ids(largest: int) -> None:
+    table = FullPointers()
+    table.arrived(largest, 100)
+    table.arrived(1, 200)
+    made = [table.send(address)[0] for address in (300, 400, 500)]
+    assert len({*made, largest, 1}) == 5
+    assert all(0 < number <= LARGEST_ID for number in made)
+
+
+# --- unions ---
+
+
+@pytest.mark.parametrize(
+    ("body", "parameter", "value"),
+    [
+        (HOLDER + "void f([in] h *p);", "p", {"tag": 1, "body": {"$case": 1, "$value": 5}}),
+        (ENCAPSULATED + "void f([in] e *p);", "p", {"$case": 1, "$value": 5}),
+    ],
+)
+def test_discriminant_without_arm(body: str, parameter: str, value: Any) -> None:
+    session = open_session(body)
+    place = session.call("f", **{parameter: value}).arguments[parameter]
+    address = session.client.space.pointer_at(place.address)
+    session.client.space.write(address, (9).to_bytes(2, "little"))
+    call = session.try_call("f", {parameter: place._replace(address=address)})
+    assert (call.status, call.request, call.error.rule) == (1733, b"", "union-needs-an-arm")  # type: ignore[union-attr]
+
+
+def test_discriminant_too_large_for_its_type() -> None:
+    call = run(UNION + "void f([in] long t, [in, switch_is(t)] u *p);", {"t": 65537, "p": {"$case": "default"}})
+    assert call.status == 1733
+
+
+def test_tag_that_does_not_fit() -> None:
+    plan = Planner().plan(BASES["short"])
+    with pytest.raises(RpcError, match="65537 does not fit"):
+        tag_bytes(plan, 65537, "little", None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("body", "before", "code", "allocated"),
+    [
+        (HOLDER + "void f([in, out] h *p);", {"tag": 1, "body": {"$case": 1, "$value": 77}}, "tag", 1),
+        (HOLDER + "void f([in, out] h *p);", {"tag": 2, "body": {"$case": 2, "$value": 77}}, "tag", 0),
+        (ENCAPSULATED + "void f([in, out] e *p);", {"$case": 1, "$value": 77}, "t", 1),
+        (ENCAPSULATED + "void f([in, out] e *p);", {"$case": 2, "$value": 77}, "t", 0),
+    ],
+)
+def test_arm_that_was_not_in_force_holds_no_pointer(body: str, before: Any, code: str, allocated: int) -> None:
+    """A client union that held a number must not have that number taken for the address of storage."""
+
+    def routine(call: Any, p: Any) -> None:
+        setattr(p, code, 2)
+        (p.body if code == "tag" else p).p = call.new(5)
+
+    call = run(body, {"p": before}, routine)
+    value = call["p"]["body"] if code == "tag" else call["p"]
+    assert (call.status, value) == (0, {"$case": 2, "$value": 5})
+    assert Audit(call).client_allocations == allocated
+
+
+@pytest.mark.parametrize(("before", "allocated"), [(1, 1), (2, 0)])
+def test_switch_parameter_decides_as_well(before: int, allocated: int) -> None:
+    def routine(call: Any, t: Any, p: Any) -> None:
+        t[0] = 2
+        p.p = call.new(5)
+
+    body = UNION + "void f([in, out] short *t, [in, out, switch_is(*t)] u *p);"
+    call = run(body, {"t": before, "p": {"$case": before, "$value": 77}}, routine)
+    assert (call["t"], call["p"]) == (2, {"$case": 2, "$value": 5})
+    assert Audit(call).client_allocations == allocated
+
+
+def test_switch_behind_a_null_pointer() -> None:
+    body = UNION + "void f([in, out, unique] short *t, [out, switch_is(*t)] u *p);"
+    call = run(body, {"t": None})
+    assert call.status == 1726  # the routine's own discriminant cannot be read
+
+
+# --- arrays and strings ---
+
+
+def test_null_elements_are_no_trouble() -> None:
+    call = run("void f([in, out, size_is(3)] long **a);", {"a": [None, 5, None]})
+    assert call["a"] == [None, 5, None]
+
+
+def test_string_longer_than_its_size() -> None:
+    call = run("void f([in] long n, [in, string, size_is(n)] char *s);", {"n": 2, "s": {"$allocated": 9, "$elements": "text"}})
+    assert (call.status, call.error.path) == (1734, "s")  # type: ignore[union-attr]
+
+
+def test_string_measured_on_even_places_only() -> None:
+    call = run("void f([in, string] wchar_t *s);", {"s": "\u0100\u0001\u0200"})
+    assert call.request.hex() == "0400000000000000040000000001010000020000"
+
+
+def test_existing_string_without_terminator_has_no_known_room() -> None:
+    def routine(call: Any, s: Any) -> None:
+        s[0] = 0
+
+    session = open_session("void f([out, string, size_is(2)] char *s);\nvoid g([in, out] struct { [string] char *t; } *p);")
+    assert session.call("f", s={"$allocated": 2, "$elements": b"xy"}).status == 0
+
+
+def test_length_error_names_the_parameter() -> None:
+    call = run("void f([in] long n, [in, size_is(2), length_is(n)] short *a);", {"n": 3, "a": [1, 2]})
+    assert (call.error.path, call.error.code) == ("a", 1734)  # type: ignore[union-attr]
+
+
+def test_varying_members_are_checked_when_their_structure_is_complete() -> None:
+    body = "typedef struct { [length_is(n)] short a[3]; short n; } s;\nvoid f([in] s *p);"
+    request = run(body, {"p": {"a": [1, 2, 3], "n": 2}}).request
+    stub = open_session(body).server_stub
+    assert stub.dispatch(0, request).status == 0
+    assert stub.dispatch(0, request[:-2] + b"\3\0").status == 1783
+
+
+def test_open_structure_inside_a_structure() -> None:
+    body = """typedef struct { short size; short n; [size_is(size), length_is(n)] short a[]; } open;
+        typedef struct { hyper h; open o; } outer;\nvoid f([in, out] outer *p);"""
+    value = {"h": 1, "o": {"size": 3, "n": 2, "a": {"$allocated": 3, "$elements": [7, 8]}}}
+    call = run(body, {"p": value}, lambda call, p: setattr(p.o, "n", 1))
+    assert call["p"]["o"]["a"] == {"$allocated": 3, "$elements": [7]}
+    assert Audit(call).clean
+
+
+def test_wide_elements_keep_their_gaps_out() -> None:
+    body = "typedef struct { hyper h; char c; } s;\nvoid f([in] long n, [in, out, size_is(n)] s *a);"
+    call = run(body, {"n": 2, "a": [{"h": 1, "c": "x"}, {"h": 2, "c": "y"}]})
+    assert call.response.hex() == "02000000" + "0" * 8 + "0100000000000000" + "78" + "0" * 14 + "0200000000000000" + "79"
+
+
+def test_limits_inside_arrays_are_checked() -> None:
+    body = "typedef enum { a } e;\ntypedef struct { e x; hyper y; } s;\nvoid f([in, size_is(1)] s *p);"
+    assert run(body, {"p": [{"x": 40000, "y": 1}]}).status == 1781
+
+
+# --- what is not marshalled ---
+
+
+def test_context_handles_inside_structures() -> None:
+    from rpcmemkit import types as t
+    from rpcmemkit.ndr import Marshaller, Unmarshaller
+    from rpcmemkit.program import Program
+
+    space, planner = Program("client").space, Planner()
+    plan = planner.plan(t.Struct("s", [t.Member("c", t.ContextHandle("h"))]))
+    address = space.add_block(plan.size, "stack", fill=0)
+    with pytest.raises(UsageError, match=r"p.c: h values are not marshalled"):
+        Marshaller(space, planner, FullPointers(), "").parameter(plan, address, address, "p")
+    with pytest.raises(UsageError, match=r"p.c: h values are not marshalled"):
+        Unmarshaller(space, planner, FullPointers(), b"", Storage(), address).parameter(plan, address, "p", 0, True)
+
+
+def test_storage_is_for_the_stubs_to_define() -> None:
+    with pytest.raises(NotImplementedError):
+        Storage().place(None, 0, 0, None)  # type: ignore[arg-type]
