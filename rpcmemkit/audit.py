@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import wrap
 
 from rpcmemkit.call import Call
 from rpcmemkit.memory import AddressSpace, Block
@@ -97,7 +98,7 @@ class Audit:
 
     # --- the server ---
 
-    @property
+    @cached_property
     def leaked(self) -> list[Block]:
         """Server blocks of this call that are still allocated though nothing keeps them."""
         if "server after" not in self.trace.snapshots:
@@ -126,7 +127,7 @@ class Audit:
         space = self.call.space("server entry")
         blocks = space.ledger
         result: dict[str, str | None] = {}
-        for pointer in _all_pointers(space, self._entry_roots()):
+        for pointer in _all_pointers(space, self._server_roots("server entry")):
             address = space.pointer_at(pointer.address)
             block = blocks.find(address) if address else None
             path = path_text(pointer.path)
@@ -135,8 +136,8 @@ class Audit:
             result[path] = STORAGE_NAMES.get(block.kind, block.kind) if block else None
         return result
 
-    def _entry_roots(self) -> list[Place]:
-        frame = self.call.trace.snapshots["server entry"].frame
+    def _server_roots(self, snapshot: str) -> list[Place]:
+        frame = self.call.trace.snapshots[snapshot].frame
         return [
             self.call.server_frame.place(name, frame)
             for name, _, _ in self.call.server_frame.all
@@ -152,15 +153,11 @@ class Audit:
 
     @property
     def dangling(self) -> list[Dangling]:
-        """Pointers of the client, after the call, that name memory that is not live."""
-        space = self.call.space("client after")
+        """Pointers that name memory that is not live: on the server as the routine returns, on the client afterwards."""
         found = []
-        for pointer in _all_pointers(space, self.call.roots.values()):
-            address = space.pointer_at(pointer.address)
-            block = space.block(address) if address else None
-            if address and (block is None or not block.live):
-                found.append(Dangling("client", path_text(pointer.path), address))
-        return found
+        if "server exit" in self.trace.snapshots:
+            found = _dangling(self.call.space("server exit"), self._server_roots("server exit"))
+        return found + _dangling(self.call.space("client after"), self.call.roots.values())
 
     @property
     def clean(self) -> bool:
@@ -171,19 +168,34 @@ class Audit:
         lost = f": {', '.join(self.orphaned[:SHOWN])}" if self.orphaned else ""
         lost += ", …" if len(self.orphaned) > SHOWN else ""
         status = status_name(self.call.status) if self.call.status else "ok"
-        client = f"{self.client_allocations} allocated, {self.client_frees} freed, {len(self.orphaned)} orphaned"
-        server = f"{self.server_allocations} allocated, {self.server_frees} freed, {self.server_leaked} leaked"
+        client = (
+            f"{self.client_allocations} allocated, {self.client_frees} freed, {len(self.orphaned)} orphaned"
+        )
+        server = (
+            f"{self.server_allocations} allocated, {self.server_frees} freed, {self.server_leaked} leaked"
+        )
         lines = [
             f"Audit of {self.call.procedure.name}: {status}",
             f"  client stub  {client}{lost}",
             f"  server       {server}",
         ]
-        lines += [f"  fault        {event.detail[1]}" for event in self.faults[:SHOWN]]
+        for event in self.faults[:SHOWN]:
+            lines += wrap(event.detail[1], 78, initial_indent="  fault        ", subsequent_indent=" " * 15)
         return "\n".join(lines)
 
 
 def _number(events: Iterator[Event]) -> int:
     return sum(1 for _ in events)
+
+
+def _dangling(space: AddressSpace, roots: Iterable[Place]) -> list[Dangling]:
+    found = []
+    for pointer in _all_pointers(space, roots):
+        address = space.pointer_at(pointer.address)
+        block = space.block(address) if address else None
+        if address and (block is None or not block.live):
+            found.append(Dangling(space.side, path_text(pointer.path), address))
+    return found
 
 
 def _all_pointers(space: AddressSpace, roots: Iterable[Place]) -> Iterator[Place]:

@@ -73,7 +73,8 @@ class ClientStorage(Storage):
         if self.osf and pointer.is_full and isinstance(plan, ArrayPlan):
             return space.capacity(existing) // max(plan.stride, 1)
         if isinstance(plan, ArrayPlan) and plan.measures_itself:
-            return existing_string_length(space, plan, existing)
+            length = existing_string_length(space, plan, existing)
+            return space.capacity(existing) // plan.stride if length is None else length
         if isinstance(plan, StructPlan) and plan.tail is not None:
             return plan.tail.count(space, existing + plan.tail_scope)
         return waiting.limit

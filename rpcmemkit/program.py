@@ -16,8 +16,8 @@ from rpcmemkit.trace import Trace
 OUT_OF_MEMORY = 14
 UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
 _WHY = {
-    "receive buffer": "lies in the received data, which no allocator gave out",
-    "stack": "lies in the stub's own memory",
+    "receive buffer": "lies in the received data: no allocator gave it out",
+    "stack": "is the stub's own memory",
     "global": "is a global variable",
 }
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -81,11 +81,19 @@ class _Plain:
 
 
 def _merged(tokens: list[Any]) -> list[Any]:
-    """The same text in fewer tokens; apart stays what may belong to a macro's call."""
+    """The same text in fewer tokens; apart stays what may belong to a macro's call around it."""
+    levels = [*accumulate((token.value == "(") - (token.value == ")") for token in tokens)]
+    first = next((token.value for token in tokens if token.value.strip()), "(")
+    closed = first != "(" and min(levels) == levels[-1] == 0
+
+    def apart(each: tuple[Any, int]) -> bool:
+        token, level = each
+        return token.value == "," and level == 0 if closed else token.value in _APART
+
     merged: list[Any] = []
-    for apart, group in groupby(tokens, lambda token: token.value in _APART):
-        found = list(group)
-        if not apart:
+    for stays, group in groupby(zip(tokens, levels, strict=True), apart):
+        found = [token for token, _ in group]
+        if not stays:
             text = "".join(token.value for token in found)
             found = [SimpleNamespace(type="TEXT", value=text, lineno=0, source=None)]
         merged += found

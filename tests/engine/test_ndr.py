@@ -76,8 +76,9 @@ def test_discriminant_without_arm(body: str, parameter: str, value: Any) -> None
 
 
 def test_discriminant_too_large_for_its_type() -> None:
-    call = run(UNION + "void f([in] long t, [in, switch_is(t)] u *p);", {"t": 65537, "p": {"$case": "default"}})
-    assert call.status == 1733
+    body = UNION.replace("case(3)", "default") + "void f([in] long t, [in, switch_is(t)] u *p);"
+    assert run(body, {"t": 3, "p": {"$case": "default"}}).status == 0
+    assert run(body, {"t": 65537, "p": {"$case": "default"}}).status == 1733
 
 
 def test_tag_that_does_not_fit() -> None:
@@ -144,12 +145,12 @@ def test_string_measured_on_even_places_only() -> None:
     assert call.request.hex() == "0400000000000000040000000001010000020000"
 
 
-def test_existing_string_without_terminator_has_no_known_room() -> None:
-    def routine(call: Any, s: Any) -> None:
-        s[0] = 0
-
-    session = open_session("void f([out, string, size_is(2)] char *s);\nvoid g([in, out] struct { [string] char *t; } *p);")
-    assert session.call("f", s={"$allocated": 2, "$elements": b"xy"}).status == 0
+def test_existing_storage_without_terminator() -> None:
+    """Storage that holds no string yet takes what fits."""
+    body = "typedef struct { [string] char *s; } t;\nvoid f([out] t *p);"
+    for made, status in (("abc", 0), ("abcd", 1783)):
+        call = run(body, {"p": {"s": b"xxxx"}}, lambda call, p, made=made: setattr(p, "s", call.new(made)))
+        assert (call.status, Audit(call).client_allocations) == (status, 0)
 
 
 def test_length_error_names_the_parameter() -> None:
