@@ -14,16 +14,19 @@ from rpcmemkit.idl.expressions import ExpressionError, fold, read_expression
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.types import (
     Base,
+    Conditional,
     Const,
     ContextHandle,
     EnumType,
     Expr,
+    Name,
     Opaque,
     PointerKind,
     Ranged,
     Struct,
     Switched,
     Type,
+    Unary,
     Union,
 )
 
@@ -135,8 +138,12 @@ class Applier:
                 self.complain("IDL317", declared, attribute, attribute=attribute.name)
                 return
             expression = self.expression(run, attribute, declared, place)
-            if expression is not None:
-                self._set_size(declared, declared.levels[index], attribute, expression)
+            if expression is None:
+                continue
+            if self.osf and place.own and attribute.name in _SIZES and not _plain(expression):
+                error = ExpressionError("IDL332", None, attribute=attribute.name)
+                self.resolver.complain_at(error, run, place, declared.parameter)
+            self._set_size(declared, declared.levels[index], attribute, expression)
 
     def _set_size(self, declared: Declared, level: Level, attribute: s.Attribute, value: Expr) -> None:
         if attribute.name in _SIZES:
@@ -144,7 +151,7 @@ class Applier:
                 self.complain("IDL314", declared, attribute, attribute=attribute.name)
             level.size = value if attribute.name == "size_is" else fold("+", value, Const(1))
         elif attribute.name == "first_is":
-            level.first = value
+            level.first = _clamped(value, value, Const(0))
         else:
             level.length = value if attribute.name == "length_is" else _Last(value)  # type: ignore[assignment]
 
@@ -218,13 +225,29 @@ class Applier:
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """[last_is] until [first_is] is known: the length is last - first + 1 (first-is.md; K6)."""
+    """[last_is] until [first_is] is known: the length is last - first + 1, or 0 (first-is.md; K6)."""
 
     last: Expr
 
     def resolve(self, first: Expr | None) -> Expr:
-        length = fold("+", self.last, Const(1))
-        return length if first is None else fold("+", fold("-", self.last, first), Const(1))
+        """A range that ends before it begins is empty (last-is.md)."""
+        length = self.last if first is None else fold("-", self.last, first)
+        return _clamped(fold("+", length, Const(1)), self.last, first or Const(0))
+
+
+def _clamped(value: Expr, left: Expr, right: Expr) -> Expr:
+    """``left < right ? 0 : value``."""
+    test = fold("<", left, right)
+    if isinstance(test, Const):
+        return Const(0) if test.value else value
+    return Conditional(test, Const(0), value)
+
+
+def _plain(expression: Expr) -> bool:
+    """A variable, or one dereferenced: all that DCE takes."""
+    if isinstance(expression, Unary) and expression.op == "*":
+        expression = expression.operand
+    return isinstance(expression, Name)
 
 
 def _is_void(found: Type) -> bool:

@@ -170,8 +170,6 @@ class Checker:
         ):
             if expression is None:
                 continue
-            if self.osf and attribute == "size_is" and not _plain(expression):
-                self.complain("IDL332", declared, attribute=attribute)
             for term, other, cast in _terms(expression, siblings):
                 self._term(declared, attribute, term, other, cast)
         self._same_type(declared, level, siblings)
@@ -341,13 +339,6 @@ def _is_small_integer(type_: Type) -> bool:
     if isinstance(type_, Base):
         return type_.code not in "fd" and type_.size <= 4
     return isinstance(type_, EnumType) or _is_opaque(type_, "unknown")
-
-
-def _plain(expression: Expr) -> bool:
-    """A variable, or one dereferenced: all that DCE takes."""
-    if isinstance(expression, Unary) and expression.op == "*":
-        expression = expression.operand
-    return isinstance(expression, Name)
 
 
 def _children(expression: Expr) -> tuple[Expr, ...]:

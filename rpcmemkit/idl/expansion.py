@@ -75,7 +75,8 @@ class _Plain:
         if not self.owner.in_text:
             return self.tokens
         if self.version != self.owner.version:
-            self.version, self.short = self.owner.version, self.tokens  # also for a macro that leads back to itself
+            self.version = self.owner.version
+            self.short = self.tokens  # for a macro that leads back to itself
             self.short = self.owner.ahead(self.name, self.tokens)
         return self.short
 
@@ -120,11 +121,11 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         self.prepare = prepare  # takes the comments out of a file's text
         self.complain_at = complain
         self.include_dirs = include_dirs
+        self.defines = defines
         self.auto_pragma_once_enabled = False  # an include guard may be undefined again
         self.rewrite_paths: list[Any] = []
+        self.expand_linemacro = self.expand_countermacro = True
         self.undef("__PCPP__")
-        for name, body in defines.items():
-            self.define(f"{name} {body}")
         self.evaluator, self.evaluate = self._evaluate, self.evaluator
         self.files: dict[str, tuple[str, str]] = {}  # name and text by absolute path
         self.pieces: list[str] = []
@@ -144,16 +145,21 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def run(self, text: str, file: str) -> None:
         self.root = Origin(file, 1, 1, 0)
-        path = os.path.abspath(file)
-        for folder in (os.path.dirname(path), *self.include_dirs):
-            self.path.append(str(folder))
+        try:
+            self._run(text, file)
+        except _Stop:
+            pass
+
+    def _run(self, text: str, file: str) -> None:
+        path = os.path.abspath(file)  # noqa: PTH100  # pcpp's own way to name a file
+        self.path += [str(folder) for folder in (Path(path).parent, *self.include_dirs)]
         self._add_file(path, file, text)
+        for name, body in self.defines.items():
+            self.define(f"{name} {body}")
         self.parse(text, path)
         try:
             for token in self.parser:
                 self._write(token)
-        except _Stop:
-            pass
         except LookupError:  # pcpp takes for granted that a directive has operands
             self.complain("IDL107", self.here, reason=f"#{self.lastdirective.value} is not complete")
 
@@ -171,7 +177,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def on_error(self, file: object, line: int, msg: str) -> None:
         origin = file if isinstance(file, Origin) else self.here
-        self.complain("IDL107", origin, reason=msg.partition(" due to ")[0].strip())
+        self.complain("IDL107", origin, reason=msg[:1].lower() + msg[1:].partition(" due to ")[0].strip())
 
     def _too_much(self, origin: Origin) -> None:
         self.complain("IDL107", origin, reason="macros and includes make the text too long")
@@ -306,7 +312,9 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
                 kept.append(token)
         super().define(kept)
         self.version += 1
-        macro = self.macros[kept[0].value]
+        macro = self.macros.get(kept[0].value)
+        if macro is None or isinstance(macro, _Plain):
+            return  # pcpp has complained
         if macro.arglist is None:
             self.macros[macro.name] = _Plain(self, macro.name, macro.value)
         elif len(macro.arglist) > _MOST_PARAMETERS:
@@ -334,7 +342,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         if self.depth == 0:
             self.in_text = bool(tokens) and tokens[-1].value.endswith("\n")  # and not in a directive
             return [token for part in self._parts(tokens) for token in self._expand(part, expanding_from)]
-        self.grown += sum(len(token.value) + 1 for token in tokens) + len(self.around) // 256
+        self.grown += sum(len(token.value) + 1 for token in tokens) + len(self.around) // 128
         if self.grown > self.most or self.depth > _EXPANSION_DEPTH:
             self._too_much(self.call._replace(line=self.linemacro))
         return self._expand(tokens, expanding_from)
@@ -364,10 +372,11 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         start = depth = 0
         for index, (before, token) in enumerate(pairwise(tokens), 1):
             depth += (before.value == "(") - (before.value == ")")
-            if index - start >= _PART and depth <= 0 and before.type in self.t_WS:
-                if token.type not in self.t_WS and token.value != "(":
-                    yield tokens[start:index]
-                    start, depth = index, 0
+            if index - start < _PART or depth > 0 or token.value == "(":
+                continue
+            if before.type in self.t_WS and token.type not in self.t_WS:
+                yield tokens[start:index]
+                start, depth = index, 0
         if tokens:
             yield tokens[start:]
 

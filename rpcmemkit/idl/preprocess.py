@@ -66,7 +66,7 @@ def read_source(
 
 
 def _lines(text: str) -> str:
-    """Only ``\\n`` ends a line, and all other white space is blanks and tabs."""
+    """Lines end with a line feed; other white space is blanks and tabs."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ").replace("\v", " ")
 
 

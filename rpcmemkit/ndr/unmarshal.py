@@ -12,7 +12,13 @@ from typing import Any, NamedTuple, TypeAlias
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
-from rpcmemkit.ndr.marshal import BAD_STUB_DATA, INVALID_BOUND, chosen_arm, element_has_place
+from rpcmemkit.ndr.marshal import (
+    BAD_STUB_DATA,
+    INVALID_BOUND,
+    NULL_REF_POINTER,
+    chosen_arm,
+    element_has_place,
+)
 from rpcmemkit.ndr.strings import string_length
 from rpcmemkit.plan import (
     ArrayPlan,
@@ -140,8 +146,8 @@ class Unmarshaller:
         Raises:
             RpcError: RPC_X_BAD_STUB_DATA.
         """
-        for plan, scope, shape, path, new in self.correlations:
-            self._correlate(plan, scope, shape, path, new)
+        for correlation in self.correlations:
+            self._correlate(*correlation)
         for union, tag, scope, path in self.tags:
             if union.tag_of is not None and union.tag_of(self.space, scope) != tag:
                 raise self._bad("the discriminant differs from the one in switch_is", path)
@@ -359,7 +365,7 @@ class Unmarshaller:
         if self.planner.syntax.padded:
             self._align(plan.wire_align)
         for correlation in self._in_struct[outer:]:
-            self._correlate(*correlation)
+            self._correlate_now_or_later(*correlation)
         del self._in_struct[outer:]
 
     def _union(
@@ -377,9 +383,9 @@ class Unmarshaller:
             new = self._held_tag(plan, address, scope) != tag  # another arm's octets are no pointers
         if plan.tag_of is None:
             self.space.write(address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
-        elif scope == self.frame:
-            self.tags.append((plan, tag, scope, path))
-        elif plan.tag_of(self.space, scope) != tag:
+        elif scope == self.frame or (held := discriminant_at(self.space, plan, address, scope)) is None:
+            self.tags.append((plan, tag, scope, path))  # what switch_is names has yet to come
+        elif held != tag:
             raise self._bad("the discriminant differs from the one in switch_is", path)
         self._align(plan.aligns_arms)
         if arm.plan is not None:
@@ -409,7 +415,7 @@ class Unmarshaller:
         elif plan.slots_have_ids:
             self._in_struct.append((plan, scope, shape, path, new))
         else:
-            self._correlate(plan, scope, shape, path, new)
+            self._correlate_now_or_later(plan, scope, shape, path, new)
         if new and shape.length < shape.size:
             size = shape.size * plan.stride
             start = self.space.check(address, size, "written by the stub")
@@ -466,6 +472,17 @@ class Unmarshaller:
             raise RpcError(
                 BAD_STUB_DATA, "the string is not terminated", path=path_text(path), rule="string-terminated"
             )
+
+    def _correlate_now_or_later(
+        self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool
+    ) -> None:
+        """Compare a structure's sizes, at the end of the message if they lie behind pointers yet to be followed."""
+        try:
+            self._correlate(plan, scope, shape, path, new)
+        except RpcError as error:
+            if error.code != NULL_REF_POINTER:
+                raise
+            self.correlations.append((plan, scope, shape, path, new))
 
     def _correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
         """Sizes and lengths travel twice, as value and as count: a receiver that trusts the value needs both to agree.

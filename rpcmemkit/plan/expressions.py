@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rpcmemkit.errors import RpcError, UsageError
-from rpcmemkit.plan.levels import INVALID_BOUND, BasePlan, Evaluate, PointerPlan, StructPlan
+from rpcmemkit.plan.levels import INVALID_BOUND, NULL_REF_POINTER, BasePlan, Evaluate, PointerPlan, StructPlan
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def _reader(offset: int, stars: int, plan: Plan) -> Evaluate:
         address = base + offset
         for _ in range(stars):
             address = space.pointer_at(address)
+            if not address:
+                raise RpcError(NULL_REF_POINTER, "an attribute reads through a null pointer", rule="ref-never-null")
         return int(unpack(space.data, space.check(address, size, "read of a size or discriminant"))[0])
 
     return read

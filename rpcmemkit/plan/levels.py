@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Evaluate: TypeAlias = "Callable[[AddressSpace, int], int]"
 """A compiled expression: reads its names from the scope (a structure, or the stub's frame) at an address."""
 
-INVALID_BOUND = 1734
+INVALID_BOUND, NULL_REF_POINTER = 1734, 1780
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,13 @@ CONSTRUCTS: dict[str, Construct] = {
         {"m": 2, "rows": [[1, 2], [3, 4]], "deep": 6, "deeper": 7},
         lambda call, n, made, *others: _make(call, made, [1, 2, 3], n),
     ),
+    "attributes behind pointers": Construct(
+        """typedef [switch_type(short)] union { [case(1)] long l; [case(2)] long *p; } u;
+           typedef struct { [ref] short *t; [switch_is(*t)] u body; } holder;
+           typedef struct { [size_is(*n)] short *a; [ref] long *n; } sized;
+           void f([in, out] holder *h, [in, out] sized *s);""",
+        {"h": {"t": 2, "body": {"$case": 2, "$value": 5}}, "s": {"a": [1, 2], "n": 2}},
+    ),
     "results": Construct(
         "typedef struct { long n; [string] char *name; } named; named *f([in] long n);",
         {"n": 4},

@@ -122,9 +122,38 @@ def test_switch_parameter_decides_as_well(before: int, allocated: int) -> None:
 
 
 def test_switch_behind_a_null_pointer() -> None:
-    body = UNION + "void f([in, out, unique] short *t, [out, switch_is(*t)] u *p);"
-    call = run(body, {"t": None})
-    assert call.status == 1726  # the routine's own discriminant cannot be read
+    call = run(UNION + "void f([in, out, unique] short *t, [out, switch_is(*t)] u *p);", {"t": None})
+    assert (call.status, Audit(call).faults) == (1780, [])
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_attributes_behind_pointers_that_are_yet_to_come(wrong: bool) -> None:
+    """A structure's pointers are followed after it: what it sizes and switches by them is checked at the end."""
+    body = UNION + """typedef struct { [ref] short *t; [switch_is(*t)] u body; } h;
+        typedef struct { [size_is(*n)] short *a; [ref] long *n; } s;\nvoid f([in, out] h *p, [in, out] s *q);"""
+    arguments = {"p": {"t": 2, "body": {"$case": 2, "$value": 5}}, "q": {"a": [1, 2], "n": 2}}
+    call = run(body, arguments)
+    assert (call.status, call.values, Audit(call).faults) == (0, arguments, [])
+    request = bytearray(call.request)
+    request[-4 if wrong else 12] = 1
+    stub = open_session(body).server_stub
+    assert stub.dispatch(0, bytes(request)).status == 1783
+    assert not list(stub.program.trace.select("fault"))
+
+
+def test_size_that_the_client_cannot_read_sets_no_limit() -> None:
+    """The same for the old size of a pointer's storage, which is negative here."""
+    body = "typedef struct { long n; [size_is(n)] short *a; } s;\nvoid f([out] s *p);"
+
+    def routine(call: Any, p: Any) -> None:
+        p.n, p.a = 2, call.new([1, 2])
+
+    session = open_session(body, routine)
+    place = session.call("f", p={"n": 2, "a": [0, 0]}).arguments["p"]
+    address = session.client.space.pointer_at(place.address)
+    session.client.space.write(address, (-1).to_bytes(4, "little", signed=True))
+    call = session.call("f", p=place._replace(address=address))
+    assert (call["p"], Audit(call).client_allocations) == ({"n": 2, "a": [1, 2]}, 0)
 
 
 # --- arrays and strings ---

@@ -110,9 +110,9 @@ def wrong_free(program: Program, kind: str) -> int:
     ("kind", "why"),
     [
         ("not allocated", "free of 0x70000000, which belongs to no block"),
-        ("receive buffer", "which lies in the received data, which no allocator gave out"),
-        ("stack", "which lies in the stub's own memory"),
-        ("global", "which is a global variable"),
+        ("receive buffer", "which lies in the received data"),
+        ("stack", "the stub's own memory"),
+        ("global", "a global variable"),
         ("inside a block", "8 octets into a block of 16"),
         ("double free", "was freed before"),
         ("mismatched free", "midl_user cannot free the block at 0x40000018, it came from private"),

@@ -109,7 +109,7 @@ def test_ways_to_write(member: str, value: Any, read: Any) -> None:
         ({"numbers": 5}, "x.numbers: expected a list of elements, got 5"),
         ({"numbers": [1, 2, 3, 4]}, "x.numbers: 4 elements for an array of 3"),
         ({"nodes": "x"}, "x.nodes: expected a list of elements"),
-        ({"nod": 1}, "x: no member 'nod' in all; did you mean 'one'"),
+        ({"nod": 1}, "x: no member 'nod' in all; did you mean 'nodes'"),
         ({"qqqq": 1}, "x: no member 'qqqq' in all; there are: t, b, c"),
         ({"one": 5}, "x.one: expected a map of members, got 5"),
         ({"body": 5}, r"x.body: expected {\$case: SELECTOR, \$value: …}, got 5"),
@@ -242,7 +242,7 @@ def test_storage_sizes() -> None:
     assert isinstance(memory.plan, StructPlan)
     assert storage_size(memory.plan, {"c": "x", "f": {"n": 3, "tail": [1, 2, 3]}}) == 20
     assert storage_size(memory.plan, {"f": {"tail": {"$allocated": 5, "$elements": [1]}}}) == 28
-    assert storage_size(memory.plan, {}) == storage_size(memory.plan, None) == memory.plan.size
+    assert storage_size(memory.plan, {}) == memory.plan.size
     tail = memory.plan.tail
     assert tail is not None
     assert element_count(tail, {"$allocated": 1, "$elements": [1, 2]}) == 2
@@ -351,8 +351,8 @@ def test_damaged_memory_is_read_as_far_as_it_goes() -> None:
     memory.space.set_pointer(many.address, 0x999)
     read = memory.read()
     assert "use after free" in read["one"]["value"]["$fault"]
-    assert read["many"] == []
-    assert len(reach(memory.space, [memory.place])) == 5
+    assert "null pointer" in read["many"]["$fault"]
+    assert len(reach(memory.space, [memory.place])) == 4
 
 
 def test_size_that_cannot_be() -> None:

@@ -82,6 +82,8 @@ CASES = [
     Case("IDL311", "void f([in] long *n, [in, size_is(n)] long *a);", "a"),
     Case("IDL311", "void f([in] long n, [in, length_is(*n)] long a[3]);", "a"),
     Case("IDL332", "void f([in] long n, [in, size_is(n + 1)] long *a);", "a", osf=True),
+    Case("IDL332", "void f([in] long n, [in, max_is(n * 2)] long *a);", "a", osf=True),
+    Case("IDL332", "void f([in, max_is(4)] long *a);", "a", osf=True),
     Case("IDL331", "void f([in, unique] long *n, [in, size_is(*n)] long *a);", "a"),
     Case("IDL331", "typedef struct { long *n; [size_is(*n)] long *a; } S; void f([in] S *s);", "s"),
     Case("IDL329", "void f([out] long *n, [in, size_is(*n)] long *a);", "a"),
@@ -222,6 +224,20 @@ def test_finding(case: Case) -> None:
     found = findings(interface(case.body, case.header), case.acf, osf=case.osf)
     assert check(found, case.code).parameter == case.parameter
     assert {one.code for one in found} <= {case.code, "IDL357", "IDL358"}, "one mistake, one finding"
+
+
+@pytest.mark.parametrize(
+    "attribute", ["size_is(n)", "max_is(n)", "size_is(*m)", "max_is(*m)", "size_is(n), last_is(n)"]
+)
+def test_dce_takes_plain_variables(attribute: str) -> None:
+    body = f"void f([in] long n, [in] long *m, [in, {attribute}] long *a);"
+    assert not {one.code for one in findings(interface(body), osf=True)} & {"IDL332"}
+
+
+def test_dce_points_at_the_expression() -> None:
+    (found,) = findings("interface i { void f([in] long n, [in, max_is(2 * n)] long *a); }", osf=True)[:1]
+    assert (found.code, found.source[found.column - 1 :][:5]) == ("IDL332", "2 * n")
+    assert "[max_is]" in found.message
 
 
 @pytest.mark.parametrize(("code", "text"), WHOLE_TEXTS)

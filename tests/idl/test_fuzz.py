@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import string
+import time
 
 import pytest
 
 from rpcmemkit.errors import IdlError
 from rpcmemkit.idl import compile_idl
+from rpcmemkit.idl.preprocess import read_source
+from rpcmemkit.idl.report import Report
 
 SAMPLE = """\
 /* a comment */ #define N 3
@@ -115,6 +118,58 @@ def test_random_tokens() -> None:
 )  # fmt: skip
 def test_hostile(text: str) -> None:
     tolerate(text)
+
+
+BOMBS = {
+    "a chain": "\n".join(f"#define A{n} A{n + 1}" for n in range(300)) + "\nA0",
+    "doubling": "\n".join(f"#define A{n} A{n + 1} A{n + 1}" for n in range(60)) + "\nA0",
+    "doubling arguments": "\n".join(f"#define A{n}(x) A{n + 1}(x x)" for n in range(60)) + "\nA0(1)",
+    "doubling calls": "\n".join(f"#define A{n}(x) A{n + 1}(x) A{n + 1}(x)" for n in range(60)) + "\nA0(1)",
+    "doubling in a condition": "\n".join(f"#define A{n} A{n + 1} + A{n + 1}" for n in range(60)) + "\n#if A0",
+    "nested": "#define F(x) F(F(x)) F(x)\n" + "F(" * 60 + "1" + ")" * 60,
+    "nested deeply": "#define F(x) x\n" + "F(" * 3000 + "1" + ")" * 3000,
+    "pasted": "#define D(x) x##x\n#define E(x) D(x)\n" + "E(" * 60 + "a" + ")" * 60,
+    "quoted": "#define S(x) #x\n#define X(x) S(x)\n" + "X(" * 60 + '"\\\\"' + ")" * 60,
+    "one long list": "#define N 1\n( " + "N " * 60000,
+    "one long body": "#define B() 1\n#define A " + "B() " * 20000 + "\nA",
+    "wrong calls": "#define F(x) x\n" + "F(1, 2) " * 20000,
+    "errors": "#error x\n" * 20000,
+    "errors that end a file": "#if 1\n" * 99 + "#ifdef",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
+def test_macro_bombs(text: str) -> None:
+    """They end in a diagnostic, soon and in little room."""
+    report, start = Report(), time.process_time()
+    source = read_source(text, "x.idl", report)
+    assert time.process_time() - start < 20
+    assert report.diagnostics
+    assert all(one.code == "IDL107" for one in report.diagnostics)
+    assert len(source.text) < 1 << 20
+
+
+def test_long_texts_with_many_macros() -> None:
+    report, start = Report(), time.process_time()
+    source = read_source("#define N 1\n#define F(x) x\n" + "F(N) N\n" * 20000, "x.idl", report)
+    assert time.process_time() - start < 20
+    assert not report.diagnostics
+    assert source.text.split() == ["1"] * 40000
+
+
+def test_random_directives() -> None:
+    """Whatever pcpp stumbles over becomes a finding."""
+    chance = random.Random(3)
+    words = [
+        *"#define #if #ifdef #ifndef #elif #else #endif #include #undef #pragma #line # A B F(x) F( ) ( , ##".split(),
+        *"defined ! 1 0 < > << ... __VA_ARGS__ \" ' once pack() ? : x __LINE__ 'a' \"s\" <a> + - /".split(),
+        "\\\n",
+    ]
+    for _ in range(3000):
+        lines = [" ".join(chance.choices(words, k=chance.randint(1, 6))) for _ in range(chance.randint(1, 8))]
+        report = Report()
+        read_source("\n".join(lines), "x.idl", report)
+        assert all(one.line >= 1 and one.column >= 1 for one in report.diagnostics)
 
 
 def test_deep_types_behind_a_parameter() -> None:

@@ -34,16 +34,20 @@ NAME = "typedef [string] char *NAME;"
         ),
         ("[in] long m, [in, size_is(m)] short *p[]", "ref -> [, size m] unique -> short"),
         ("[out] long *m, [out, size_is(,*m)] short **p", "ref -> unique -> [, size *m] short"),  # M-343
-        # The transmitted range: K6
+        # The transmitted range, never less than nothing: K6, M-323 to M-325
         ("[in] long l, [in, length_is(l)] short a[8]", "ref -> [8, length l] short"),
-        ("[in] long l, [in, last_is(l)] short a[8]", "ref -> [8, length (l+1)] short"),
+        ("[in] long l, [in, last_is(l)] short a[8]", "ref -> [8, length ((l<0)?0:(l+1))] short"),
         (
             "[in] long f, [in] long l, [in, first_is(f), last_is(l)] short a[8]",
-            "ref -> [8, length ((l-f)+1), first f] short",
+            "ref -> [8, length ((l<((f<0)?0:f))?0:((l-((f<0)?0:f))+1)), first ((f<0)?0:f)] short",
         ),
+        ("[in, first_is(1), last_is(3)] short a[8]", "ref -> [8, length 3, first 1] short"),
+        ("[in, first_is(3), last_is(1)] short a[8]", "ref -> [8, length 0, first 3] short"),
+        ("[in, last_is(-2)] short a[8]", "ref -> [8, length 0] short"),
+        ("[in, length_is(-2)] short a[8]", "ref -> [8, length -2] short"),
         (
             "[in] long n, [in] long l, [in, size_is(n), last_is(l)] short *a",
-            "ref -> [, size n, length (l+1)] short",
+            "ref -> [, size n, length ((l<0)?0:(l+1))] short",
         ),
         ("[in] long n, [in, size_is(10), length_is(n)] short *a", "ref -> [, size 10, length n] short"),
         # Strings: K10, M-382
