@@ -31,7 +31,9 @@ HEADER = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] 
 ARRAY = "void f([in] long n, [in, size_is(n)] unsigned long *a);"
 NAMED = """typedef struct { unsigned long id; [string] wchar_t *name; } named;
     void f([in] long n, [in, size_is(n)] named *a);"""
-TREE = "typedef struct node { long value; struct node *left, *right; } node; void f([in] long n, [in] node *a);"
+TREE = (
+    "typedef struct node { long value; struct node *left, *right; } node; void f([in] long n, [in] node *a);"
+)
 LIST = "typedef struct node { long value; struct node *next; } node; void f([in] long n, [in] node *a);"
 GAPS = "typedef struct {{ {0} a; {1} b; }} pair; void f([in] long n, [in, size_is(n)] pair *a);"
 
@@ -41,7 +43,7 @@ class Shape(NamedTuple):
 
     title: str
     body: str
-    count: int
+    elements: int
     value: Callable[[int], Any]
 
 
@@ -119,7 +121,7 @@ def unmarshal(session: Session, request: bytes) -> None:
 def measure(name: str, rounds: int, pointer_size: int, scale: float) -> dict[str, float]:
     """The figures of one shape."""
     shape = SHAPES[name]
-    count = max(int(shape.count * scale), 1)
+    count = max(int(shape.elements * scale), 1)
     environment = Environment(pointer_size, pointer_size)
     arguments = {"n": count, "a": shape.value(count)}
     session = Session(f"{HEADER}{shape.body}}}", environment=environment)
@@ -133,7 +135,10 @@ def measure(name: str, rounds: int, pointer_size: int, scale: float) -> dict[str
         whole,
     )
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    micro = {key: seconds * 1e6 / count for key, seconds in zip(("marshal", "unmarshal", "call"), times, strict=True)}
+    micro = {
+        key: seconds * 1e6 / count
+        for key, seconds in zip(("marshal", "unmarshal", "call"), times, strict=True)
+    }
     return {"count": count, **micro, "octets": len(request), "megabytes": megabytes}
 
 
@@ -146,7 +151,9 @@ def in_own_process(name: str, options: argparse.Namespace) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("shapes", nargs="*", default=[*SHAPES], help=f"which of {', '.join(SHAPES)}; all by default")
+    parser.add_argument(
+        "shapes", nargs="*", default=[*SHAPES], help=f"which of {', '.join(SHAPES)}; all by default"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the best counts (3)")
     parser.add_argument("--pointer-size", type=int, choices=(4, 8), default=8, help="of both sides (8)")
     parser.add_argument("--scale", type=float, default=1.0, help="a factor for the number of elements (1)")
@@ -158,7 +165,9 @@ def main() -> None:
     if unknown := set(options.shapes) - set(SHAPES):
         parser.error(f"no shape is called {', '.join(sorted(unknown))}")
     print(f"µs per element, best of {options.rounds}, {options.pointer_size}-octet pointers, NDR 2.0")
-    print(f"{'shape':45} {'elements':>9} {'octets':>10} {'marshal':>8} {'unmarshal':>9} {'call':>8} {'peak MB':>8}")
+    print(
+        f"{'shape':45} {'elements':>9} {'octets':>10} {'marshal':>8} {'unmarshal':>9} {'call':>8} {'peak MB':>8}"
+    )
     for name in options.shapes:
         row = in_own_process(name, options)
         print(

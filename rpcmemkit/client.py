@@ -126,7 +126,7 @@ class ClientStub:
         storage = ClientStorage(self.program, aliases, self.osf, len(response))
         limits: dict[int, int] = {}
         tags: dict[int, int | None] = {}
-        for name, plan, offset in frame.outputs:
+        for name, plan, _ in frame.outputs:
             if name != "return":
                 self._note_limits(plan, address, limits, tags)
         reader = Unmarshaller(space, self.planner, aliases, response, storage, address, limits, tags)

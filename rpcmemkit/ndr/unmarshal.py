@@ -355,7 +355,9 @@ class Unmarshaller:
         if self.storage.keeps_pointers and not new:
             for offset, _, piece, _ in plan.pieces:
                 if isinstance(piece, UnionPlan) and piece.tag_of is not None:
-                    self.held_tags[address + offset] = discriminant_at(self.space, piece, address + offset, address)
+                    self.held_tags[address + offset] = discriminant_at(
+                        self.space, piece, address + offset, address
+                    )
         for offset, body, piece, name in plan.pieces:
             if body is not None:
                 self._flat(body, plan, address + offset, address, path, found, new)

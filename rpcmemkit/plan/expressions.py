@@ -105,7 +105,9 @@ def _reader(offset: int, stars: int, plan: Plan) -> Evaluate:
         for _ in range(stars):
             address = space.pointer_at(address)
             if not address:
-                raise RpcError(NULL_REF_POINTER, "an attribute reads through a null pointer", rule="ref-never-null")
+                raise RpcError(
+                    NULL_REF_POINTER, "an attribute reads through a null pointer", rule="ref-never-null"
+                )
         return int(unpack(space.data, space.check(address, size, "read of a size or discriminant"))[0])
 
     return read

@@ -76,7 +76,9 @@ SMALL = {"value": 1, "left": LEAF, "right": None}
             {"head": linked(1)},
             "head.next = new({'value': 1, 'next': None})",
             client_allocations=1,
-            client_after={"head": {"$label": "head", "$value": {"next": {"$new": True, "$value": {"value": 1}}}}},
+            client_after={
+                "head": {"$label": "head", "$value": {"next": {"$new": True, "$value": {"value": 1}}}}
+            },
         ),
         fact(
             "M-021",
@@ -85,7 +87,10 @@ SMALL = {"value": 1, "left": LEAF, "right": None}
             "head.next.value = 50",
             client_allocations=0,
             client_after={
-                "head": {"$label": "head", "$value": {"next": {"$label": "head.next", "$value": {"value": 50}}}}
+                "head": {
+                    "$label": "head",
+                    "$value": {"next": {"$label": "head.next", "$value": {"value": 50}}},
+                }
             },
         ),
         fact(
@@ -142,7 +147,8 @@ def test_failing_allocator_returns_null() -> None:
 
 @proving("M-015")
 @pytest.mark.parametrize(
-    ("failing", "status", "side"), [("fail_after", 1130, "server"), ("client_fail_after", OUT_OF_MEMORY, "client")]
+    ("failing", "status", "side"),
+    [("fail_after", 1130, "server"), ("client_fail_after", OUT_OF_MEMORY, "client")],
 )
 def test_null_from_the_allocator_becomes_an_exception(failing: str, status: int, side: str) -> None:
     call = run(
@@ -177,7 +183,9 @@ def test_free_takes_back_whatever_allocate_gave() -> None:
 def test_server_frees_only_after_everything_is_marshalled() -> None:
     body = NODE + "node *f([in, out] node *head, [out] long *n);"
     call = run(body, {"head": linked(3)}, lambda call, head, n: linked(2))
-    kinds = [event.kind for event in call.trace if event.side == "server" and event.kind in ("marshal", "free")]
+    kinds = [
+        event.kind for event in call.trace if event.side == "server" and event.kind in ("marshal", "free")
+    ]
     assert kinds == sorted(kinds, key=["marshal", "free"].index)
     assert kinds.count("free") == Audit(call).server_allocations == 6
 

@@ -55,7 +55,8 @@ def counted(first: int, length: int, *elements: int) -> str:
                 "M-319",
                 "void f([in] long n, [in, size_is(n)] short a[]);",
                 {"n": size, "a": SIX[:size]},
-                request=(size.to_bytes(4, "little") * 2).hex() + "".join(f"{each:02x}00" for each in SIX[:size]),
+                request=(size.to_bytes(4, "little") * 2).hex()
+                + "".join(f"{each:02x}00" for each in SIX[:size]),
             )
             for size in (0, 1, 6)
         ),
@@ -92,14 +93,56 @@ def counted(first: int, length: int, *elements: int) -> str:
             {"n": 1, "a": SIX},
             request="01000000" + counted(0, 1, 1),
         ),
-        fact("M-324", FIRST_LAST, {"first": 0, "last": -3, "a": SIX}, request="00000000 fdffffff" + counted(0, 0)),
-        fact("M-325", FIRST_LAST, {"first": 4, "last": 2, "a": SIX}, request="04000000 02000000" + counted(4, 0)),
-        fact("M-323", FIRST_LAST, {"first": -4, "last": 1, "a": SIX}, request="fcffffff 01000000" + counted(0, 2, 1, 2)),
-        fact("M-326", "void f([in] long m, [in, max_is(m)] short *a);", {"m": 1, "a": [1, 2]}, request="01000000 02000000 01000200"),
-        fact("M-327", "void f([in] long n, [in, size_is(n)] short *a);", {"n": -1, "a": []}, status=1734, sent=False),
-        fact("M-327", "void f([in] long n, [in, length_is(n)] short a[6]);", {"n": -1, "a": SIX}, status=1734, sent=False),
-        fact("M-337 M-339", "void f([in] long n, [in, size_is(n)] char *p);", {"n": 2, "p": "ab"}, request="02000000 02000000 6162"),
-        fact("M-337", "void f([in] long n, [in, size_is(n)] char p[]);", {"n": 2, "p": "ab"}, request="02000000 02000000 6162"),
+        fact(
+            "M-324",
+            FIRST_LAST,
+            {"first": 0, "last": -3, "a": SIX},
+            request="00000000 fdffffff" + counted(0, 0),
+        ),
+        fact(
+            "M-325",
+            FIRST_LAST,
+            {"first": 4, "last": 2, "a": SIX},
+            request="04000000 02000000" + counted(4, 0),
+        ),
+        fact(
+            "M-323",
+            FIRST_LAST,
+            {"first": -4, "last": 1, "a": SIX},
+            request="fcffffff 01000000" + counted(0, 2, 1, 2),
+        ),
+        fact(
+            "M-326",
+            "void f([in] long m, [in, max_is(m)] short *a);",
+            {"m": 1, "a": [1, 2]},
+            request="01000000 02000000 01000200",
+        ),
+        fact(
+            "M-327",
+            "void f([in] long n, [in, size_is(n)] short *a);",
+            {"n": -1, "a": []},
+            status=1734,
+            sent=False,
+        ),
+        fact(
+            "M-327",
+            "void f([in] long n, [in, length_is(n)] short a[6]);",
+            {"n": -1, "a": SIX},
+            status=1734,
+            sent=False,
+        ),
+        fact(
+            "M-337 M-339",
+            "void f([in] long n, [in, size_is(n)] char *p);",
+            {"n": 2, "p": "ab"},
+            request="02000000 02000000 6162",
+        ),
+        fact(
+            "M-337",
+            "void f([in] long n, [in, size_is(n)] char p[]);",
+            {"n": 2, "p": "ab"},
+            request="02000000 02000000 6162",
+        ),
         fact(
             "M-340",
             "void f([in, size_is( , 2)] short **pp);",
@@ -140,7 +183,12 @@ def counted(first: int, length: int, *elements: int) -> str:
             "a[0][0] = 7; a[1] = new(8); a[2] = None",
             client_sizes=[2],
             orphaned=["a[2]"],
-            client_after={"a": {"$label": "a", "$value": [{"$label": "a[0]", "$value": 7}, {"$new": True, "$value": 8}, None]}},
+            client_after={
+                "a": {
+                    "$label": "a",
+                    "$value": [{"$label": "a[0]", "$value": 7}, {"$new": True, "$value": 8}, None],
+                }
+            },
         ),
         fact("M-359", "void f([in, range(1, 3)] long n);", {"n": 4}, status=1734, sent=True, entered=False),
         fact("M-360", "void f([in, range(1, 3)] long n);", {"n": 3}, request="03000000"),
@@ -208,8 +256,18 @@ ROOM = "void f([in, out, string, size_is(10)] char *s);"
 @pytest.mark.parametrize(
     "row",
     [
-        fact("M-371 M-373", "void f([in, string] wchar_t *s);", {"s": "ab"}, request="03000000 00000000 03000000 610062000000"),
-        fact("M-371", "void f([in, string] char *s);", {"s": "ab\0cd"}, request="03000000 00000000 03000000 616200"),
+        fact(
+            "M-371 M-373",
+            "void f([in, string] wchar_t *s);",
+            {"s": "ab"},
+            request="03000000 00000000 03000000 610062000000",
+        ),
+        fact(
+            "M-371",
+            "void f([in, string] char *s);",
+            {"s": "ab\0cd"},
+            request="03000000 00000000 03000000 616200",
+        ),
         fact(
             "M-372",
             "void f([in, string] char *s, [in, string, size_is(4)] char *t);",
@@ -271,7 +329,14 @@ ROOM = "void f([in, out, string, size_is(10)] char *s);"
             client_sizes=[4],
             server_frees=2,
         ),
-        fact("M-392", "[string] char *f([in] long n);", {"n": 1}, "result = new('made')", client_sizes=[5], values={"n": 1, "return": "made"}),
+        fact(
+            "M-392",
+            "[string] char *f([in] long n);",
+            {"n": 1},
+            "result = new('made')",
+            client_sizes=[5],
+            values={"n": 1, "return": "made"},
+        ),
     ],
 )
 def test_strings(row: Fact) -> None:
@@ -287,7 +352,9 @@ def test_string_without_terminator_is_rejected(octets: str) -> None:
 
 @proving("M-365")
 def test_sizes_that_disagree_are_rejected() -> None:
-    session = open_session("void f([in, size_is(n)] short *a, [in] long n);", lambda call, a, n: pytest.fail("called"))
+    session = open_session(
+        "void f([in, size_is(n)] short *a, [in] long n);", lambda call, a, n: pytest.fail("called")
+    )
     assert session.server_stub.dispatch(0, bytes.fromhex("02000000 01000200 03000000")).status == 1783
 
 

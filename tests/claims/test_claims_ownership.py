@@ -10,7 +10,9 @@ from tests.engine.helpers import first, linked, open_session
 
 LEAF = {"value": 2, "left": None, "right": None}
 BRANCH = {"value": 1, "left": {"value": 3, "left": LEAF, "right": None}, "right": None}
-FULL_TREE = TREE.replace("struct node *l", "[ptr] struct node *l").replace("; struct node *r", "; [ptr] struct node *r")
+FULL_TREE = TREE.replace("struct node *l", "[ptr] struct node *l").replace(
+    "; struct node *r", "; [ptr] struct node *r"
+)
 NAMED = "typedef struct { long n; [string] char *name; } named;\n"
 LIST = NODE + "void f([in, out] node *head);"
 SIZED = "void f([in, out] long *n, [in, out, size_is(*n)] long *a);"
@@ -28,7 +30,9 @@ OLD = "head.next"
             {"head": linked(1)},
             f"head.next = {NEW_NODE}",
             client_sizes=[16],
-            client_after={"head": {"$label": "head", "$value": {"next": {"$new": True, "$value": {"value": 9}}}}},
+            client_after={
+                "head": {"$label": "head", "$value": {"next": {"$new": True, "$value": {"value": 9}}}}
+            },
         ),
         fact(
             "M-155 M-227",
@@ -36,7 +40,9 @@ OLD = "head.next"
             {"head": linked(2)},
             f"head.next = {NEW_NODE}",
             client_sizes=[],
-            client_after={"head": {"$value": {"next": {"$label": OLD, "$value": {"value": 9}}}, "$label": "head"}},
+            client_after={
+                "head": {"$value": {"next": {"$label": OLD, "$value": {"value": 9}}}, "$label": "head"}
+            },
             orphaned=[],
         ),
         fact(
@@ -45,7 +51,9 @@ OLD = "head.next"
             {"head": linked(2)},
             f"head.value = 1; head.next = {NEW_NODE}",
             client_sizes=[],
-            client_after={"head": {"$value": {"next": {"$label": OLD, "$value": {"value": 9}}}, "$label": "head"}},
+            client_after={
+                "head": {"$value": {"next": {"$label": OLD, "$value": {"value": 9}}}, "$label": "head"}
+            },
         ),
         fact(
             "M-157 M-158 M-192",
@@ -80,8 +88,22 @@ OLD = "head.next"
             client_sizes=[16],
             server_frees=2,
         ),
-        fact("M-164 M-165", LIST, {"head": linked(2)}, f"head.next.next = {NEW_NODE}", client_sizes=[16], sizes=[16] * 3),
-        fact("M-166 M-167 M-203", LIST, {"head": linked(3)}, "head.next = None", client_frees=0, orphaned=[OLD, OLD + ".next"]),
+        fact(
+            "M-164 M-165",
+            LIST,
+            {"head": linked(2)},
+            f"head.next.next = {NEW_NODE}",
+            client_sizes=[16],
+            sizes=[16] * 3,
+        ),
+        fact(
+            "M-166 M-167 M-203",
+            LIST,
+            {"head": linked(3)},
+            "head.next = None",
+            client_frees=0,
+            orphaned=[OLD, OLD + ".next"],
+        ),
         fact(
             "M-170 M-171",
             "void f([in] long n, [in, length_is(n)] short a[6]);",
@@ -194,7 +216,12 @@ OLD = "head.next"
             rule="null-needs-zero-size",
             sent=False,
         ),
-        fact("M-195", "void f([in] long n, [in, unique, size_is(n)] long *a);", {"n": 0, "a": None}, request="00000000" * 2),
+        fact(
+            "M-195",
+            "void f([in] long n, [in, unique, size_is(n)] long *a);",
+            {"n": 0, "a": None},
+            request="00000000" * 2,
+        ),
         fact(
             "M-196",
             "void f([in] long n, [in, unique, size_is(n)] long *a);",
@@ -230,7 +257,13 @@ OLD = "head.next"
             orphaned=["*p"],
             values={"p": None},
         ),
-        fact("M-209", TREE + "void f([in, out] node *root);", {"root": BRANCH}, "root.left = None", orphaned=["root.left", "root.left.left"]),
+        fact(
+            "M-209",
+            TREE + "void f([in, out] node *root);",
+            {"root": BRANCH},
+            "root.left = None",
+            orphaned=["root.left", "root.left.left"],
+        ),
         fact(
             "M-205 M-225",
             FULL_TREE + "void f([in, out] node *p);",
@@ -280,7 +313,12 @@ OLD = "head.next"
             sizes=[12],
         ),
         fact("M-220", "void f([in, ref] long *p);", {"p": None}, status="RPC_X_NULL_REF_POINTER", sent=False),
-        fact("M-245 M-247", "void f([in, out, unique] long *p, [in, out, ptr] long *q);", {"p": 1, "q": 2}, sizes=[]),
+        fact(
+            "M-245 M-247",
+            "void f([in, out, unique] long *p, [in, out, ptr] long *q);",
+            {"p": 1, "q": 2},
+            sizes=[],
+        ),
     ],
 )
 def test_ownership(row: Fact) -> None:
@@ -292,7 +330,10 @@ def test_second_reference_saves_an_orphan() -> None:
     session = open_session(LIST, lambda call, head: setattr(head, "next", None))
     lost = session.call("f", head=linked(2))
     assert Audit(lost).orphaned == [OLD]
-    saved = open_session(LIST.replace("node *head", "node *head, [in] node *also"), lambda call, head, also: setattr(head, "next", None))
+    saved = open_session(
+        LIST.replace("node *head", "node *head, [in] node *also"),
+        lambda call, head, also: setattr(head, "next", None),
+    )
     value = {"value": 0, "next": {"$label": "kept", "$value": linked(1)}}
     call = saved.call(first(saved), head=value, also={"$alias": "kept"})
     assert Audit(call).orphaned == []

@@ -29,8 +29,22 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
     "row",
     [
         # reference pointers
-        fact("M-248 M-468", "void f([in] long *p);", {"p": None}, status=1780, rule="ref-never-null", sent=False),
-        fact("M-248 M-468", "void f([out] long *p);", {"p": None}, status=1780, rule="ref-never-null", sent=False),
+        fact(
+            "M-248 M-468",
+            "void f([in] long *p);",
+            {"p": None},
+            status=1780,
+            rule="ref-never-null",
+            sent=False,
+        ),
+        fact(
+            "M-248 M-468",
+            "void f([out] long *p);",
+            {"p": None},
+            status=1780,
+            rule="ref-never-null",
+            sent=False,
+        ),
         fact(
             "M-249 M-250",
             "void f([in, out] long *p);",
@@ -47,7 +61,13 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             sent=False,
         ),
         # unique pointers
-        fact("M-253", "void f([in, unique] long *p);", {"p": None}, request="00000000", server_storage={"p": None}),
+        fact(
+            "M-253",
+            "void f([in, unique] long *p);",
+            {"p": None},
+            request="00000000",
+            server_storage={"p": None},
+        ),
         fact("M-285", NODE + "void f([in] node *head);", {"head": linked(1)}, request="00000000 00000000"),
         fact("M-285", RING + "void f([in] ring *p);", {"p": linked(1)}, request="00000000 00000000"),
         fact(
@@ -65,7 +85,12 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             {"head": linked(2)},
             "head.next = new({'value': 70, 'next': None})",
             client_sizes=[],
-            client_after={"head": {"$label": "head", "$value": {"next": {"$label": "head.next", "$value": {"value": 70}}}}},
+            client_after={
+                "head": {
+                    "$label": "head",
+                    "$value": {"next": {"$label": "head.next", "$value": {"value": 70}}},
+                }
+            },
         ),
         fact(
             "M-257",
@@ -93,7 +118,14 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             client_sizes=[16],
             client_frees=0,
         ),
-        fact("M-264", RING + "void f([in, out] ring *p);", {"p": linked(2)}, "p.next = None", orphaned=["p.next"], client_frees=0),
+        fact(
+            "M-264",
+            RING + "void f([in, out] ring *p);",
+            {"p": linked(2)},
+            "p.next = None",
+            orphaned=["p.next"],
+            client_frees=0,
+        ),
         fact(
             "M-265 M-480 M-488",
             "void f([in, ptr] long *a, [in, ptr] long *b);",
@@ -117,7 +149,9 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             {"p": linked(2)},
             "p.next.value = 9",
             client_sizes=[],
-            client_after={"p": {"$label": "p", "$value": {"next": {"$label": "p.next", "$value": {"value": 9}}}}},
+            client_after={
+                "p": {"$label": "p", "$value": {"next": {"$label": "p.next", "$value": {"value": 9}}}}
+            },
         ),
         fact(
             "M-271",
@@ -133,7 +167,10 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "p.a = new(7); p.b = p.a",
             client_sizes=[4],
             client_after={
-                "p": {"$label": "p", "$value": {"a": {"$new": True, "$label": "n", "$value": 7}, "b": {"$alias": "n"}}}
+                "p": {
+                    "$label": "p",
+                    "$value": {"a": {"$new": True, "$label": "n", "$value": 7}, "b": {"$alias": "n"}},
+                }
             },
         ),
         fact(
@@ -175,7 +212,9 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             client_after={"p": {"$label": "p", "$value": {"a": {"$new": True, "$value": 5}}}},
         ),
         # pointers to pointers
-        fact("M-293", BAR, {}, "assert ppBar[0] is None and pSize[0] == 0", values={"pSize": 0, "ppBar": None}),
+        fact(
+            "M-293", BAR, {}, "assert ppBar[0] is None and pSize[0] == 0", values={"pSize": 0, "ppBar": None}
+        ),
         fact(
             "M-294 M-295 M-297 M-343",
             BAR,
@@ -266,7 +305,12 @@ def test_errors(row: Fact) -> None:
             {"p": {"r": 1, "n": 2, "u": 3}},
             request="00000200 0200 0000 04000200 0100 0300",
         ),
-        fact("M-482", "typedef [ref] short *R;\nvoid f([in] R p[3]);", {"p": [1, 2, 3]}, request="0100 0200 0300"),
+        fact(
+            "M-482",
+            "typedef [ref] short *R;\nvoid f([in] R p[3]);",
+            {"p": [1, 2, 3]},
+            request="0100 0200 0300",
+        ),
         fact(
             "M-483 M-487",
             "typedef struct t { long n; struct t *a; } t;\nvoid f([in] t *p, [in, unique] t *q);",
@@ -293,7 +337,9 @@ def test_errors(row: Fact) -> None:
             {"p": {"n": 3, "a": [1, 2, 3]}},
             request="03000000 0300 0000 00000000 02000000 0100 0200",
         ),
-        fact("M-486", "void f([in, string] char *s);", {"s": "ab"}, request="03000000 00000000 03000000 616200"),
+        fact(
+            "M-486", "void f([in, string] char *s);", {"s": "ab"}, request="03000000 00000000 03000000 616200"
+        ),
     ],
 )
 def test_wire(row: Fact) -> None:

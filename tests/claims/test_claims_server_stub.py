@@ -27,7 +27,9 @@ def goes(
     claims: str, body: str, arguments: dict[str, object], rule: str, name: str = "p", **more: object
 ) -> object:
     """The referent of a parameter is allocated, because of a rule, and freed."""
-    return fact(claims, body, arguments, server_storage={name: "allocated"}, rules=[rule], server_leaked=0, **more)
+    return fact(
+        claims, body, arguments, server_storage={name: "allocated"}, rules=[rule], server_leaked=0, **more
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,13 @@ def goes(
             "server-allocates-sized-string",
             sizes=[9],
         ),
-        goes("M-083", "void f([in, string] char p[7]);", {"p": "ab"}, "server-allocates-sized-string", sizes=[7]),
+        goes(
+            "M-083",
+            "void f([in, string] char p[7]);",
+            {"p": "ab"},
+            "server-allocates-sized-string",
+            sizes=[7],
+        ),
         goes("M-085", ENUM + "void f([in] colour *p);", {"p": 1}, "server-allocates-resized-type", sizes=[4]),
         goes("M-085", "void f([in] __int3264 *p);", {"p": -1}, "server-allocates-resized-type", sizes=[8]),
         stays("M-085", "void f([in] __int3264 *p);", {"p": -1}, env=SMALL),
@@ -116,7 +124,13 @@ def goes(
             "server-allocates-complex",
             sizes=[16],
         ),
-        goes("M-091", ENUM + "void f([in] colour p[3]);", {"p": [0, 1, 0]}, "server-allocates-resized-type", sizes=[12]),
+        goes(
+            "M-091",
+            ENUM + "void f([in] colour p[3]);",
+            {"p": [0, 1, 0]},
+            "server-allocates-resized-type",
+            sizes=[12],
+        ),
         goes(
             "M-091",
             "void f([in, size_is(2)] __int3264 *p);",
@@ -167,8 +181,22 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
     "row",
     [
         # the linked list of server-stub-memory-management.md
-        fact("M-123", LIST + "void f([in] list *p);", {"p": CHAIN}, env=SMALL, sizes=[], server_storage=WHOLE_CHAIN),
-        fact("M-123", LIST + "void f([in] list *p);", {"p": CHAIN}, env=NDR64, sizes=[], server_storage=WHOLE_CHAIN),
+        fact(
+            "M-123",
+            LIST + "void f([in] list *p);",
+            {"p": CHAIN},
+            env=SMALL,
+            sizes=[],
+            server_storage=WHOLE_CHAIN,
+        ),
+        fact(
+            "M-123",
+            LIST + "void f([in] list *p);",
+            {"p": CHAIN},
+            env=NDR64,
+            sizes=[],
+            server_storage=WHOLE_CHAIN,
+        ),
         fact(
             "M-124 M-109 M-111 M-110",
             LIST + "void f([in, out] list *p);",
@@ -298,7 +326,12 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             status="RPC_X_INVALID_BOUND",
             entered=False,
         ),
-        fact("M-152", "void f([in] long *p, [in, unique] long *q);", {"p": 1, "q": 2}, server_storage={"p": "buffer", "q": "buffer"}),
+        fact(
+            "M-152",
+            "void f([in] long *p, [in, unique] long *q);",
+            {"p": 1, "q": 2},
+            server_storage={"p": "buffer", "q": "buffer"},
+        ),
         fact("M-152", "void f([in, unique] long *q);", {"q": None}, server_storage={"q": None}, sizes=[]),
     ],
 )
@@ -343,6 +376,8 @@ def test_clean_up_tells_buffer_from_heap(environment: dict[str, int]) -> None:
 @proving("M-080 M-467")
 @pytest.mark.parametrize("octets", [b"", b"\1\0\0", b"\2\0\0\0\1\0\0\0", b"\xff" * 64])
 def test_routine_sees_only_valid_data(octets: bytes) -> None:
-    session = open_session("void f([in] long n, [in, size_is(n)] long *a);", lambda call, n, a: pytest.fail("called"))
+    session = open_session(
+        "void f([in] long n, [in, size_is(n)] long *a);", lambda call, n, a: pytest.fail("called")
+    )
     stub: ServerStub = session.server_stub
     assert stub.dispatch(session.interface.procedures[first(session)].opnum, octets).status == 1783

@@ -11,7 +11,9 @@ HERE = Path(__file__).parent
 
 
 def cited() -> dict[str, set[str]]:
-    return {path.name: set(re.findall(r"M-\d{3}", path.read_text("utf-8"))) for path in HERE.glob("test_*.py")}
+    return {
+        path.name: set(re.findall(r"M-\d{3}", path.read_text("utf-8"))) for path in HERE.glob("test_*.py")
+    }
 
 
 def known() -> dict[str, dict[str, object]]:

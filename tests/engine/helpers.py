@@ -7,7 +7,9 @@ from typing import Any
 
 from rpcmemkit import Audit, Call, Environment, Session
 
-HEADER = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), version(1.0), pointer_default(unique)]\ninterface i\n{\n"
+HEADER = (
+    "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), version(1.0), pointer_default(unique)]\ninterface i\n{\n"
+)
 ACF_HEADER = "interface i\n{\n"
 NODE = "typedef struct node { long value; struct node *next; } node;\n"
 TREE = "typedef struct node { long value; struct node *left; struct node *right; } node;\n"

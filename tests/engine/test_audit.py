@@ -18,16 +18,22 @@ def _cut(call: Any, head: Any) -> None:
 
 
 def test_clean_call() -> None:
-    call, audit = audited(LIST, {"head": linked(2)}, lambda call, head: setattr(head, "value", 3))
+    _call, audit = audited(LIST, {"head": linked(2)}, lambda call, head: setattr(head, "value", 3))
     assert audit.clean
-    assert (audit.orphaned, audit.leaked, audit.faults, audit.dangling, audit.new_places) == ([], [], [], [], [])
+    assert (audit.orphaned, audit.leaked, audit.faults, audit.dangling, audit.new_places) == (
+        [],
+        [],
+        [],
+        [],
+        [],
+    )
     assert repr(audit) == (
         "Audit of f: ok\n  client stub  0 allocated, 0 freed, 0 orphaned\n  server       2 allocated, 2 freed, 0 leaked"
     )
 
 
 def test_orphans_and_leaks() -> None:
-    call, audit = audited(LIST, {"head": linked(9)}, _cut)
+    _call, audit = audited(LIST, {"head": linked(9)}, _cut)
     assert audit.orphaned[:2] == ["head.next", "head.next.next"]
     assert (len(audit.orphaned), audit.server_leaked, audit.clean) == (8, 8, False)
     assert [block.kind for block in audit.leaked] == ["midl_user"] * 8
@@ -35,15 +41,17 @@ def test_orphans_and_leaks() -> None:
 
 
 def test_fault_is_told() -> None:
-    call, audit = audited(LIST, {"head": linked(2)}, lambda call, head: call.free(head.next))
+    _call, audit = audited(LIST, {"head": linked(2)}, lambda call, head: call.free(head.next))
     assert [event.detail[0] for event in audit.faults] == ["use after free", "double free"]
     assert "RPC_S_CALL_FAILED" in repr(audit)
     assert "in a block that was freed" in repr(audit)
 
 
 def test_new_storage_is_the_applications() -> None:
-    call, audit = audited(
-        LIST, {"head": linked(1)}, lambda call, head: setattr(head, "next", call.new({"value": 8, "next": None}))
+    _call, audit = audited(
+        LIST,
+        {"head": linked(1)},
+        lambda call, head: setattr(head, "next", call.new({"value": 8, "next": None})),
     )
     assert [path_text(place.path) for place in audit.new_places] == ["head.next"]
 
@@ -60,17 +68,19 @@ def test_server_storage(pointer_size: int, where: str) -> None:
 
 
 def test_long_paths_stay_apart() -> None:
-    call, audit = audited(NODE + "void f([in] node *head);", {"head": linked(100)})
+    _call, audit = audited(NODE + "void f([in] node *head);", {"head": linked(100)})
     assert len(audit.server_storage) == 101
 
 
 def test_call_that_never_reached_the_server() -> None:
-    call, audit = audited("void f([in] long *p);", {"p": None})
+    _call, audit = audited("void f([in] long *p);", {"p": None})
     assert (audit.server_storage, audit.leaked, audit.server_allocations, audit.clean) == ({}, [], 0, False)
 
 
 def test_dangling_pointer_of_the_client() -> None:
-    session = open_session("typedef struct { [unique] long *p; } s;\nvoid f([in] s *a);\nvoid g([in] long n);")
+    session = open_session(
+        "typedef struct { [unique] long *p; } s;\nvoid f([in] s *a);\nvoid g([in] long n);"
+    )
     first = session.call("f", a={"p": 5})
     place = first.arguments["a"]
     space = session.client.space

@@ -77,7 +77,9 @@ def test_pointer_to_nowhere_is_an_invalid_buffer() -> None:
     session = open_session("void f([in, unique] long *p);")
     place = session.call("f", p=1).arguments["p"]
     session.client.space.drop_block(session.client.space.pointer_at(place.address))
-    call = session.try_call("f", {"p": place._replace(address=session.client.space.pointer_at(place.address))})
+    call = session.try_call(
+        "f", {"p": place._replace(address=session.client.space.pointer_at(place.address))}
+    )
     assert isinstance(call.error, MemoryFault)
     assert (call.status, call.request, call.error.kind) == (INVALID_USER_BUFFER, b"", "use after free")
 
@@ -122,7 +124,13 @@ def test_unfinished_call_has_no_server_snapshots() -> None:
 def test_moments_are_in_order() -> None:
     call = open_session("void f([in, out] long *n);").call("f", n=1)
     moments = sorted(call.trace.snapshots.values(), key=lambda snapshot: snapshot.event)
-    assert [moment.moment for moment in moments] == ["client before", "entry", "exit", "after", "client after"]
+    assert [moment.moment for moment in moments] == [
+        "client before",
+        "entry",
+        "exit",
+        "after",
+        "client after",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from rpcmemkit.errors import WIDEST_EXCERPT, Diagnostic, IdlError, MemoryFault, RpcError, ScenarioError, excerpt
+from rpcmemkit.errors import (
+    WIDEST_EXCERPT,
+    Diagnostic,
+    IdlError,
+    MemoryFault,
+    RpcError,
+    ScenarioError,
+    excerpt,
+)
 from rpcmemkit.status import STATUSES, status_code, status_meaning, status_name
 
-FOUND = Diagnostic("IDL105", "wrong", "a.idl", 3, 5, 4, "    long x;", midl=2025, expected=("a", "b"), remedy="mend it")
+FOUND = Diagnostic(
+    "IDL105", "wrong", "a.idl", 3, 5, 4, "    long x;", midl=2025, expected=("a", "b"), remedy="mend it"
+)
 
 
 @pytest.mark.parametrize(
@@ -16,17 +26,29 @@ FOUND = Diagnostic("IDL105", "wrong", "a.idl", 3, 5, 4, "    long x;", midl=2025
         (RpcError(1780), "RPC_X_NULL_REF_POINTER (1780): a reference pointer is null"),
         (RpcError(1783, "bad", path="p.q", rule="r"), "RPC_X_BAD_STUB_DATA (1783) at p.q: bad [r]"),
         (RpcError(4711), "4711 (4711): "),
-        (MemoryFault("null", "client", 0, "read through a null pointer"), "client: null: read through a null pointer"),
+        (
+            MemoryFault("null", "client", 0, "read through a null pointer"),
+            "client: null: read through a null pointer",
+        ),
         (
             IdlError([FOUND]),
-            "a.idl:3:5: error IDL105 (MIDL2025): wrong\n    3 |     long x;\n      |     ^^^^\n"
-            "      expected: a, b\n      help: mend it",
+            (
+                "a.idl:3:5: error IDL105 (MIDL2025): wrong\n    3 |     long x;\n      |     ^^^^\n"
+                "      expected: a, b\n      help: mend it"
+            ),
         ),
         (Diagnostic("IDL1", "odd", "b.idl", 1, 1, severity="warning"), "b.idl:1:1: warning IDL1: odd"),
         (ScenarioError("wrong"), "error: wrong"),
         (
             ScenarioError(
-                "wrong", file="s.yaml", line=2, column=3, source="  x: y", path="x", expected=("z",), remedy="mend it"
+                "wrong",
+                file="s.yaml",
+                line=2,
+                column=3,
+                source="  x: y",
+                path="x",
+                expected=("z",),
+                remedy="mend it",
             ),
             "s.yaml:2:3: error at x: wrong\n    2 |   x: y\n      |   ^\n      expected: z\n      help: mend it",
         ),

@@ -19,7 +19,13 @@ EVERY_BASE = "void f([in] short a, [in] long b, [in] hyper c, [in] double d, [in
 def test_messages_do_not_depend_on_pointer_sizes(name: str) -> None:
     construct = CONSTRUCTS[name]
     calls = [
-        run(construct.body, construct.arguments, construct.routine, client_pointer_size=c, server_pointer_size=s)
+        run(
+            construct.body,
+            construct.arguments,
+            construct.routine,
+            client_pointer_size=c,
+            server_pointer_size=s,
+        )
         for c, s in SIZES
     ]
     assert [call.status for call in calls] == [0] * 4
@@ -70,7 +76,9 @@ def test_ndr64_octets(body: str, arguments: dict[str, object], octets: str) -> N
 
 @pytest.mark.parametrize(("client", "server"), SIZES)
 @pytest.mark.parametrize(("syntax", "matching"), [("ndr20", 4), ("ndr64", 8)])
-def test_list_stays_in_the_buffer_where_pointers_match(client: int, server: int, syntax: str, matching: int) -> None:
+def test_list_stays_in_the_buffer_where_pointers_match(
+    client: int, server: int, syntax: str, matching: int
+) -> None:
     environment = {"client_pointer_size": client, "server_pointer_size": server, "transfer_syntax": syntax}
     call, audit = audited(
         NODE + "void f([in, out] node *head);",
@@ -104,7 +112,11 @@ def test_buffer_is_changed_in_place_but_the_message_is_not() -> None:
 def test_int3264_keeps_its_sign_and_is_cut_to_32_bits(size: int, value: int) -> None:
     body = "__int3264 f([in] __int3264 n, [in, out] unsigned __int3264 *u);"
     call = run(
-        body, {"n": value, "u": 0xFFFFFFFF}, lambda call, n, u: n, client_pointer_size=size, server_pointer_size=size
+        body,
+        {"n": value, "u": 0xFFFFFFFF},
+        lambda call, n, u: n,
+        client_pointer_size=size,
+        server_pointer_size=size,
     )
     assert (call["return"], call["u"]) == (value, 0xFFFFFFFF)
 

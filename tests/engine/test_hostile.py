@@ -56,7 +56,7 @@ CASES = [
 
 def corruptions(valid: bytes, order: str) -> Iterator[bytes]:
     """Every truncation, every octet and every 32-bit word changed, several changes at once, and noise."""
-    chance = random.Random(len(valid))  # noqa: S311
+    chance = random.Random(len(valid))
     for at in range(len(valid)):
         yield valid[:at]
         for octet in OCTETS:
@@ -146,11 +146,31 @@ PAIR = "typedef struct { hyper a; hyper b; } pair;\n"
             1783,
             "at a: the discriminant differs",
         ),
-        ("void f([in, string] char *s);", "01000000 00000000 01000000 41", 1783, "s: the string is not terminated"),
-        ("void f([in, string] char *s);", "01000000 01000000 00000000", 1783, "s: a string starts at its first"),
+        (
+            "void f([in, string] char *s);",
+            "01000000 00000000 01000000 41",
+            1783,
+            "s: the string is not terminated",
+        ),
+        (
+            "void f([in, string] char *s);",
+            "01000000 01000000 00000000",
+            1783,
+            "s: a string starts at its first",
+        ),
         ("void f([in, string] char *s);", "01000000 00000000 02000000", 1734, "0 to 1 of an array of 1"),
-        ("void f([in, unique, size_is(n)] byte *b, [in] long n);", "00000000 01000000", 1783, "its size is not 0"),
-        (PAIR + "void f([in, ptr] byte *b, [in, ptr] pair *h);", "01000000 01000000 01000000", 1783, "h: a full"),
+        (
+            "void f([in, unique, size_is(n)] byte *b, [in] long n);",
+            "00000000 01000000",
+            1783,
+            "its size is not 0",
+        ),
+        (
+            PAIR + "void f([in, ptr] byte *b, [in, ptr] pair *h);",
+            "01000000 01000000 01000000",
+            1783,
+            "h: a full",
+        ),
     ],
 )
 def test_reason_is_named(body: str, octets: str, status: int, why: str) -> None:

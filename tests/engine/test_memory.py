@@ -66,7 +66,11 @@ def test_fault(space: AddressSpace, address: int, size: int, kind: str, why: str
     assert (caught.value.kind, caught.value.side, caught.value.address) == (kind, "client", address)
     assert why in str(caught.value)
     (event,) = space.trace
-    assert (event.kind, event.address, event.detail) == ("fault", address, (kind, str(caught.value).split(": ", 2)[2]))
+    assert (event.kind, event.address, event.detail) == (
+        "fault",
+        address,
+        (kind, str(caught.value).split(": ", 2)[2]),
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,14 @@ def test_blocks_and_capacity(space: AddressSpace) -> None:
     assert space.block(0x10008) == space.block(0x10000)  # one past the end is still a pointer into it
     assert space.block(0x10009) is None
     assert space.block(0xFFFF) is None
-    assert [space.capacity(address) for address in (0x10000, 0x10005, 0x10008, 0x10009, 0x10010, 1)] == [8, 3, 0, 0, 0, 0]
+    assert [space.capacity(address) for address in (0x10000, 0x10005, 0x10008, 0x10009, 0x10010, 1)] == [
+        8,
+        3,
+        0,
+        0,
+        0,
+        0,
+    ]
 
 
 def test_guard_keeps_blocks_apart() -> None:

@@ -96,7 +96,9 @@ def test_tag_that_does_not_fit() -> None:
         (ENCAPSULATED + "void f([in, out] e *p);", {"$case": 2, "$value": 77}, "t", 0),
     ],
 )
-def test_arm_that_was_not_in_force_holds_no_pointer(body: str, before: Any, code: str, allocated: int) -> None:
+def test_arm_that_was_not_in_force_holds_no_pointer(
+    body: str, before: Any, code: str, allocated: int
+) -> None:
     """A client union that held a number must not have that number taken for the address of storage."""
 
     def routine(call: Any, p: Any) -> None:
@@ -129,8 +131,11 @@ def test_switch_behind_a_null_pointer() -> None:
 @pytest.mark.parametrize("wrong", [False, True])
 def test_attributes_behind_pointers_that_are_yet_to_come(wrong: bool) -> None:
     """A structure's pointers are followed after it: what it sizes and switches by them is checked at the end."""
-    body = UNION + """typedef struct { [ref] short *t; [switch_is(*t)] u body; } h;
+    body = (
+        UNION
+        + """typedef struct { [ref] short *t; [switch_is(*t)] u body; } h;
         typedef struct { [size_is(*n)] short *a; [ref] long *n; } s;\nvoid f([in, out] h *p, [in, out] s *q);"""
+    )
     arguments = {"p": {"t": 2, "body": {"$case": 2, "$value": 5}}, "q": {"a": [1, 2], "n": 2}}
     call = run(body, arguments)
     assert (call.status, call.values, Audit(call).faults) == (0, arguments, [])
@@ -165,7 +170,10 @@ def test_null_elements_are_no_trouble() -> None:
 
 
 def test_string_longer_than_its_size() -> None:
-    call = run("void f([in] long n, [in, string, size_is(n)] char *s);", {"n": 2, "s": {"$allocated": 9, "$elements": "text"}})
+    call = run(
+        "void f([in] long n, [in, string, size_is(n)] char *s);",
+        {"n": 2, "s": {"$allocated": 9, "$elements": "text"}},
+    )
     assert (call.status, call.error.path) == (1734, "s")  # type: ignore[union-attr]
 
 
@@ -207,7 +215,10 @@ def test_open_structure_inside_a_structure() -> None:
 def test_wide_elements_keep_their_gaps_out() -> None:
     body = "typedef struct { hyper h; char c; } s;\nvoid f([in] long n, [in, out, size_is(n)] s *a);"
     call = run(body, {"n": 2, "a": [{"h": 1, "c": "x"}, {"h": 2, "c": "y"}]})
-    assert call.response.hex() == "02000000" + "0" * 8 + "0100000000000000" + "78" + "0" * 14 + "0200000000000000" + "79"
+    assert (
+        call.response.hex()
+        == "02000000" + "0" * 8 + "0100000000000000" + "78" + "0" * 14 + "0200000000000000" + "79"
+    )
 
 
 def test_limits_inside_arrays_are_checked() -> None:
@@ -229,7 +240,9 @@ def test_context_handles_inside_structures() -> None:
     with pytest.raises(UsageError, match=r"p.c: h values are not marshalled"):
         Marshaller(space, planner, FullPointers(), "").parameter(plan, address, address, "p")
     with pytest.raises(UsageError, match=r"p.c: h values are not marshalled"):
-        Unmarshaller(space, planner, FullPointers(), b"", Storage(), address).parameter(plan, address, "p", 0, True)
+        Unmarshaller(space, planner, FullPointers(), b"", Storage(), address).parameter(
+            plan, address, "p", 0, True
+        )
 
 
 def test_storage_is_for_the_stubs_to_define() -> None:

@@ -61,7 +61,8 @@ def test_flat_body(members: str, dense: bool, same: bool, wire_size: int) -> Non
 
 def test_fields_name_every_value() -> None:
     body = planned(
-        "typedef struct i { char a; short b[2]; } i;\ntypedef struct s { i one; i two[2]; long *p; } s;\nvoid f([in] s *x);", "s"
+        "typedef struct i { char a; short b[2]; } i;\ntypedef struct s { i one; i two[2]; long *p; } s;\nvoid f([in] s *x);",
+        "s",
     ).body
     assert body is not None
     assert [(field.name, field.wire_offset, field.offset, field.count) for field in body.fields] == [
@@ -160,7 +161,11 @@ def test_handles_have_a_place_only() -> None:
 
 
 def test_union_layout() -> None:
-    arms = [t.Arm((1, 2), t.Member("h", t.BASES["hyper"])), t.Arm((3,), t.Member("c", CHAR)), t.Arm((), None, default=True)]
+    arms = [
+        t.Arm((1, 2), t.Member("h", t.BASES["hyper"])),
+        t.Arm((3,), t.Member("c", CHAR)),
+        t.Arm((), None, default=True),
+    ]
     plan = Planner().plan(t.EncapsulatedUnion("e", "tag", "body", union(*arms)))
     assert isinstance(plan, UnionPlan)
     assert (plan.arms_offset, plan.size, plan.align, plan.wire_align) == (8, 16, 8, 8)
@@ -173,7 +178,9 @@ def test_ranged_enumeration_keeps_both_limits() -> None:
     assert plan.limits == (0, 0x7FFF, 1734, True)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("offset", "alignment", "aligned"), [(0, 8, 0), (1, 8, 8), (8, 8, 8), (9, 4, 12), (5, 1, 5)])
+@pytest.mark.parametrize(
+    ("offset", "alignment", "aligned"), [(0, 8, 0), (1, 8, 8), (8, 8, 8), (9, 4, 12), (5, 1, 5)]
+)
 def test_align_up(offset: int, alignment: int, aligned: int) -> None:
     assert align_up(offset, alignment) == aligned
 
@@ -181,7 +188,9 @@ def test_align_up(offset: int, alignment: int, aligned: int) -> None:
 # --- expressions ---
 
 A, B, P = t.Name("a"), t.Name("b"), t.Name("p")
-SCOPE = t.Struct("s", [t.Member("a", LONG), t.Member("b", SHORT), t.Member("p", t.Pointer(LONG, t.PointerKind.REF))])
+SCOPE = t.Struct(
+    "s", [t.Member("a", LONG), t.Member("b", SHORT), t.Member("p", t.Pointer(LONG, t.PointerKind.REF))]
+)
 
 
 def evaluate(expr: t.Expr, a: int = 7, b: int = -2, p: int | None = 5) -> int:
@@ -270,7 +279,8 @@ def test_array_counts_and_ranges() -> None:
         plan = Planner().plan(t.Array(SHORT))
         assert isinstance(plan, ArrayPlan)
         plan.size_of, plan.first_of, plan.length_of = (
-            None if number is None else (lambda space, scope, number=number: number) for number in (size, first, length)
+            None if number is None else (lambda space, scope, number=number: number)
+            for number in (size, first, length)
         )
         return plan
 

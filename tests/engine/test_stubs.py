@@ -19,7 +19,9 @@ LINKED = types.Struct("l", [types.Member("p", types.Pointer(BASES["long"], types
 
 
 def pointer(target: types.Type, **attributes: bool) -> PointerPlan:
-    plan = Planner().plan(types.Pointer(target, types.PointerKind.UNIQUE, **attributes), Planner().plan(PADDED))  # type: ignore[arg-type]
+    plan = Planner().plan(
+        types.Pointer(target, types.PointerKind.UNIQUE, **attributes), Planner().plan(PADDED)
+    )  # type: ignore[arg-type]
     assert isinstance(plan, PointerPlan)
     return plan
 
@@ -40,7 +42,10 @@ def pointer(target: types.Type, **attributes: bool) -> PointerPlan:
         (types.Array(types.Switched(UNION, types.Name("a")), 5), "server-allocates-union"),
         (types.Array(PADDED, 5), "server-allocates-complex"),
         (types.Array(types.Pointer(BASES["long"], types.PointerKind.REF), 5), "server-allocates-ref-array"),
-        (types.Array(types.Pointer(BASES["long"], types.PointerKind.FULL), 5), "server-allocates-widened-pointer"),
+        (
+            types.Array(types.Pointer(BASES["long"], types.PointerKind.FULL), 5),
+            "server-allocates-widened-pointer",
+        ),
     ],
 )
 def test_rule_that_makes_the_server_allocate(target: types.Type, rule: str) -> None:
@@ -57,7 +62,11 @@ def test_attributes_force_allocation(attribute: str) -> None:
 def test_every_event_names_a_rule_of_the_table(name: str) -> None:
     construct = CONSTRUCTS[name]
     call = run(construct.body, construct.arguments, construct.routine)
-    rules = {event.rule for event in call.trace if event.kind in ("allocate", "free", "marshal", "unmarshal", "reuse")}
+    rules = {
+        event.rule
+        for event in call.trace
+        if event.kind in ("allocate", "free", "marshal", "unmarshal", "reuse")
+    }
     rules -= {f"{actor}-allocates" for actor in ("routine", "application")} & set(RULES)
     assert rules - {""} <= set(RULES)
     assert "" not in {event.rule for event in call.trace if event.actor == "stub"}
@@ -73,7 +82,9 @@ def test_rules_are_told_in_full() -> None:
 
 
 def test_dce_takes_everything_from_its_environment() -> None:
-    call, audit = audited(NODE + "void f([in, out] node *p, [in] long *n);", {"p": linked(2), "n": 5}, osf=True)
+    call, audit = audited(
+        NODE + "void f([in, out] node *p, [in] long *n);", {"p": linked(2), "n": 5}, osf=True
+    )
     names = {event.detail for event in call.trace.select("allocate", "free", side="server")}
     assert names == {"RpcSsAllocate", "RpcSsDisableAllocate"}
     assert {event.rule for event in call.trace.select("allocate", side="server")} >= {"osf-stub-environment"}
@@ -92,7 +103,12 @@ def test_dce_provides_reference_targets_below_out_parameters() -> None:
         q.a = call.new([])
         many[0] = call.new(1)
 
-    call = run(body, {"m": 1, "p": {"r": 1}, "q": {"one": {"r": 1}, "a": []}, "pp": 1, "many": [0]}, routine, osf=True)
+    call = run(
+        body,
+        {"m": 1, "p": {"r": 1}, "q": {"one": {"r": 1}, "a": []}, "pp": 1, "many": [0]},
+        routine,
+        osf=True,
+    )
     assert (call.status, call["p"]) == (0, {"r": 0, "u": None})
 
 

@@ -302,7 +302,7 @@ def test_path_through_null_is_a_fault() -> None:
     from rpcmemkit import MemoryFault
 
     memory = Memory()
-    with pytest.raises(MemoryFault, match="x.one.value: a null pointer is followed"):
+    with pytest.raises(MemoryFault, match=r"x\.one\.value: a null pointer is followed"):
         _at(memory, "x.one.value")
 
 
@@ -364,7 +364,10 @@ def test_size_that_cannot_be() -> None:
     read = memory.read()
     assert "negative-bounds-raise" in read["many"]["$fault"]
     assert "the size is -1" in read["some"]["$fault"]
-    assert [path_text(place.path) for place in reach(memory.space, [memory.place]).values()] == ["x.many", "x.some"]
+    assert [path_text(place.path) for place in reach(memory.space, [memory.place]).values()] == [
+        "x.many",
+        "x.some",
+    ]
 
 
 def test_union_without_arm_has_no_pointers() -> None:
@@ -405,5 +408,3 @@ def test_trace_selects() -> None:
     assert [event.address for event in trace.select("allocate", "free", side="server")] == [3]
     assert [event.address for event in trace.select("allocate", "free", actor="stub")] == [1]
     assert (len(trace), repr(trace)) == (2, "<Trace of p: 2 events>")
-
-

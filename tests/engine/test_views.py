@@ -13,7 +13,8 @@ from rpcmemkit.reader import Reader
 from tests.engine.helpers import ACF_HEADER, NODE, linked, open_session, run
 
 EVERYTHING = (
-    NODE + "typedef struct { short n; [size_is(n), length_is(n)] long *a; node *head; long grid[2][2]; [string] char *s; } all;\n"
+    NODE
+    + "typedef struct { short n; [size_is(n), length_is(n)] long *a; node *head; long grid[2][2]; [string] char *s; } all;\n"
     "long f([in, out] all *p, [in, out] long **pp, [in, unique] long *none, [in] long x, [in] long m, [in, length_is(m)] short v[4]);"
 )
 ARGUMENTS: dict[str, Any] = {
@@ -132,12 +133,24 @@ def test_values_are_copied_where_no_pointer_is() -> None:
         (lambda p, call: p[1], IndexError, r"p is a single value: only \[0\] exists"),
         (lambda p, call: len(p), TypeError, "p is not an array"),
         (lambda p, call: setattr(p, "n", None), UsageError, "p.n: only a pointer can be null"),
-        (lambda p, call: setattr(p, "n", call.new(1)), UsageError, "p.n: only a pointer can name new storage"),
+        (
+            lambda p, call: setattr(p, "n", call.new(1)),
+            UsageError,
+            "p.n: only a pointer can name new storage",
+        ),
         (lambda p, call: setattr(p, "a", [1, 2, 3, 4]), MemoryFault, "out of bounds: write of 16 octets"),
         (lambda p, call: p.a[3], MemoryFault, "out of bounds"),
         (lambda p, call: p.head.next.next.next.value, AttributeError, "NoneType"),
-        (lambda p, call: setattr(p, "head", call.new({}, "calloc")), UsageError, "no allocator is called 'calloc'"),
-        (lambda p, call: setattr(p, "head", call.new({}, "RpcSmAllocate")), UsageError, "put .enable_allocate. in the ACF"),
+        (
+            lambda p, call: setattr(p, "head", call.new({}, "calloc")),
+            UsageError,
+            "no allocator is called 'calloc'",
+        ),
+        (
+            lambda p, call: setattr(p, "head", call.new({}, "RpcSmAllocate")),
+            UsageError,
+            "put .enable_allocate. in the ACF",
+        ),
     ],
 )
 def test_wrong_use_is_explained(action: Any, error: type[Exception], message: str) -> None:
@@ -170,7 +183,9 @@ def test_results(declaration: str, result: Any, read: Any) -> None:
 
 def test_result_may_be_new_or_a_view() -> None:
     body = NODE + "node *f([in] node *p);"
-    assert run(body, {"p": linked(1)}, lambda call, p: call.new({"value": 4, "next": None})).result == linked(1, value=4)
+    assert run(body, {"p": linked(1)}, lambda call, p: call.new({"value": 4, "next": None})).result == linked(
+        1, value=4
+    )
     assert run(body, {"p": linked(2)}, lambda call, p: p.next).result == linked(1, value=1)
 
 
@@ -219,7 +234,9 @@ def test_application_frees_what_it_passed(client: Any) -> None:
 def test_two_pointers_made_equal(client: Any) -> None:
     operations, at = client
     operations.point(at("head.next"), at("head"))
-    assert Reader(operations.program.space).read({"head": at("head")})["head"]["$value"]["next"] == {"$alias": "s1"}
+    assert Reader(operations.program.space).read({"head": at("head")})["head"]["$value"]["next"] == {
+        "$alias": "s1"
+    }
 
 
 @pytest.mark.parametrize("allocator", ALLOCATORS)

@@ -157,14 +157,16 @@ def test_long_texts_with_many_macros() -> None:
     assert source.text.split() == ["1"] * 40000
 
 
+DIRECTIVE_WORDS = (
+    "#define #if #ifdef #ifndef #elif #else #endif #include #undef #pragma #line # A B F(x) F( ) ( , ## \\\n defined"
+    " ! 1 0 < > << ... __VA_ARGS__ \" ' once pack() ? : x __LINE__ 'a' \"s\" <a> + - /"
+)
+
+
 def test_random_directives() -> None:
     """Whatever pcpp stumbles over becomes a finding."""
     chance = random.Random(3)
-    words = [
-        *"#define #if #ifdef #ifndef #elif #else #endif #include #undef #pragma #line # A B F(x) F( ) ( , ##".split(),
-        *"defined ! 1 0 < > << ... __VA_ARGS__ \" ' once pack() ? : x __LINE__ 'a' \"s\" <a> + - /".split(),
-        "\\\n",
-    ]
+    words = DIRECTIVE_WORDS.split(" ")
     for _ in range(3000):
         lines = [" ".join(chance.choices(words, k=chance.randint(1, 6))) for _ in range(chance.randint(1, 8))]
         report = Report()
