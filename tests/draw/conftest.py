@@ -30,7 +30,7 @@ def prune() -> Call:
     session = Session(TREE % "unique")
 
     @session.routine
-    def Prune(call: Any, root: Any, count: Any) -> int:  # noqa: N802
+    def Prune(call: Any, root: Any, count: Any) -> int:
         root.value = 7
         root.left = None
         root.right.left = call.new({"value": 9, "left": None, "right": None})
@@ -45,7 +45,7 @@ def ring() -> Call:
     session = Session(TREE % "ptr", environment=Environment(osf=True))
 
     @session.routine
-    def Touch(call: Any, root: Any) -> None:  # noqa: N802
+    def Touch(call: Any, root: Any) -> None:
         root.value = 5
 
     alias = {"$alias": "top"}
@@ -57,7 +57,7 @@ def refused() -> Call:
     session = Session(TREE % "unique")
 
     @session.routine
-    def Prune(call: Any, root: Any, count: Any) -> int:  # noqa: N802
+    def Prune(call: Any, root: Any, count: Any) -> int:
         raise RpcError(5)
 
     return session.try_call("Prune", {"root": tree(1)})
@@ -80,7 +80,7 @@ def freed() -> Call:
     session = Session(TREE % "unique")
 
     @session.routine
-    def Prune(call: Any, root: Any, count: Any) -> int:  # noqa: N802
+    def Prune(call: Any, root: Any, count: Any) -> int:
         call.operations.free(call._call.place("root")._replace(**_left_of(root)))
         return 0
 
@@ -107,7 +107,7 @@ def poor_client() -> Call:
     session = Session(TREE % "unique", environment=Environment(client_fail_after=1))
 
     @session.routine
-    def Touch(call: Any, root: Any) -> None:  # noqa: N802
+    def Touch(call: Any, root: Any) -> None:
         root.left = call.new(tree(4, tree(5)))
 
     return session.try_call("Touch", {"root": tree(1)})
@@ -163,7 +163,7 @@ def long_list(length: int, cut: bool = False) -> Call:
     session = Session(LIST)
 
     @session.routine
-    def Walk(call: Any, head: Any) -> None:  # noqa: N802
+    def Walk(call: Any, head: Any) -> None:
         if cut:
             head.next.next = None
 

@@ -19,7 +19,7 @@ def adder() -> Session:
     session = open_session(ADD)
 
     @session.routine
-    def Add(call: object, a: int, b: int) -> int:  # noqa: N802
+    def Add(call: object, a: int, b: int) -> int:
         return a + b
 
     return session
@@ -56,7 +56,7 @@ def test_wrong_use_is_explained(adder: Session, action: Any, message: str) -> No
 
 
 def test_routine_with_other_parameters(adder: Session) -> None:
-    def Add(call: object, a: int, c: int) -> int:  # noqa: N802
+    def Add(call: object, a: int, c: int) -> int:
         return a
 
     with pytest.raises(UsageError, match=r"Add takes \(call, a, b\), not \(…, a, c\)"):
