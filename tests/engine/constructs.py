@@ -27,6 +27,7 @@ def _open_box(call: Any, box: Any) -> None:
     box.n = 5
     box.text = call.new({"$allocated": 5, "$elements": "two"})
     box.some = call.new([1, 2, 3, 4, 5])
+    box.items = call.new({"n": 3, "items": [1, None, 3]})
 
 
 def _grow_ring(call: Any, ring: Any) -> None:
@@ -86,7 +87,9 @@ CONSTRUCTS: dict[str, Construct] = {
     ),
     "made by the server": Construct(
         """typedef struct { long size; long length; [size_is(size), length_is(length)] short items[]; } open;
-           typedef struct { open *o; long n; [string, size_is(n)] char *text; [size_is(n), length_is(2)] hyper *some; } box;
+           typedef struct { long n; [size_is(n)] long *items[]; } row;
+           typedef struct { open *o; long n; [string, size_is(n)] char *text; [size_is(n), length_is(2)] hyper *some;
+               row *items; } box;
            void f([out] box *b, [out] box **made, [out] box *boxes[2]);""",
         {},
         lambda call, b, *others: _open_box(call, b),

@@ -109,6 +109,8 @@ def test_client_survives_any_response(name: str, format_: Format) -> None:
         assert call.error is None or isinstance(call.error, RpcError), octets.hex()
         assert asked_for(call.trace, "client") < NOT_JUSTIFIED + 64 * len(octets) + 4096, octets.hex()
         look_at(call)
+        # a union whose discriminant has not come yet may be left half written
+        assert name == "attributes behind pointers" or Audit(call).dangling == [], octets.hex()
 
 
 def look_at(call: Call) -> None:

@@ -46,6 +46,7 @@ def test_reading() -> None:
         assert dir(p.a) == []
         assert repr(p.head).startswith("<p.head at 0x4")
         assert bool(p.a)
+        assert bool(p.head)
         return 8
 
     assert inside(routine).result == 8
