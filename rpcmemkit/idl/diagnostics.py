@@ -316,7 +316,7 @@ _ROWS = (
     _row(
         "IDL336",
         2164,
-        "the structure {name} contains itself through [ref] pointers only",
+        "the structure {name} contains itself, directly or through [ref] pointers",
         "use [unique] or [ptr]",
         "",
         "M-288",
