@@ -132,7 +132,7 @@ def _has_all_nodes(type_: types.Type) -> bool:
     return False
 
 
-@dataclass
+@dataclass(repr=False)
 class Session:
     """Two programs and the interface between them.
 
@@ -185,6 +185,11 @@ class Session:
         if "response" in served.messages and not reply.status:
             trace.messages["response"] = served.messages["response"]
         return reply.status, reply.data
+
+    def __repr__(self) -> str:
+        env = self.environment
+        bits = f"{env.client_pointer_size * 8}-bit client, {env.server_pointer_size * 8}-bit server"
+        return f"<Session {self.interface.name}: {', '.join(self.interface.procedures)}; {bits}, {env.transfer_syntax}>"
 
     # --- routines ---
 

@@ -67,7 +67,7 @@ class PointerKind(str, Enum):
     FULL = "ptr"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Base:
     """A base type. ``code`` is its :mod:`struct` letter, ``size`` its octets on the NDR 2.0 wire.
 
@@ -79,6 +79,9 @@ class Base:
     size: int
     text: bool = False
     pointer_sized: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
 
 
 BASES: Mapping[str, Base] = {
@@ -107,13 +110,16 @@ BASES: Mapping[str, Base] = {
 }
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class EnumType:
     """An enumeration: 4 octets in memory, on the wire 2 (values 0 to 32767), or 4 with ``v1_enum``."""
 
     name: str
     labels: dict[str, int]
     v1: bool = False
+
+    def __repr__(self) -> str:
+        return f"<enum {self.name or 'without a name'}>"
 
 
 @dataclass(eq=False, slots=True)
@@ -125,7 +131,7 @@ class Ranged:
     high: int
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Pointer:
     """A pointer with its final attribute; the booleans come from ACF (or IDL) memory attributes."""
 
@@ -137,8 +143,11 @@ class Pointer:
     ignore: bool = False
     partial_ignore: bool = False
 
+    def __repr__(self) -> str:
+        return f"<{self.kind.value} pointer to {self.target!r}>"
 
-@dataclass(eq=False, slots=True)
+
+@dataclass(eq=False, slots=True, repr=False)
 class Array:
     """An array. A sized pointer (``[size_is(n)] long *p``) is a :class:`Pointer` to one of these.
 
@@ -164,6 +173,10 @@ class Array:
     def varying(self) -> bool:
         return self.string or self.length is not None or self.first is not None
 
+    def __repr__(self) -> str:
+        size = self.bound if self.bound is not None else "string" if self.size is None else "sized"
+        return f"<array [{size}] of {self.element!r}>"
+
 
 @dataclass(eq=False, slots=True)
 class Member:
@@ -173,13 +186,18 @@ class Member:
     type: Type
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Struct:
     """A structure; ``pack`` is the packing level in octets, or ``None`` for natural alignment."""
 
     name: str
     members: list[Member] = field(default_factory=list)
     pack: int | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<struct {self.name or 'without a name'}: {', '.join(member.name for member in self.members)}>"
+        )
 
 
 @dataclass(eq=False, slots=True)
@@ -191,13 +209,16 @@ class Arm:
     default: bool = False
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Union:
     """A non-encapsulated union. Where it is used, :class:`Switched` says what selects its arm."""
 
     name: str
     switch: Base | EnumType
     arms: list[Arm] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<union {self.name or 'without a name'} of {len(self.arms)} arms>"
 
 
 @dataclass(eq=False, slots=True)
@@ -208,7 +229,7 @@ class Switched:
     switch_is: Expr
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class EncapsulatedUnion:
     """``union switch (T tag) u { … }``: in memory a structure of the tag and the union."""
 
@@ -216,6 +237,9 @@ class EncapsulatedUnion:
     tag: str
     union_name: str
     union: Union
+
+    def __repr__(self) -> str:
+        return f"<encapsulated union {self.name} of {len(self.union.arms)} arms>"
 
 
 @dataclass(eq=False, slots=True)
@@ -254,7 +278,7 @@ Type: TypeAlias = (
 # --- interfaces -------------------------------------------------------------------------------
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Parameter:
     """A parameter as the stub sees it: an array parameter has already become a pointer to the array.
 
@@ -268,8 +292,12 @@ class Parameter:
     declaration: str = ""
     attributes: Mapping[str, object] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        way = ", ".join(name for name, is_so in (("in", self.is_in), ("out", self.is_out)) if is_so)
+        return f"<parameter [{way}] {self.name}: {self.type!r}>"
 
-@dataclass(eq=False, slots=True)
+
+@dataclass(eq=False, slots=True, repr=False)
 class Procedure:
     """A remote procedure; ``result`` is ``None`` for ``void``."""
 
@@ -280,8 +308,11 @@ class Procedure:
     declaration: str = ""
     attributes: Mapping[str, object] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<procedure {self.opnum}: {self.declaration or self.name}>"
 
-@dataclass(eq=False, slots=True)
+
+@dataclass(eq=False, slots=True, repr=False)
 class Interface:
     """An interface after IDL and ACF were read together."""
 
@@ -294,3 +325,6 @@ class Interface:
     attributes: Mapping[str, object] = field(default_factory=dict)
     is_object: bool = False
     osf: bool = False
+
+    def __repr__(self) -> str:
+        return f"<interface {self.name}: {', '.join(self.procedures) or 'no procedures'}>"

@@ -110,8 +110,14 @@ class Checker:
 
     def _is_conformant(self, type_: Type) -> bool:
         """Whether the size of an array or structure is known at run time only: the last member decides."""
-        path: dict[int, bool] = {}  # a structure that contains itself is reported elsewhere, and must end here
-        while isinstance(type_, Struct) and type_.members and id(type_) not in self.conformant.keys() | path.keys():
+        path: dict[
+            int, bool
+        ] = {}  # a structure that contains itself is reported elsewhere, and must end here
+        while (
+            isinstance(type_, Struct)
+            and type_.members
+            and id(type_) not in self.conformant.keys() | path.keys()
+        ):
             path[id(type_)] = True
             type_ = type_.members[-1].type
         open_ = type_.conformant if isinstance(type_, Array) else self.conformant.get(id(type_), False)

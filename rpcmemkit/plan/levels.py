@@ -50,7 +50,7 @@ class Slot:
     """Offset of the structure whose members its expressions read; ``None`` keeps the scope of the body."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Body:
     """A run of fixed layout, moved by one fused conversion.
 
@@ -100,8 +100,11 @@ class Plan:
     body: Body | None = None
     reusable: bool = False
 
+    def __repr__(self) -> str:
+        return f"<plan of {self.type!r}: {self.size} octets>"
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, repr=False)
 class BasePlan(Plan):
     """A base type, an enumeration, or either with a [range]."""
 
@@ -126,7 +129,7 @@ class BasePlan(Plan):
         return Codec("<" + ("B" if code == "?" else code))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class PointerPlan(Plan):
     """A pointer. ``target`` is compiled when first asked for: that is how a type can contain itself."""
 
@@ -148,7 +151,7 @@ class PointerPlan(Plan):
         return self.compile_target()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ArrayPlan(Plan):
     """An array: fixed, conformant, varying, both, or a string.
 
@@ -233,7 +236,7 @@ class MemberPlan:
     plan: Plan
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class StructPlan(Plan):
     """A structure, or the frame that holds a procedure's arguments.
 
@@ -266,7 +269,7 @@ class ArmPlan:
     plan: Plan | None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class UnionPlan(Plan):
     """A union. An encapsulated one holds its discriminant in memory, another one reads it with ``tag_of``."""
 
@@ -295,7 +298,7 @@ class UnionPlan(Plan):
         return self.arms.get(tag, self.default)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class OpaquePlan(Plan):
     """A type that has a place in a frame but is not marshalled: a binding handle, for example."""
 
