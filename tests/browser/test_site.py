@@ -178,7 +178,9 @@ def test_stepper_moves_by_key_pointer_and_play(visit: Visit, name: str) -> None:
     page.wait_for_timeout(200)
     assert shown(page) == first
 
-    page.locator(".noUi-base").first.evaluate("track => track.scrollIntoView({block: 'center', behavior: 'instant'})")
+    page.locator(".noUi-base").first.evaluate(
+        "track => track.scrollIntoView({block: 'center', behavior: 'instant'})"
+    )
     track = page.locator(".noUi-base").first.bounding_box()
     page.mouse.click(track["x"] + track["width"] - 1, track["y"] + track["height"] / 2)
     page.wait_for_timeout(500)
