@@ -10,7 +10,6 @@ from rpcmemkit.ndr import (
     FullPointers,
     Marshaller,
     Shape,
-    Storage,
     Unmarshaller,
     Waiting,
     discriminant_at,
@@ -26,7 +25,7 @@ Transport = Callable[[int, bytes], tuple[int, bytes]]
 """Sends an operation number and request octets, returns a status and response octets."""
 
 
-class ClientStorage(Storage):
+class ClientStorage:
     """Writes over the storage that the application has, and allocates what it has not."""
 
     keeps_pointers = True

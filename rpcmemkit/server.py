@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.frame import Frame, Procedures
-from rpcmemkit.ndr import FullPointers, Marshaller, Shape, Storage, Unmarshaller, Waiting
+from rpcmemkit.ndr import FullPointers, Marshaller, Shape, Unmarshaller, Waiting
 from rpcmemkit.plan import ArrayPlan, BasePlan, Plan, Planner, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.program import OUT_OF_MEMORY, Program, StubAllocator
 from rpcmemkit.trace import Message, Snapshot, Trace
@@ -84,9 +84,10 @@ def _pointers_widen(plan: StructPlan) -> bool:
     return any(slot.plan.size != slot.plan.wire_size for body in bodies if body for slot in body.slots)
 
 
-class ServerStorage(Storage):
+class ServerStorage:
     """Leaves referents in the receive buffer where it can and allocates for the others."""
 
+    keeps_pointers = False
     rules = ("server-rebuilds-input", "server-rebuilds-input")
 
     def __init__(self, program: Program, buffer: int, size: int, reuse: bool) -> None:

@@ -7,7 +7,7 @@ same for both and is written here once. Nothing recurses on data: pointers wait 
 from __future__ import annotations
 
 import struct
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
@@ -64,18 +64,17 @@ class Shape(NamedTuple):
 NO_SHAPE = Shape()
 
 
-class Storage:
-    """Where a stub puts what it unmarshals. Subclassed by the client stub and the server stub."""
+class Storage(Protocol):
+    """Where a stub puts what it unmarshals: the client stub and the server stub each have one."""
 
-    keeps_pointers = False
+    keeps_pointers: bool
     """Whether memory held pointers before the message came that have to be honoured (the client's)."""
 
-    rules = ("", "")
+    rules: tuple[str, str]
     """The rules for writing over existing storage and for filling new storage."""
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
         """Return the address for a referent of ``size`` octets found at ``position``, and whether it is new storage."""
-        raise NotImplementedError
 
 
 class Unmarshaller:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Audit, RpcError, UsageError
-from rpcmemkit.ndr import FullPointers, Storage
+from rpcmemkit.ndr import FullPointers
 from rpcmemkit.ndr.aliases import LARGEST_ID
 from rpcmemkit.ndr.marshal import tag_bytes
 from rpcmemkit.plan import Planner
+from rpcmemkit.program import Program
+from rpcmemkit.server import ServerStorage
 from rpcmemkit.types import BASES
 from tests.engine.helpers import open_session, run
 
@@ -232,7 +234,6 @@ def test_limits_inside_arrays_are_checked() -> None:
 def test_context_handles_inside_structures() -> None:
     from rpcmemkit import types as t
     from rpcmemkit.ndr import Marshaller, Unmarshaller
-    from rpcmemkit.program import Program
 
     space, planner = Program("client").space, Planner()
     plan = planner.plan(t.Struct("s", [t.Member("c", t.ContextHandle("h"))]))
@@ -240,11 +241,6 @@ def test_context_handles_inside_structures() -> None:
     with pytest.raises(UsageError, match=r"p.c: h values are not marshalled"):
         Marshaller(space, planner, FullPointers(), "").parameter(plan, address, address, "p")
     with pytest.raises(UsageError, match=r"p.c: h values are not marshalled"):
-        Unmarshaller(space, planner, FullPointers(), b"", Storage(), address).parameter(
-            plan, address, "p", 0, True
-        )
-
-
-def test_storage_is_for_the_stubs_to_define() -> None:
-    with pytest.raises(NotImplementedError):
-        Storage().place(None, 0, 0, None)  # type: ignore[arg-type]
+        Unmarshaller(
+            space, planner, FullPointers(), b"", ServerStorage(Program("server"), 0, 0, True), address
+        ).parameter(plan, address, "p", 0, True)
