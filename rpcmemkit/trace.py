@@ -101,7 +101,7 @@ class Snapshot:
 class Trace:
     """Everything that happened during one call, in order."""
 
-    __slots__ = ("_events", "messages", "procedure", "snapshots", "status", "status_origin")
+    __slots__ = ("_events", "messages", "procedure", "snapshots", "status")
 
     def __init__(self, procedure: str = "") -> None:
         self.procedure = procedure
@@ -109,7 +109,6 @@ class Trace:
         self.messages: dict[str, Message] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.status = 0
-        self.status_origin = ""
 
     def add(
         self, kind: str, side: str, actor: str, address: int, size: int, rule: str = "", detail: Any = None

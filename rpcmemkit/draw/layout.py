@@ -29,7 +29,6 @@ TOP = 30
 CELLS = {"memory": ((3, 5), (5, 16), (11, 21)), "message": ((2, 5), (5, 12), (8, 23))}
 """The fewest and the most letters of each cell of a line."""
 
-MESSAGES = ("request", "response")
 PAIRS = {"before": "client", "after": "client", "server": "server", "request": "wire", "response": "wire"}
 
 

@@ -54,9 +54,3 @@ class FullPointers:
         """Note that the referent of ``number`` is being put at ``address``."""
         self.bind(number, address)
         self._seen.add(number)
-
-    def forget(self, address: int) -> None:
-        """The storage was freed: a later block at the same address is another object (DCE)."""
-        number = self._ids.pop(address, None)
-        if number is not None:
-            self._addresses.pop(number, None)

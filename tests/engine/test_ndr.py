@@ -40,14 +40,6 @@ def test_received_ids_name_storage() -> None:
     assert (table.receive(5), table.known(5), table.send(999)) == (None, 100, (6, True))
 
 
-def test_freed_storage_is_forgotten() -> None:
-    table = FullPointers()
-    table.send(100)
-    table.forget(100)
-    table.forget(100)
-    assert (table.known(1), table.send(100)) == (0, (2, True))
-
-
 @pytest.mark.parametrize("largest", [LARGEST_ID - 1, LARGEST_ID, 1 << 40])
 def test_peer_cannot_use_up_the_ids(largest: int) -> None:
     table = FullPointers()
