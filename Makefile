@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv book test format lint types layers unit chapters notebooks browser serve bench clean distclean
+.PHONY: help venv book test format lint types layers unit chapters notebooks evidence browser serve bench clean distclean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -65,6 +65,9 @@ chapters: venv ## every chapter still gives its stored outputs
 
 notebooks: venv ## run every chapter and store its outputs; twice changes nothing
 	$(PY) tools/notebooks.py
+
+evidence: venv ## write the table claim → evidence from the tests
+	$(PY) tools/evidence.py
 
 browser: book ## click through the built site in Chromium (needs playwright)
 	$(PY) -m pytest -q -m browser tests/browser

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from rpcmemkit import Environment, Program, Session  # noqa: E402
 from rpcmemkit.frame import Frame  # noqa: E402
 from rpcmemkit.ndr import FullPointers, Marshaller, Unmarshaller  # noqa: E402
-from rpcmemkit.server import ServerStorage  # noqa: E402
+from rpcmemkit.models import ServerNodes  # noqa: E402
 from rpcmemkit.trace import Trace  # noqa: E402
 
 HEADER = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface bench {"
@@ -111,7 +111,7 @@ def unmarshal(session: Session, request: bytes) -> None:
     buffer = space.add_block(len(request), "receive buffer")
     space.write(buffer, request)
     address = space.add_block(frame.plan.size, "stack", fill=0)
-    storage = ServerStorage(program, buffer, len(request), reuse=True)
+    storage = ServerNodes(program, buffer, len(request), reuse=True)
     reader = Unmarshaller(space, stub.planner, FullPointers(), request, storage, address)
     for name, plan, offset in frame.inputs:
         reader.parameter(plan, address + offset, name, 0, True)

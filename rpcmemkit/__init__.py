@@ -19,9 +19,10 @@ Audit of Discount: ok
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Environment, Session
 from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, RpcError, RpcMemKitError, UsageError
-from rpcmemkit.idl import compile_file, compile_idl
+from rpcmemkit.idl import Switches, compile_file, compile_idl
 from rpcmemkit.memory import AddressSpace, Block
 from rpcmemkit.program import Program
+from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.rules import RULES, Rule
 from rpcmemkit.server import Reply, ServerStub
 from rpcmemkit.trace import Event, Trace
@@ -44,9 +45,12 @@ __all__ = [
     "Reply",
     "RpcError",
     "RpcMemKitError",
+    "RpcSm",
+    "RpcSs",
     "Rule",
     "ServerStub",
     "Session",
+    "Switches",
     "Trace",
     "UsageError",
     "View",

@@ -95,6 +95,17 @@ class _Annotator:
                 yield self._tag(span)
             case "elements":
                 yield from self._elements(span)
+            case "context":
+                yield from self._context(span)
+            case "chunk":
+                yield self._chunk(span)
+            case "prefix":
+                octets, path = self._octets(span.offset, span.size), path_text(span.path)
+                yield Row(span.offset, octets, f"marker for what {span.plan.type.name}_UserMarshal writes of {path}", path)
+            case "octets":
+                path = path_text(span.path)
+                octets = self._octets(span.offset, span.size)
+                yield Row(span.offset, octets, f"octets that {span.plan.type.name}_UserMarshal wrote for {path}", path)
             case _:
                 yield from self._body(self._body_of(span), span.offset, path_text(span.path))
 
@@ -104,6 +115,14 @@ class _Annotator:
         path = path_text(span.path)
         return Row(span.offset + start, octets, f"{what} of {path}", path, number, str(number))
 
+    def _chunk(self, span: Span) -> Row:
+        """Return the row of a pipe's count: positive in front of a chunk, in NDR64 negated behind it."""
+        octets, path = self._octets(span.offset, span.size), path_text(span.path)
+        order = "big" if span.plan.elements.order == ">" else "little"
+        number = int.from_bytes(octets, order, signed=True)  # type: ignore[arg-type]
+        what = "end of the pipe" if not number else "elements of a chunk of" if number > 0 else "negated elements of"
+        return Row(span.offset, octets, f"{what} {path}", path, number, str(number))
+
     def _tag(self, span: Span) -> Row:
         assert isinstance(span.plan, UnionPlan)
         tag, path = span.plan.tag, path_text(span.path)
@@ -111,6 +130,13 @@ class _Annotator:
         return Row(
             span.offset, self._octets(span.offset, span.size), f"discriminant of {path}", path, value, shown
         )
+
+    def _context(self, span: Span) -> Iterator[Row]:
+        """Yield the two rows of a context handle's token."""
+        path, middle = path_text(span.path), span.offset + 4
+        yield Row(span.offset, self._octets(span.offset, 4), f"attributes of the context handle {path}")
+        uuid = self._octets(middle, span.size - 4)
+        yield Row(middle, uuid, f"UUID of the context handle {path}", path, None, "" if any(uuid) else "null")
 
     def _octets(self, start: int, size: int) -> bytes:
         return self.data[start : start + size]

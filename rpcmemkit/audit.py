@@ -11,11 +11,12 @@ from functools import cached_property
 from textwrap import wrap
 
 from rpcmemkit.call import Call
-from rpcmemkit.memory import AddressSpace, Block
+from rpcmemkit.memory import HEAPS, AddressSpace, Block
 from rpcmemkit.plan import PointerPlan
+from rpcmemkit.program import DISABLING
 from rpcmemkit.status import status_name
-from rpcmemkit.trace import Event, path_text
-from rpcmemkit.walk import Place, pointers_in, reach
+from rpcmemkit.trace import Event, Trace, path_text
+from rpcmemkit.walk import Place, pointers_in, reach, storage_name
 
 SHOWN = 6  # names or faults in a repr
 STORAGE_NAMES = {
@@ -23,6 +24,7 @@ STORAGE_NAMES = {
     "midl_user": "allocated",
     "RpcSs": "allocated",
     "private": "allocated",
+    "task": "allocated",
     "stack": "stub",
     "global": "stub",
 }
@@ -64,8 +66,8 @@ class Audit:
     @property
     def server_frees(self) -> int:
         """How often the server stub and the routine called the deallocator."""
-        frees = self.trace.select("free", side="server")
-        return sum(event.detail != "RpcSsDisableAllocate" for event in frees)
+        frees = self.trace.select("free", "mark", side="server")
+        return sum(event.detail not in DISABLING for event in frees)
 
     # --- the client ---
 
@@ -88,7 +90,7 @@ class Audit:
     def orphaned(self) -> list[str]:
         """The labels of the orphaned storage, in the order in which it could be reached before."""
         name = self.call.labels.name
-        return [name(place.address) or path_text(place.path) for place in self.orphaned_places]
+        return [name(place.address) or storage_name(place) for place in self.orphaned_places]
 
     @property
     def new_places(self) -> list[Place]:
@@ -100,14 +102,8 @@ class Audit:
 
     @cached_property
     def leaked(self) -> list[Block]:
-        """Server blocks of this call that are still allocated though nothing keeps them."""
-        if "server after" not in self.trace.snapshots:
-            return []
-        space = self.call.space("server after")
-        kept = {event.address for event in self.trace.select("keep", side="server")}
-        addresses = [event.address for event in self.trace.select("allocate", side="server") if event.address]
-        blocks = [space.block(address) for address in dict.fromkeys(addresses) if address not in kept]
-        return [block for block in blocks if block is not None and block.live]
+        """Server blocks of this call that are still allocated though nothing keeps them, an RpcSs environment for one."""
+        return leaked_in(self.trace)
 
     @property
     def server_leaked(self) -> int:
@@ -143,6 +139,18 @@ class Audit:
             for name, _, _ in self.call.server_frame.all
             if name != "return"
         ]
+
+    # --- the RpcSs package ---
+
+    @property
+    def environments_left(self) -> int:
+        """How many more RpcSs environments the application code of both sides enabled than it disabled."""
+        return balance(self.trace)
+
+    @property
+    def statuses(self) -> list[str]:
+        """What the RpcSm functions returned, in order."""
+        return returned(self.trace)
 
     # --- faults ---
 
@@ -184,6 +192,35 @@ class Audit:
         return "\n".join(lines)
 
 
+def leaked_in(trace: Trace) -> list[Block]:
+    """Return the server blocks that a trace leaves allocated though nothing keeps them.
+
+    They were allocated in it, or were the state of a context handle that it ended.
+    """
+    if "server after" not in trace.snapshots:
+        return []
+    space = AddressSpace.from_image("server", trace.snapshots["server after"].image)
+    kept = {event.address for event in trace.select("keep", side="server")}
+    concerned = trace.select("allocate", "close", "run-down", "lose", side="server")
+    blocks = [
+        space.block(address) for address in dict.fromkeys(e.address for e in concerned) if address not in kept
+    ]
+    return [block for block in blocks if block and block.live and block.kind in HEAPS - {"RpcSs"}]
+
+
+def balance(trace: Trace) -> int:
+    """Return how many enable calls a trace has without their disable calls (negative: the other way round)."""
+    steps = {"EnableAllocate": 1, "DisableAllocate": -1}
+    done = (event.detail for event in trace.select("rpcss"))
+    return sum(steps.get(function[5:], 0) for function, status, *_ in done if not status)
+
+
+def returned(trace: Trace) -> list[str]:
+    """Return the statuses of the RpcSm functions that a trace has, in order."""
+    done = (event.detail for event in trace.select("rpcss"))
+    return [status_name(status) for function, status, *_ in done if function.startswith("RpcSm")]
+
+
 def _number(events: Iterator[Event]) -> int:
     return sum(1 for _ in events)
 
@@ -193,7 +230,7 @@ def _dangling(space: AddressSpace, roots: Iterable[Place]) -> list[Dangling]:
     for pointer in _all_pointers(space, roots):
         address = space.pointer_at(pointer.address)
         block = space.block(address) if address else None
-        if address and (block is None or not block.live):
+        if address and (block is None or not block.live or space.is_marked(address)):
             found.append(Dangling(space.side, path_text(pointer.path), address))
     return found
 

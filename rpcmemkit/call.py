@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rpcmemkit import types
+from rpcmemkit.asynchronous import STATE_SIZE, AsyncCall
 from rpcmemkit.client import ClientStub
+from rpcmemkit.contexts import ContextTable, destroy_client_context, handle_types
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.frame import Frame, Procedures
-from rpcmemkit.idl import compile_idl
+from rpcmemkit.idl import Switches, compile_idl
 from rpcmemkit.memory import AddressSpace
+from rpcmemkit.pipes import Pipe, PipeBuffer
 from rpcmemkit.plan import SYNTAXES, ArrayPlan, OpaquePlan, Planner, PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
-from rpcmemkit.server import Routine, ServerCall, ServerStub
+from rpcmemkit.rpcss import RpcSm, RpcSs
+from rpcmemkit.server import Reply, Routine, ServerCall, ServerStub
 from rpcmemkit.status import status_name
 from rpcmemkit.trace import Snapshot, Trace, path_text
-from rpcmemkit.values import Labels, Writer
-from rpcmemkit.views import RoutineCall
-from rpcmemkit.walk import Place, reach
+from rpcmemkit.values import Handle, Labels, Writer
+from rpcmemkit.views import ConversionCall, RoutineCall
+from rpcmemkit.walk import Place, contexts_in, reach
 
-INVALID_USER_BUFFER = 1784
+CALL_FAILED, INVALID_USER_BUFFER = 1726, 1784
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,11 @@ class Environment:
     osf: bool = False
     fail_after: int | None = None
     client_fail_after: int | None = None
+
+    @property
+    def switches(self) -> Switches:
+        """What the compiler has to know of the environment."""
+        return Switches(osf=self.osf, ndr64=self.transfer_syntax == "ndr64")
 
     def planner(self, pointer_size: int) -> Planner:
         return Planner(pointer_size, SYNTAXES[self.transfer_syntax], self.byte_order == "big")
@@ -104,32 +113,29 @@ class Call:
         return f"<Call {self.procedure.name}: {'ok' if not self.status else status_name(self.status)}>"
 
 
-UNFINISHED = ("byte_count", "notify", "notify_flag", "reflect_deletions")
+@dataclass(repr=False)
+class Departure:
+    """A client that went away, and what the server did about its context handles."""
+
+    trace: Trace
+
+    @property
+    def rundowns(self) -> list[str]:
+        """The types of the handles that were run down, in order."""
+        return rundowns_in(self.trace)
+
+    @property
+    def lost(self) -> list[str]:
+        """The types of the open handles that have no run-down routine."""
+        return rundowns_in(self.trace, "lose")
+
+    def __repr__(self) -> str:
+        return f"<Departure: run down {', '.join(self.rundowns) or 'nothing'}>"
 
 
-def not_carried_out(interface: types.Interface) -> list[str]:
-    """Return a note for every attribute of the interface that this version reads but does not act upon."""
-    found: dict[str, bool] = {}
-    for procedure in interface.procedures.values():
-        owners: list[types.Procedure | types.Parameter] = [procedure, *procedure.parameters]
-        for owner in owners:
-            for name in UNFINISHED:
-                if name in owner.attributes:
-                    found[f"[{name}] of {owner.name} is read but not carried out yet"] = True
-        for parameter in procedure.parameters:
-            if _has_all_nodes(parameter.type):
-                found[
-                    f"allocate(all_nodes) of {parameter.name} is not carried out yet: nodes are allocated singly"
-                ] = True
-    return list(found)
-
-
-def _has_all_nodes(type_: types.Type) -> bool:
-    while isinstance(type_, types.Pointer | types.Array):
-        if isinstance(type_, types.Pointer) and type_.all_nodes:
-            return True
-        type_ = type_.target if isinstance(type_, types.Pointer) else type_.element
-    return False
+def rundowns_in(trace: Trace, kind: str = "run-down") -> list[str]:
+    """Return the types of the context handles that a trace runs down, in order."""
+    return [event.detail.split()[0] for event in trace.select(kind, side="server")]
 
 
 @dataclass(repr=False)
@@ -148,35 +154,53 @@ class Session:
     acf: str | None = None
     environment: Environment = field(default_factory=Environment)
     file: str = "interface.idl"
+    peer: Session | None = None
+    """A session whose two programs this one shares: see :meth:`also`."""
 
     def __post_init__(self) -> None:
-        compilation = compile_idl(self.idl, self.acf, file=self.file, osf=self.environment.osf)
+        compilation = compile_idl(self.idl, self.acf, file=self.file, switches=self.environment.switches)
         self.warnings = compilation.warnings
         self.interface = compilation.interface
-        self.notes = not_carried_out(self.interface)
         self._set_up(self.interface)
 
     def _set_up(self, interface: types.Interface) -> None:
         env = self.environment
-        self.client = Program("client", env.client_pointer_size, env.client_fail_after)
-        self.server = Program("server", env.server_pointer_size, env.fail_after)
+        mode = {"osf": env.osf, "is_object": interface.is_object}
+        peer = self.peer
+        self.client: Program = (
+            peer.client if peer else Program("client", env.client_pointer_size, env.client_fail_after, **mode)
+        )
+        self.server: Program = (
+            peer.server if peer else Program("server", env.server_pointer_size, env.fail_after, **mode)
+        )
+        self.contexts: ContextTable = peer.contexts if peer else ContextTable()
+        self.labels: Labels = peer.labels if peer else Labels()
+        self._given: dict[str, int] = peer._given if peer else {}
+        self.client_rpcss, self.client_rpcsm = RpcSs(self.client), RpcSm(self.client)
         planner, server_planner = env.planner(env.client_pointer_size), env.planner(env.server_pointer_size)
         self.procedures = Procedures(interface, planner)
         self.planner = planner
         self.server_stub = ServerStub(
-            self.server, Procedures(interface, server_planner), server_planner, env.osf
+            self.server, Procedures(interface, server_planner), server_planner, env.osf, self.contexts
         )
         self.client_stub = ClientStub(self.client, planner, self._transport, env.osf)
-        self.labels = Labels()
         self.memory: dict[str, Place] = {}
         self.last: Call | None = None
-        self._given: dict[str, int] = {}
         self._calls = 0
+        self._hung_up = False
 
     def _transport(self, opnum: int, request: bytes) -> tuple[int, bytes]:
         """Carry the octets over and the server's trace back: the only things that pass between the two halves."""
         reply = self.server_stub.dispatch(opnum, request)
-        trace, served = self.client.trace, self.server.trace
+        self._join(self.server.trace, reply)
+        if self._hung_up:
+            self._hung_up = False
+            return CALL_FAILED, b""
+        return reply.status, reply.data
+
+    def _join(self, served: Trace, reply: Reply) -> None:
+        """Append what the server has noted to the trace of the call."""
+        trace = self.client.trace
         offset = len(trace)
         trace.raw.extend(served.raw)
         for moment, snapshot in served.snapshots.items():
@@ -184,7 +208,6 @@ class Session:
             trace.snapshots[f"server {moment}"] = Snapshot(moment, at, snapshot.image, snapshot.frame)
         if "response" in served.messages and not reply.status:
             trace.messages["response"] = served.messages["response"]
-        return reply.status, reply.data
 
     def __repr__(self) -> str:
         env = self.environment
@@ -220,6 +243,100 @@ class Session:
         """Register a routine that works on the server call itself."""
         self.server_stub.routines[self._frame(name).procedure.name] = routine
 
+    # --- context handles ---
+
+    def also(self, idl: str, acf: str | None = None, file: str = "interface.idl") -> Session:
+        """Return a session for another interface of the same two programs: they share memory and context handles."""
+        return Session(idl, acf, self.environment, file, self)
+
+    def rundown(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Register ``NAME_rundown(call, context)`` as the run-down routine of the handle type NAME (a decorator).
+
+        Raises:
+            UsageError: no [context_handle] stands at a typedef of that name.
+        """
+
+        def run(server_call: ServerCall) -> None:
+            call = RoutineCall(server_call)
+            function(call, call.argument("context"))
+
+        self.set_rundown(function.__name__.removesuffix("_rundown"), run)
+        return function
+
+    def set_rundown(self, name: str, routine: Routine) -> None:
+        """As :meth:`rundown`, for a routine that works on the server call itself; ``name`` is that of the type."""
+        known = handle_types(self.interface)
+        if name not in known:
+            there = f"there are: {', '.join(known)}" if known else "there are none"
+            raise UsageError(f"{name!r} is no context handle type of {self.interface.name}; {there}")
+        self.server_stub.rundowns[name] = routine
+
+    def disconnect(self) -> Departure:
+        """Let the client go away: the server runs down its open handles, in the order in which they were opened.
+
+        While a call is executing, in a routine, the run-down waits for its end and is in the trace of that call, whose
+        response goes nowhere. Source: server-context-run-down-routine.md, multithreaded-clients-and-context-handles.md.
+        """
+        if self.contexts.busy:
+            self._hung_up = True
+            self.contexts.client_gone()
+            return Departure(self.server.trace)
+        trace = self.server.space.trace = Trace("disconnect")
+        self.contexts.client_gone()
+        trace.snapshots["server after"] = Snapshot("after", len(trace), self.server.space.image(), 0)
+        return Departure(trace)
+
+    def destroy_client_context(self, handle: Handle | str) -> None:
+        """RpcSsDestroyClientContext: reclaim the client's side of a handle; the server is not contacted.
+
+        ``handle`` is the variable: its name, or what a call gave.
+
+        Raises:
+            RpcError: RPC_X_SS_CONTEXT_MISMATCH, the variable holds no open handle.
+            UsageError: no variable has that name.
+        """
+        variable = self.labels.address(handle) if isinstance(handle, str) else handle.variable
+        if variable is None:
+            raise UsageError(f"no context handle is called {handle!r}")
+        destroy_client_context(self.client, variable)
+
+    def try_destroy_client_context(self, handle: Handle | str) -> int:
+        """RpcSmDestroyClientContext: as :meth:`destroy_client_context`, but an exception becomes the returned status."""
+        try:
+            self.destroy_client_context(handle)
+        except RpcError as error:
+            return error.code
+        return 0
+
+    def _name_handles(self, trace: Trace, roots: Mapping[str, Place]) -> None:
+        """Call the handles that a call opened by the variables that hold them now."""
+        opened = {event.address for event in trace.select("open", side="client")}
+        for place in contexts_in(self.client.space, roots.values()) if opened else ():
+            record = self.client.space.pointer_at(place.address)
+            if record in opened:
+                if place.path == (None, "return"):
+                    self._given["return"] = self._given.get("return", 0) + 1
+                    self.labels.call_by_path(place.address, place.path, self._suffix("return"))
+                name = self.labels.name(place.address) or path_text(place.path)
+                self.labels.call_by_path(record, (None, name))
+
+    def conversion(self, name: str, /, **routines: Callable[..., Any]) -> None:
+        """Register the routines of a converted type, by the last part of their names, for both programs.
+
+        ``to_xmit(call, obj, sent)``, ``from_xmit(call, sent, obj)``, ``free_xmit(call, sent)``, ``free_inst(call, obj)``;
+        of [represent_as] ``from_local(call, local, obj)``, ``to_local(call, obj, local)``, ``free_inst(call, obj)``,
+        ``free_local(call, local)``; of user marshalling ``UserSize(call, flags, start, obj)``,
+        ``UserMarshal(call, flags, buffer, obj)``, ``UserUnmarshal(call, flags, buffer, obj)``, ``UserFree(call, flags,
+        obj)``. They get a :class:`rpcmemkit.views.ConversionCall`, views of C's pointers and a
+        :class:`rpcmemkit.conversion.Buffer`; ``sent[0] = call.new(…)`` is C's ``*sent = …``.
+
+        Raises:
+            UsageError: no such type is converted, or it has other routines.
+        """
+        for stub in (self.client_stub, self.server_stub):
+            wrapped = {part: ConversionCall.of(stub.program, each) for part, each in routines.items()}
+            stub.conversions.register(self.interface, name, wrapped)
+
     def _frame(self, name: str) -> Frame:
         if name not in self.interface.procedures:
             close = difflib.get_close_matches(name, self.interface.procedures, 1)
@@ -246,35 +363,88 @@ class Session:
     def try_call(self, name: str, arguments: Mapping[str, Any]) -> Call:
         """As :meth:`call`, but an RPC exception or a fault is in the returned call's ``error``."""
         frame = self._frame(name)
+        address, pipes, roots = self._open(frame, arguments)
+        error: RpcError | MemoryFault | None = None
+        try:
+            self.client_stub.call(frame, address, pipes)
+        except (RpcError, MemoryFault) as raised:
+            error = raised
+        return self._close(frame, address, roots, error)
+
+    def begin(self, name: str, /, **arguments: Any) -> AsyncCall:
+        """Begin an asynchronous call: the request is sent, ``complete()`` of what is returned receives the reply.
+
+        Raises:
+            RpcError: the call could not be begun; nothing needs to be completed.
+            MemoryFault: likewise.
+            UsageError: the procedure is not [async], or the arguments do not fit it.
+        """
+        frame = self._frame(name)
+        if "async" not in frame.procedure.attributes:
+            raise UsageError(f"{name} is not asynchronous: write [async] {name}(); in the attribute file")
+        address, pipes, roots = self._open(frame, arguments)
+        state = self.allocate(STATE_SIZE[self.client.space.pointer_size])
+
+        def close(error: RpcError | MemoryFault | None) -> Call:
+            return self._close(frame, address, roots, error)
+
+        pending = AsyncCall(self.client_stub, frame, address, pipes, state, self._join, close)
+        try:
+            pending.send(self.server_stub)
+        except (RpcError, MemoryFault) as error:
+            error.call = close(error)  # type: ignore[union-attr]
+            raise
+        return pending
+
+    def _open(
+        self, frame: Frame, arguments: Mapping[str, Any]
+    ) -> tuple[int, dict[str, Pipe], dict[str, Place]]:
+        """Begin a trace and lay out the arguments; return where, and the pipes and variables of the client."""
         self._calls += 1
-        trace = self.client.space.trace = Trace(name)
+        trace = self.client.space.trace = Trace(frame.procedure.name)
+        pipes = {name: value for name, value in arguments.items() if isinstance(value, Pipe)}
         address = self._pass(frame, arguments)
         roots = {name: frame.place(name, address) for name, _, _ in frame.all}
         roots.update(self.memory)
         self._snapshot(trace, "client before", address)
-        error: RpcError | MemoryFault | None = None
-        try:
-            self.client_stub.call(frame, address)
-        except RpcError as raised:
-            error, trace.status = raised, raised.code
-            trace.add("raise", "client", "stub", 0, 0, raised.rule, raised)
-        except MemoryFault as fault:
-            error, trace.status = fault, INVALID_USER_BUFFER
+        return address, pipes, roots
+
+    def _close(
+        self, frame: Frame, address: int, roots: dict[str, Place], error: RpcError | MemoryFault | None
+    ) -> Call:
+        """End the trace of a call and return what happened."""
+        trace = self.client.trace
+        if isinstance(error, RpcError):
+            trace.status = error.code
+            trace.add("raise", "client", "stub", 0, 0, error.rule, error)
+        elif error is not None:
+            trace.status = INVALID_USER_BUFFER
         self._snapshot(trace, "client after", address)
-        server_frame = self.server_stub.procedures[name]
+        self._name_handles(trace, roots)
+        server_frame = self.server_stub.prototypes[frame.procedure.name]
+        labels = self.labels.copy()
         self.last = Call(
-            frame.procedure,
-            trace.status,
-            trace,
-            frame,
-            server_frame,
-            address,
-            roots,
-            self.labels.copy(),
-            error,
+            frame.procedure, trace.status, trace, frame, server_frame, address, roots, labels, error
         )
         self._name_new_storage(self.last)
         return self.last
+
+    def pipe(self, values: Iterable[Any] = (), octets: int = 64) -> Pipe:
+        """Return a pipe of the client that sends ``values`` and collects what comes back in its ``received``.
+
+        Its alloc procedure gives the same buffer of that many octets each time (client-side-pipe-implementation.md).
+        """
+        buffer, waiting = self.allocate(octets), list(values)
+
+        def pull(room: PipeBuffer) -> int:
+            chunk, waiting[:] = waiting[: room.capacity], waiting[room.capacity :]
+            return room.write(chunk)
+
+        def push(room: PipeBuffer, count: int) -> None:
+            pipe.received += room.read(count)
+
+        pipe = Pipe(lambda requested: (buffer, min(requested, octets)), pull, push)
+        return pipe
 
     def _name_new_storage(self, call: Call) -> None:
         """Label what the stub allocated by its path and the call's number: later calls may speak of it."""
@@ -294,19 +464,50 @@ class Session:
         """Lay out the arguments in a new frame of the client, with storage for what is not given."""
         parameters = frame.procedure.parameters
         self._check_names(frame, arguments)
+        arguments = {name: value for name, value in arguments.items() if not isinstance(value, Pipe)}
         address = self.client.space.add_block(frame.plan.size, "stack", fill=0)
         for parameter in parameters:
-            count = self._given[parameter.name] = self._given.get(parameter.name, 0) + 1
-            if parameter.name in arguments:
-                suffix = f"#{count}" if count > 1 else ""
-                writer = Writer(self.client.space, self.allocate, self.labels, suffix)
+            self._given[parameter.name] = self._given.get(parameter.name, 0) + 1
+            if parameter.name in arguments and "byte_count" not in parameter.attributes:
+                writer = Writer(self.client.space, self.allocate, self.labels, self._suffix(parameter.name))
                 writer.write(frame.place(parameter.name, address), arguments[parameter.name])
                 writer.finish()
         for parameter in parameters:
             place = frame.place(parameter.name, address)
-            if parameter.name not in arguments and isinstance(place.plan, PointerPlan):
+            if "byte_count" in parameter.attributes:
+                self._provide_buffer(frame, place, arguments.get(parameter.name))
+            elif parameter.name not in arguments and isinstance(place.plan, PointerPlan):
                 self._provide(place)
         return address
+
+    def _provide_buffer(self, frame: Frame, place: Place, value: Any) -> None:
+        """Give a [byte_count] parameter a buffer of as many octets as the count says, or the one that has the label."""
+        assert isinstance(place.plan, PointerPlan)
+        name = path_text(place.path)
+        label = value.get("$alias") if isinstance(value, Mapping) else None
+        if label is not None:
+            Writer(self.client.space, self.allocate, self.labels).write(place, value)
+            return
+        try:
+            room = frame.byte_count(self.client.space, name, place.scope) or 0
+        except RpcError:  # the stub will raise it
+            room = 0
+        address = self.allocate(room)
+        self.client.space.set_pointer(place.address, address)
+        inner = Place(place.plan.target, address, place.scope, place.path)
+        if isinstance(value, Mapping) and "$label" in value:
+            self.labels.give(str(value["$label"]), address)
+            value = value.get("$value")
+        else:
+            self.labels.call_by_path(address, place.path, self._suffix(name))
+        if value is not None:
+            writer = Writer(self.client.space, self.allocate, self.labels)
+            writer.write(inner, value)
+            writer.finish()
+
+    def _suffix(self, name: str) -> str:
+        count = self._given[name]
+        return f"#{count}" if count > 1 else ""
 
     def _check_names(self, frame: Frame, arguments: Mapping[str, Any]) -> None:
         parameters = {p.name: p for p in frame.procedure.parameters}
@@ -333,8 +534,7 @@ class Session:
             size = target.count(self.client.space, place.scope) * target.stride
         address = self.allocate(size)
         self.client.space.set_pointer(place.address, address)
-        count = self._given[path_text(place.path)]
-        self.labels.call_by_path(address, place.path, f"#{count}" if count > 1 else "")
+        self.labels.call_by_path(address, place.path, self._suffix(path_text(place.path)))
 
     def allocate(self, size: int) -> int:
         """Allocate zeroed storage of the client application's own."""

@@ -1,4 +1,4 @@
-"""The command line: ``rpcmemkit run | verify | render | rules | check``.
+"""The command line: ``rpcmemkit run | verify | render | explain | rules | check``.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 all is well; 1 a file differs, or an interface has
 errors; 2 the command could not do its work.
@@ -11,15 +11,18 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rpcmemkit.call import Environment
     from rpcmemkit.errors import Diagnostic
     from rpcmemkit.idl.compilation import Compilation
+    from rpcmemkit.idl.switches import Switches
     from rpcmemkit.rules import Rule
-    from rpcmemkit.scenario import Outcome, Report, Scenario
+    from rpcmemkit.scenario import Report, Run, Scenario
+    from rpcmemkit.types import Interface
 
 OK, DIFFERS, FAILED = 0, 1, 2
 STDIN = "-"
@@ -31,6 +34,7 @@ examples:
   rpcmemkit verify tests/conformance        does what the files expect come true?
   rpcmemkit render prune.yaml -o call.svg   a picture of the call
   rpcmemkit rules server-reuses-buffer      what a rule says, and where it is documented
+  rpcmemkit explain catalog.idl             who allocates and who frees, pointer by pointer
   rpcmemkit check catalog.idl               errors and warnings of an interface
 
 FILE may be - for standard input.
@@ -90,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_verify(commands)
     _add_render(commands)
+    _add_explain(commands)
     _add_rules(commands)
     _add_check(commands)
     return parser
@@ -144,6 +149,22 @@ def _add_render(commands: Any) -> None:
     )
 
 
+def _add_explain(commands: Any) -> None:
+    summary = "tell who allocates and who frees each pointer of a signature, and why"
+    parser = _command(commands, "explain", explain, summary, "rpcmemkit explain catalog.idl --procedure Find")
+    parser.add_argument("file", metavar="FILE", help="an IDL file, or a scenario file (.yaml)")
+    parser.add_argument("--acf", metavar="FILE", help="the attribute file; unless given, the .acf beside it")
+    parser.add_argument("--procedure", metavar="NAME", help="one procedure; unless given, all")
+    parser.add_argument("--pointer-size", type=int, choices=(4, 8), help="octets of a pointer, on both sides")
+    parser.add_argument("--syntax", choices=("ndr20", "ndr64"), help="the transfer syntax")
+    _add_switches(parser)
+    parser.add_argument(
+        "-I", dest="folders", metavar="DIR", action="append", default=[], help="where imports are"
+    )
+    parser.add_argument("--free-plan", action="store_true", help="C code that frees what the client gets back")
+    parser.add_argument("--json", action="store_true", help="print the promises as JSON")
+
+
 def _add_rules(commands: Any) -> None:
     summary = "list the rules of memory management"
     parser = _command(commands, "rules", rules, summary, "rpcmemkit rules server-reuses-buffer")
@@ -155,11 +176,39 @@ def _add_check(commands: Any) -> None:
     parser = _command(commands, "check", check, summary, "rpcmemkit check catalog.idl --format msvc")
     parser.add_argument("file", metavar="FILE.idl", help="an IDL file, or - for standard input")
     parser.add_argument("--acf", metavar="FILE", help="its attribute file; unless given, the .acf beside it")
-    parser.add_argument("--osf", action="store_true", help="the rules and defaults of DCE")
+    _add_switches(parser)
     parser.add_argument(
         "-I", dest="folders", metavar="DIR", action="append", default=[], help="where imports are"
     )
     parser.add_argument("--format", choices=("text", "msvc", "json"), default="text", help="of the findings")
+
+
+def _add_switches(parser: argparse.ArgumentParser) -> None:
+    from rpcmemkit.idl.switches import MODES, Switches
+
+    usual = Switches()
+    group = parser.add_argument_group("switches of MIDL")
+    group.add_argument("--osf", action="store_true", help="the rules and defaults of DCE")
+    group.add_argument("--target", metavar="NT60", default=usual.target, help="the oldest system to run on")
+    group.add_argument("--mode", choices=MODES, default=usual.mode, help="how stubs are made")
+    group.add_argument("--no-robust", action="store_true", help="stubs without checks of counts")
+    group.add_argument("--rpcss", action="store_true", help="[enable_allocate] for every procedure")
+    group.add_argument("--ndr64", action="store_true", help="stubs that speak NDR64")
+    group.add_argument("--no-app-config", action="store_true", help="no ACF attributes in the IDL file")
+
+
+def _switches(arguments: argparse.Namespace) -> Switches:
+    from rpcmemkit.idl.switches import Switches
+
+    return Switches(
+        target=arguments.target,
+        mode=arguments.mode,
+        robust=not arguments.no_robust,
+        osf=arguments.osf,
+        rpcss=arguments.rpcss,
+        ndr64=arguments.ndr64,
+        app_config=not arguments.no_app_config,
+    )
 
 
 # --- run --------------------------------------------------------------------------------------
@@ -171,14 +220,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     scenario = _scenario(arguments.file)
     carried_out = Run(scenario)
-    for note in carried_out.session.notes:
-        print(f"note: {note}", file=sys.stderr)
-    outcomes = carried_out.outcomes()
     if arguments.json:
-        calls = [outcome.observed() for outcome in outcomes]
+        calls = [outcome.observed() for outcome in carried_out.outcomes()]
         print(_json({"scenario": scenario.name, "calls": calls}))
     else:
-        _tell(scenario, outcomes, plain=arguments.no_color or not sys.stdout.isatty())
+        _tell(scenario, carried_out, plain=arguments.no_color or not sys.stdout.isatty())
     return OK
 
 
@@ -188,13 +234,17 @@ def _scenario(file: str) -> Scenario:
     return parse_octets(sys.stdin.buffer.read(), "<stdin>") if file == STDIN else load_scenario(file)
 
 
-def _tell(scenario: Scenario, outcomes: Iterable[Outcome], plain: bool) -> None:
-    from rpcmemkit.story import tell
+def _tell(scenario: Scenario, carried_out: Run, plain: bool) -> None:
+    from rpcmemkit.call import Departure
+    from rpcmemkit.story import tell, tell_departure
 
     write = _plain_writer() if plain else _rich_writer()
     write(f"{scenario.name}\n{scenario.about}" if scenario.about else scenario.name)
-    for outcome in outcomes:
-        write(tell(outcome.call, f"Call {outcome.number}: {outcome.call.procedure.name}"))
+    for happened in carried_out.happenings():
+        if isinstance(happened, Departure):
+            write(tell_departure(happened))
+        else:
+            write(tell(happened.call, f"Call {happened.number}: {happened.call.procedure.name}"))
 
 
 def _plain_writer() -> Any:
@@ -235,7 +285,7 @@ def verify(arguments: argparse.Namespace) -> int:
     reports = []
     for report in _reports(arguments.paths):
         reports.append(report)
-        if not arguments.json and report.result != "agree":
+        if not arguments.json and (report.result != "agree" or report.findings):
             print(_report_text(report))
     if not reports:
         return _fail(f"no scenario files (*.yaml, *.yml) in {', '.join(arguments.paths)}")
@@ -274,6 +324,7 @@ def _verify_stdin() -> Report:
 
 def _report_text(report: Report) -> str:
     lines = [f"{report.result}: {report.file}", *map(str, report.differences), *report.error.splitlines()]
+    lines += [f"finding: {each}" for each in report.findings]
     return "\n    ".join(lines)
 
 
@@ -324,6 +375,56 @@ def render(arguments: argparse.Namespace) -> int:
     return OK
 
 
+# --- explain ----------------------------------------------------------------------------------
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """``rpcmemkit explain``: 0, or 2 if the interface does not compile or has no such procedure."""
+    from rpcmemkit.contract import contract
+    from rpcmemkit.explain import as_data, as_text
+    from rpcmemkit.free_plan import FreePlan, c_code
+
+    interface, environment = _declared(arguments)
+    names = [arguments.procedure] if arguments.procedure else list(interface.procedures)
+    told = [contract(interface, name, environment) for name in names]
+    plans = [FreePlan(interface, name, environment) for name in names]
+    if arguments.json:
+        found = [{**as_data(each), "free_plan": plan.c} for each, plan in zip(told, plans, strict=True)]
+        print(_json({"interface": interface.name, "procedures": found}))
+    elif arguments.free_plan:
+        print(c_code(plans), end="")
+    else:
+        print("\n\n\n".join(as_text(each, _width()) for each in told))
+    return OK
+
+
+def _declared(arguments: argparse.Namespace) -> tuple[Interface, Environment]:
+    """Return the interface of an IDL file or a scenario, and the environment that the options or the scenario ask for."""
+    from rpcmemkit.call import Environment
+    from rpcmemkit.idl import compile_idl
+    from rpcmemkit.scenario.run import environment_of
+
+    if Path(arguments.file).suffix not in {".yaml", ".yml"}:
+        return _compile(arguments).interface, _asked(Environment(), arguments)
+    scenario = _scenario(arguments.file)
+    environment = _asked(environment_of(scenario), arguments)
+    given = scenario.idl, scenario.acf
+    compiled = compile_idl(*given, file=scenario.idl_file, switches=environment.switches)
+    return compiled.interface, environment
+
+
+def _asked(environment: Environment, arguments: argparse.Namespace) -> Environment:
+    """Return an environment with what the options ask for instead."""
+    from dataclasses import replace
+
+    asked: dict[str, Any] = {"osf": environment.osf or arguments.osf}
+    if arguments.pointer_size:
+        asked |= dict.fromkeys(("client_pointer_size", "server_pointer_size"), arguments.pointer_size)
+    if arguments.ndr64 or arguments.syntax:
+        asked |= {"transfer_syntax": arguments.syntax or "ndr64"}
+    return replace(environment, **asked)
+
+
 # --- rules ------------------------------------------------------------------------------------
 
 
@@ -333,8 +434,8 @@ def rules(arguments: argparse.Namespace) -> int:
     from rpcmemkit.story import table_text
 
     if arguments.id is None:
-        cells = [(rule.id, rule.side, rule.statement) for rule in RULES.values()]
-        print(table_text(("rule", "side", "statement"), cells, _width()))
+        cells = [(rule.id, rule.side, rule.when, rule.then) for rule in RULES.values()]
+        print(table_text(("rule", "side", "when", "then"), cells, _width()))
         return OK
     if arguments.id not in RULES:
         import difflib
@@ -353,7 +454,7 @@ def _rule_text(rule: Rule) -> str:
 
     from rpcmemkit.story import table_text
 
-    facts = [("side", rule.side), ("sources", ", ".join(rule.sources)), ("claims", ", ".join(rule.claims))]
+    facts = [("when", rule.when), ("then", rule.then), ("side", rule.side), ("sources", ", ".join(rule.sources)), ("claims", ", ".join(rule.claims))]
     given = [(name, value) for name, value in facts if value]
     return f"{rule.id}\n\n{textwrap.fill(rule.statement, _width())}\n\n{table_text(None, given, _width())}"
 
@@ -386,11 +487,11 @@ def _compile(arguments: argparse.Namespace) -> Compilation:
 
     folders = [Path(folder) for folder in arguments.folders]
     if arguments.file != STDIN:
-        return compile_file(arguments.file, arguments.acf, osf=arguments.osf, include_dirs=folders)
+        return compile_file(arguments.file, arguments.acf, switches=_switches(arguments), include_dirs=folders)
     acf = Path(arguments.acf).read_text(encoding="utf-8", errors="replace") if arguments.acf else None
     text = sys.stdin.buffer.read().decode("utf-8", "replace")
     name = {"acf_file": arguments.acf} if arguments.acf else {}
-    return compile_idl(text, acf, file="<stdin>", osf=arguments.osf, include_dirs=folders, **name)
+    return compile_idl(text, acf, file="<stdin>", switches=_switches(arguments), include_dirs=folders, **name)
 
 
 def _tally(found: Sequence[Diagnostic]) -> str:

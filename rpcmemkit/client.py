@@ -3,80 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from rpcmemkit.contexts import ClientContexts
+from rpcmemkit.conversion import Conversions
 from rpcmemkit.errors import RpcError
 from rpcmemkit.frame import Frame
-from rpcmemkit.ndr import (
-    FullPointers,
-    Marshaller,
-    Shape,
-    Unmarshaller,
-    Waiting,
-    discriminant_at,
-    existing_string_length,
-)
-from rpcmemkit.plan import ArrayPlan, Plan, Planner, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.program import Program, StubAllocator
-from rpcmemkit.trace import Message, path_text
+from rpcmemkit.models import ClientNodes, OneBlock
+from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, discriminant_at
+from rpcmemkit.operations import clear_out_parameters
+from rpcmemkit.pipes import ClientPipes, Pipe
+from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan, UnionPlan
+from rpcmemkit.program import Program
+from rpcmemkit.trace import Message
 
-BAD_STUB_DATA = 1783
+NULL_REF_POINTER = 1780
 
 Transport = Callable[[int, bytes], tuple[int, bytes]]
 """Sends an operation number and request octets, returns a status and response octets."""
-
-
-class ClientStorage:
-    """Writes over the storage that the application has, and allocates what it has not."""
-
-    keeps_pointers = True
-    rules = ("client-overwrites-existing", "client-null-to-new")
-
-    def __init__(self, program: Program, aliases: FullPointers, osf: bool, received: int) -> None:
-        self.program = program
-        self.allocator = StubAllocator(program, received)
-        self.aliases = aliases
-        self.osf = osf
-
-    def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        existing = self._existing(waiting)
-        if not existing:
-            rule = "client-allocates-result" if waiting.path == (None, "return") else "client-null-to-new"
-            return self.allocator.allocate(size, rule), True
-        if self.osf and size > self.program.space.capacity(existing):
-            raise RpcError(
-                BAD_STUB_DATA,
-                "a full pointer names storage too small for its type",
-                path=path_text(waiting.path),
-                rule="bad-data-rejected",
-            )
-        limit = self._room(waiting, existing)
-        if limit is not None and shape.size > limit:
-            raise RpcError(
-                BAD_STUB_DATA,
-                f"{shape.size} elements came back, the client's storage has room for {limit}",
-                path=path_text(waiting.path),
-                rule="mccp-rejects-larger",
-            )
-        return existing, False
-
-    def _existing(self, waiting: Waiting) -> int:
-        """Return the storage the referent has already; DCE asks the table of full pointers, not the pointer."""
-        if self.osf and waiting.plan.is_full:
-            return self.aliases.known(waiting.number)
-        return waiting.existing
-
-    def _room(self, waiting: Waiting, existing: int) -> int | None:
-        """Return how many elements the existing storage takes, by the size in force before the call."""
-        pointer = waiting.plan
-        plan, space = pointer.target, self.program.space
-        if self.osf and pointer.is_full and isinstance(plan, ArrayPlan):
-            return space.capacity(existing) // max(plan.stride, 1)
-        if isinstance(plan, ArrayPlan) and plan.measures_itself:
-            length = existing_string_length(space, plan, existing)
-            return space.capacity(existing) // plan.stride if length is None else length
-        if isinstance(plan, StructPlan) and plan.tail is not None:
-            return plan.tail.count(space, existing + plan.tail_scope)
-        return waiting.limit
 
 
 class ClientStub:
@@ -87,58 +31,99 @@ class ClientStub:
         self.planner = planner
         self.transport = transport
         self.osf = osf
+        self.conversions = Conversions(program, planner)
+        self.handlers: Handlers = {ConvertedPlan: self.conversions}
 
-    def call(self, frame: Frame, address: int) -> None:
+    def call(self, frame: Frame, address: int, pipes: dict[str, Pipe] | None = None) -> None:
         """Call the procedure with the arguments in the frame at ``address``; results end up there too.
 
         Raises:
             RpcError: the client stub, the server stub or the routine raised an exception.
             MemoryFault: the application passed a pointer that leads nowhere.
         """
+        with self.in_stub(frame):
+            try:
+                self._call(frame, address, pipes or {})
+            except RpcError:
+                if frame.interface.is_object:
+                    clear_out_parameters(self.program, frame, address)
+                raise
+
+    def in_stub(self, frame: Frame) -> AbstractContextManager[None]:
+        """Work as the stub of a procedure: the allocator pair is the one that it calls."""
+        return self.program.client_stub(self.osf or frame.enables_environment)
+
+    def _call(self, frame: Frame, address: int, pipes: dict[str, Pipe]) -> None:
         aliases = FullPointers()
-        request = self.marshal(frame, address, aliases)
+        request = self.marshal(frame, address, aliases, pipes)
         status, response = self.transport(frame.procedure.opnum, request)
         if status:
             raise RpcError(status, rule="server-exception-reaches-client")
-        self.unmarshal(frame, address, aliases, response)
+        self.unmarshal(frame, address, aliases, response, pipes)
 
-    def marshal(self, frame: Frame, address: int, aliases: FullPointers) -> bytes:
+    def marshal(
+        self, frame: Frame, address: int, aliases: FullPointers, pipes: dict[str, Pipe] | None = None
+    ) -> bytes:
         """Return the request octets."""
         if not self.osf:
             for name, plan, offset in frame.inputs:
                 frame.check_null_with_size(self.program.space, plan, address + offset, address, name)
         for name, plan, offset in frame.pure_outputs:
+            frame.byte_count(self.program.space, name, address)
             if isinstance(plan, PointerPlan) and not self.program.space.pointer_at(address + offset):
-                raise RpcError(1780, path=name, rule="ref-never-null")
-        writer = Marshaller(self.program.space, self.planner, aliases, "in-data-travels")
+                raise RpcError(NULL_REF_POINTER, path=name, rule="ref-never-null")
+        self.conversions.size(frame, frame.inputs, address)
+        handlers = {**self.handlers, ContextPlan: ClientContexts(self.program, frame)}
+        writer = Marshaller(self.program.space, self.planner, aliases, "in-data-travels", handlers)
         for name, plan, offset in frame.inputs:
-            writer.parameter(plan, address + offset, address, name)
+            if name in frame.partial:
+                writer.indicator(address + offset)
+            else:
+                writer.parameter(plan, address + offset, address, name)
+        ClientPipes(self.program, frame, pipes or {}).send(writer)
         request = bytes(writer.out)
         self.program.trace.messages["request"] = Message(
             "request", request, writer.spans, self.planner.big_endian
         )
         return request
 
-    def unmarshal(self, frame: Frame, address: int, aliases: FullPointers, response: bytes) -> None:
+    def unmarshal(
+        self,
+        frame: Frame,
+        address: int,
+        aliases: FullPointers,
+        response: bytes,
+        pipes: dict[str, Pipe] | None = None,
+    ) -> None:
         """Read the response over the application's memory."""
         space = self.program.space
-        storage = ClientStorage(self.program, aliases, self.osf, len(response))
+        storage = ClientNodes(self.program, aliases, self.osf, len(response))
         limits: dict[int, int] = {}
         tags: dict[int, int | None] = {}
         for name, plan, _ in frame.outputs:
             if name != "return":
                 self._note_limits(plan, address, limits, tags)
-        reader = Unmarshaller(space, self.planner, aliases, response, storage, address, limits, tags)
+        handlers = {**self.handlers, ContextPlan: ClientContexts(self.program, frame)}
+        reader = Unmarshaller(
+            space, self.planner, aliases, response, storage, address, limits, tags, handlers
+        )
         received = Message("response", response, reader.spans, self.planner.big_endian)
         self.program.trace.messages.setdefault(
             "response", received
         )  # a server in this session has noted more
+        ClientPipes(self.program, frame, pipes or {}).receive(reader)
         for name, plan, offset in frame.outputs:
             place = address + offset
             held = space.pointer_at(place) if isinstance(plan, PointerPlan) and name != "return" else 0
+            room = frame.byte_count(space, name, address)
+            reader.storage = storage if room is None else OneBlock(held, room, ("byte-count-in-place",) * 2)
             reader.parameter(plan, place, name, held, name == "return")
             if held:
                 space.set_pointer(place, held)  # a top-level pointer was passed by value: it stays
+        if frame.reflects_deletions:
+            for number in reader.deletions():
+                self.program.release(aliases.known(number), "stub", "reflected-deletions-freed")
+        self.conversions.end_message()
         reader.finish()
 
     def _note_limits(

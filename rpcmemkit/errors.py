@@ -104,7 +104,7 @@ class MemoryFault(RpcMemKitError):
     """Code touched memory that it may not touch.
 
     ``kind`` is one of ``null``, ``use after free``, ``out of bounds``, ``unmapped``, ``double free``,
-    ``not allocated``, ``inside a block``, ``receive buffer``, ``mismatched free``.
+    ``not allocated``, ``inside a block``, ``receive buffer``, ``mismatched free``, ``wrong thread handle``.
     """
 
     def __init__(self, kind: str, side: str, address: int, message: str) -> None:

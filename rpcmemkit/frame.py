@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rpcmemkit import types
 from rpcmemkit.errors import RpcError
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.plan import ArrayPlan, OpaquePlan, Plan, Planner, PointerPlan, StructPlan
-from rpcmemkit.walk import Place
+from rpcmemkit.plan import ArrayPlan, OpaquePlan, PipePlan, Plan, Planner, PointerPlan, StructPlan, compile_lazily
+from rpcmemkit.walk import Place, presented
 
 Entry = tuple[str, Plan, int]
 """A parameter's name, plan, and offset in the frame."""
@@ -25,13 +25,28 @@ class Frame:
     def __post_init__(self) -> None:
         members = self.plan.by_name
         self.all: list[Entry] = [(m.name, m.plan, m.offset) for m in self.plan.members]
+        pipes = {p.name: pipe for p in self.procedure.parameters if (pipe := _pipe(members[p.name].plan))}
         marshalled = [
-            p for p in self.procedure.parameters if not isinstance(members[p.name].plan, OpaquePlan)
+            p
+            for p in self.procedure.parameters
+            if p.name not in pipes and not isinstance(members[p.name].plan, OpaquePlan)
         ]
+        self.input_pipes = [(p.name, pipes[p.name]) for p in self.procedure.parameters if p.name in pipes and p.is_in]
+        self.output_pipes = [(p.name, pipes[p.name]) for p in self.procedure.parameters if p.name in pipes and p.is_out]
         entry = {name: (name, plan, offset) for name, plan, offset in self.all}
         self.inputs = [entry[p.name] for p in marshalled if p.is_in]
         self.outputs = [entry[p.name] for p in marshalled if p.is_out]
         self.pure_outputs = [entry[p.name] for p in marshalled if p.is_out and not p.is_in]
+        self.partial = {
+            p.name for p in marshalled if isinstance(p.type, types.Pointer) and p.type.partial_ignore
+        }
+        """The [partial_ignore] parameters: of them only whether they are null goes to the server."""
+        self.whole_inputs = [each for each in self.inputs if each[0] not in self.partial]
+        self._byte_counts = {
+            p.name: compile_lazily(types.Name(str(p.attributes["byte_count"])), self.plan)
+            for p in marshalled
+            if "byte_count" in p.attributes
+        }
         self.result = entry.get("return")
         if self.result:
             self.outputs.append(self.result)
@@ -41,10 +56,27 @@ class Frame:
         """Whether the stub sets up the RpcSs environment for this procedure ([enable_allocate])."""
         return any("enable_allocate" in owner.attributes for owner in (self.procedure, self.interface))
 
+    @property
+    def reflects_deletions(self) -> bool:
+        """Whether the client frees what the routine freed ([reflect_deletions], a DCE attribute)."""
+        return "reflect_deletions" in self.procedure.attributes
+
+    def byte_count(self, space: AddressSpace, name: str, frame: int) -> int | None:
+        """Return the octets of the buffer that the application passes for a [byte_count] parameter, else ``None``.
+
+        Raises:
+            RpcError: RPC_X_INVALID_BOUND, the count is negative.
+        """
+        count = self._byte_counts.get(name)
+        size = None if count is None else count(space, frame)
+        if size is not None and size < 0:
+            raise RpcError(1734, f"the byte count is {size}", path=name, rule="negative-bounds-raise")
+        return size
+
     def place(self, name: str, address: int) -> Place:
         """Return the place of an argument in a frame at ``address``."""
         member = self.plan.by_name[name]
-        return Place(member.plan, address + member.offset, address, (None, name))
+        return presented(Place(member.plan, address + member.offset, address, (None, name)))
 
     def check_null_with_size(
         self, space: AddressSpace, plan: Plan, address: int, frame: int, name: str
@@ -67,6 +99,13 @@ class Frame:
             )
 
 
+def _pipe(plan: Plan) -> PipePlan | None:
+    """Return the plan of a pipe, passed by value or by reference."""
+    if isinstance(plan, PointerPlan) and isinstance(plan.type.target, types.Opaque):
+        plan = plan.target
+    return plan if isinstance(plan, PipePlan) else None
+
+
 class Procedures:
     """The procedures of an interface, each compiled to its frame when first called."""
 
@@ -85,7 +124,7 @@ class Procedures:
         """
         frame = self._frames.get(name)
         if frame is None:
-            frame = self._frames[name] = self._compile(self.interface.procedures[name])
+            frame = self._frames[name] = self.compile(self.interface.procedures[name])
         return frame
 
     def by_number(self, opnum: int) -> Frame | None:
@@ -93,7 +132,12 @@ class Procedures:
         name = self._names.get(opnum)
         return None if name is None else self[name]
 
-    def _compile(self, procedure: types.Procedure) -> Frame:
+    def compile(self, procedure: types.Procedure) -> Frame:
+        """Return the frame of any procedure of this program, also one that no client can call.
+
+        Raises:
+            UsageError: a parameter's type cannot be marshalled by this kit.
+        """
         plan = StructPlan(types.Struct(procedure.name))
         members = [(parameter.name, parameter.type) for parameter in procedure.parameters]
         if procedure.result is not None:

@@ -20,9 +20,20 @@ ALIGNMENT = 8
 BASES = {"client": 0x0001_0000, "server": 0x4000_0000}
 GAP = 8  # a guard between blocks, so that a write past one block never lands in the next
 
-KINDS = ("application", "midl_user", "receive buffer", "stack", "RpcSs", "private", "global")
+KINDS = (
+    "application",
+    "midl_user",
+    "receive buffer",
+    "stack",
+    "RpcSs",
+    "private",
+    "global",
+    "task",
+    "context",
+)
 _KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
-HEAPS = frozenset({"midl_user", "RpcSs", "private", "application"})
+HEAPS = frozenset({"midl_user", "RpcSs", "private", "application", "task"})
+_MARKED = 2  # in the ledger: live, but freed for later
 
 
 class Block(NamedTuple):
@@ -121,6 +132,15 @@ class AddressSpace:
         start = address - self.base
         self.data[start : start + size] = bytes((FREED,)) * size
 
+    def mark_block(self, address: int) -> None:
+        """Note that the live block at ``address`` was freed for later; its octets stay as they are."""
+        self.ledger.live[self.ledger.index(address)] = _MARKED
+
+    def is_marked(self, address: int) -> bool:
+        """Whether ``address`` lies in a block that was freed for later: still live, but nobody may use it any more."""
+        index = self.ledger.index(address)
+        return index >= 0 and self.ledger.live[index] == _MARKED
+
     def block(self, address: int) -> Block | None:
         """Return the block that holds ``address``, live or freed, or ``None``."""
         return self.ledger.find(address)
@@ -176,6 +196,11 @@ class AddressSpace:
         start = self.check(address, len(data), "write")
         self.data[start : start + len(data)] = data
 
+    def clear(self, address: int, size: int) -> None:
+        """Fill memory that a stub has just allocated with zeros."""
+        start = address - self.base
+        self.data[start : start + size] = bytes(size)
+
     def pointer_at(self, address: int) -> int:
         """Return the pointer stored at ``address``."""
         start = self.check(address, self.pointer_size, "read of a pointer")
@@ -198,5 +223,5 @@ class AddressSpace:
         return space
 
     def __repr__(self) -> str:
-        live = sum(self.ledger.live)
+        live = sum(map(bool, self.ledger.live))
         return f"<AddressSpace {self.side}: {live} live of {len(self.ledger)} blocks>"

@@ -23,6 +23,7 @@ from rpcmemkit.draw.show import scrolling
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, OWNERS
 from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import UsageError
+from rpcmemkit.status import status_name
 from rpcmemkit.trace import Event, path_text
 
 INTERVAL = 2500
@@ -230,8 +231,10 @@ def _event(number: int, event: Event) -> tuple[object, ...]:
 def _detail(event: Event) -> str:
     """Return an event's detail in a few words."""
     match event.kind:
-        case "allocate" | "free":
+        case "allocate" | "free" | "mark":
             return f"({event.detail})"
+        case "rpcss":
+            return f"({event.detail[0]}: {status_name(event.detail[1])})"
         case "marshal" | "unmarshal":
             return f"{path_text(event.detail[4])} at {event.detail[0]}"
         case "reuse":

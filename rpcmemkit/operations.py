@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.frame import Frame
 from rpcmemkit.paths import value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
-from rpcmemkit.program import OUT_OF_MEMORY, Program
+from rpcmemkit.program import ALLOCATORS as PAIRS
+from rpcmemkit.program import DEALLOCATORS, OUT_OF_MEMORY, Pair, Program
 from rpcmemkit.trace import path_text
 from rpcmemkit.values import Labels, Writer, elements_of, storage_size
-from rpcmemkit.walk import Place
+from rpcmemkit.walk import Place, reach
 
-ALLOCATORS = ("midl_user_allocate", "RpcSmAllocate", "RpcSsAllocate", "private")
+ALLOCATORS = (*PAIRS, "private")
+IN_FORCE = ""
+"""Stands for the pair in force, :attr:`rpcmemkit.program.Program.pair`."""
 
 
 class Operations:
-    """Memory operations of one actor, ``routine`` on the server or ``application`` on the client."""
+    """Memory operations of one actor: ``routine`` on the server, ``application`` on the client, ``conversion`` on both."""
 
     def __init__(self, program: Program, actor: str, labels: Labels | None = None) -> None:
         self.program = program
@@ -37,10 +41,12 @@ class Operations:
             raise UsageError(f"{path}: only a pointer can be null")
         if isinstance(place.plan, ArrayPlan):
             self._check_room(place, place.plan, value)
-        self._write(place, value, lambda size: self._allocate(size, "midl_user_allocate"))
+        self._write(place, value, lambda size: self._allocate(size, IN_FORCE))
 
-    def allocate(self, place: Place, value: Any, allocator: str = "midl_user_allocate") -> int:
+    def allocate(self, place: Place, value: Any, allocator: str = IN_FORCE) -> int:
         """Allocate new storage for a value, write it there, and make the pointer at ``place`` name it.
+
+        ``allocator`` is one of :data:`ALLOCATORS`; without one it is the allocator in force.
 
         Raises:
             UsageError: the place holds no pointer, or the allocator needs an environment that nobody set up.
@@ -70,7 +76,7 @@ class Operations:
         self.program.space.set_pointer(place.address, address)
         self._note("write", place.address, place.plan.size)
 
-    def free(self, place: Place) -> int:
+    def free(self, place: Place, deallocator: str = IN_FORCE) -> int:
         """Free the storage that the pointer at ``place`` names, and return its address. The pointer keeps its value.
 
         Raises:
@@ -78,44 +84,46 @@ class Operations:
         """
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"{path_text(place.path)}: only what a pointer names can be freed")
-        return self.free_at(self.program.space.pointer_at(place.address))
+        return self.free_at(self.program.space.pointer_at(place.address), deallocator)
 
-    def free_at(self, address: int) -> int:
-        """Free the storage at ``address``, and return it. What the application allocated for itself goes the same way.
+    def free_at(self, address: int, deallocator: str = IN_FORCE) -> int:
+        """Free the storage at ``address``, and return it.
+
+        Without a deallocator it is the one in force; what the application allocated for itself goes back by ``free``.
 
         Raises:
             MemoryFault: the storage may not be freed.
+            UsageError: there is no such deallocator.
         """
-        space = self.program.space
-        block = space.block(address)
-        rule = "routine-frees" if self.actor == "routine" else "client-owns"
-        if block is None or block.kind != "application":
-            self.program.free(address, self.actor, rule)
-            return address
-        self.program.check_free(address, "application")
-        space.drop_block(address)
-        space.trace.add("free", self.program.side, self.actor, address, block.size, rule, "free")
+        rule = f"{self.actor}-frees" if self.actor in {"routine", "conversion"} else "client-owns"
+        if deallocator == IN_FORCE:
+            self.program.release(address, self.actor, rule)
+        else:
+            self.program.free(address, self.actor, rule, self._pair_of(deallocator))
         return address
+
+    def _pair_of(self, deallocator: str) -> Pair:
+        if deallocator not in DEALLOCATORS:
+            known = ", ".join(DEALLOCATORS)
+            raise UsageError(f"no deallocator is called {deallocator!r}; there are: {known}")
+        return self.program.pairs[DEALLOCATORS[deallocator]]
 
     def result_storage(self, place: Place, value: Any) -> None:
         """Write a function's result: a structure behind a pointer is new storage from the routine's allocator."""
         if isinstance(place.plan, PointerPlan) and value is not None:
             self.allocate(place, value)
         else:
-            self._write(place, value, lambda size: self._allocate(size, "midl_user_allocate"))
+            self._write(place, value, lambda size: self._allocate(size, IN_FORCE))
 
     # --- helpers ---
 
     def _allocate(self, size: int, allocator: str) -> int:
-        if allocator not in ALLOCATORS:
-            raise UsageError(f"no allocator is called {allocator!r}; there are: {', '.join(ALLOCATORS)}")
         if allocator == "private":
             return self.program.allocate_private(size, self.actor)
-        if allocator != "midl_user_allocate" and self.program.environment is None:
-            raise UsageError(
-                f"{allocator} needs the RpcSs environment: put [enable_allocate] in the ACF, or use osf: true"
-            )
-        address = self.program.try_allocate(size, self.actor, f"{self.actor}-allocates")
+        if allocator not in (IN_FORCE, *ALLOCATORS):
+            raise UsageError(f"no allocator is called {allocator!r}; there are: {', '.join(ALLOCATORS)}")
+        pair = self.program.pairs.get(allocator)
+        address = self.program.try_allocate(size, self.actor, f"{self.actor}-allocates", pair)
         if not address:
             raise RpcError(
                 OUT_OF_MEMORY, "the allocator returned a null pointer", rule="allocator-null-raises"
@@ -139,3 +147,20 @@ class Operations:
 
     def _note(self, kind: str, address: int, size: int) -> None:
         self.program.trace.raw.append((kind, self.program.side, self.actor, address, size, "", None))
+
+
+def clear_out_parameters(program: Program, frame: Frame, address: int) -> None:
+    """Free what the proxy has allocated below [out] parameters, and zero them (nf-rpcndr-ndrclearoutparameters.md)."""
+    space, rule = program.space, "proxy-clears-out"
+    made = {event.address for event in program.trace.select("allocate", side=program.side, actor="stub")}
+    for name, plan, offset in frame.pure_outputs:
+        storage = space.pointer_at(address + offset) if isinstance(plan, PointerPlan) else 0
+        if not isinstance(plan, PointerPlan) or not storage:
+            continue
+        place = Place(plan.target, storage, address, (None, name))
+        for inner in reversed(reach(space, [place])):
+            if inner in made:
+                program.guarded_free(inner, "stub", rule)
+        size = space.capacity(storage) if isinstance(plan.target, ArrayPlan) else plan.target.size
+        space.write(storage, bytes(size))
+        program.trace.add("write", program.side, "stub", storage, size, rule)

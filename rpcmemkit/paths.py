@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rpcmemkit.errors import UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.walk import Place, referent
+from rpcmemkit.walk import Place, presented, referent
 
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
 _HEAD = re.compile(r"(\**)(\$global\.)?([A-Za-z_]\w*)")
@@ -68,10 +68,11 @@ def _member(space: AddressSpace, place: Place, step: re.Match[str], path: str) -
     plan = place.plan
     if index is not None and isinstance(plan, ArrayPlan):
         at = place.address + int(index) * plan.stride
-        return Place(plan.element, at, place.scope, (place.path, step.group()))
+        return presented(Place(plan.element, at, place.scope, (place.path, step.group())))
     if name is not None and isinstance(plan, StructPlan) and name in plan.by_name:
         member = plan.by_name[name]
-        return Place(member.plan, place.address + member.offset, place.address, (place.path, "." + name))
+        inner = Place(member.plan, place.address + member.offset, place.address, (place.path, "." + name))
+        return presented(inner)
     if name is not None and isinstance(plan, UnionPlan):
         return _arm(plan, place, name, path)
     raise UsageError(f"{path!r}: nothing is called {step.group()!r} there")
@@ -84,5 +85,6 @@ def _arm(plan: UnionPlan, place: Place, name: str, path: str) -> Place:
         return Place(plan.tag, place.address, place.scope, (place.path, "." + name))
     for arm in (*plan.arms.values(), plan.default):
         if arm is not None and arm.plan is not None and arm.name == name:
-            return Place(arm.plan, place.address + plan.arms_offset, place.scope, (place.path, "." + name))
+            at = place.address + plan.arms_offset
+            return presented(Place(arm.plan, at, place.scope, (place.path, "." + name)))
     raise UsageError(f"{path!r}: the union has no arm {name!r}")

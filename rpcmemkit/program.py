@@ -1,49 +1,191 @@
-"""A program on one side of the call: its memory and the allocator pair its stubs use.
+"""A program on one side of the call: its memory, its allocator pairs, its threads and their RpcSs environments.
 
-The pair is the program's own to replace, as ``midl_user_allocate`` and ``midl_user_free`` are
-(the-midl-user-allocate-function.md, the-midl-user-free-function.md): any functions will do that allocate in the
-program's memory, return 0 when they cannot, and free what they allocated.
+The pair ``midl_user_allocate``/``midl_user_free`` is the program's own to replace (the-midl-user-allocate-function.md,
+the-midl-user-free-function.md): any functions will do that allocate in the program's memory, return 0 when they
+cannot, and free what they allocated. Which pair is *in force* follows from the stub at work, see :attr:`Program.pair`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.trace import Trace
 
 OUT_OF_MEMORY = 14
 UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
+DISABLING = ("RpcSsDisableAllocate", "RpcSmDisableAllocate")
+"""The functions that release a whole environment: what they free was not freed block by block."""
+
 _WHY = {
     "receive buffer": "lies in the received data: no allocator gave it out",
     "stack": "is the stub's own memory",
     "global": "is a global variable",
+    "context": "is the stub's own record of a context handle",
 }
+_RIGHT = {
+    "midl_user": "midl_user_free",
+    "RpcSs": "RpcSmFree, or RpcSmDisableAllocate for the whole environment,",
+    "task": "CoTaskMemFree",
+    "application": "the application's own free",
+    "private": "the deallocator of that allocator",
+}
+_FUNCTIONS = {
+    "midl_user_allocate": ("midl_user", "midl_user_free"),
+    "RpcSsAllocate": ("RpcSs", "RpcSsFree"),
+    "RpcSmAllocate": ("RpcSs", "RpcSmFree"),
+    "CoTaskMemAlloc": ("task", "CoTaskMemFree"),
+    "malloc": ("application", "free"),
+}
+"""Every allocator there is: the kind of its blocks, and the deallocator that belongs to it."""
+
+ALLOCATORS = tuple(_FUNCTIONS)
+DEALLOCATORS = {free: allocate for allocate, (_, free) in _FUNCTIONS.items()}
+
+
+def default_allocator(osf: bool, is_object: bool) -> str:
+    """Return the allocator of stubs that use no RpcSs environment."""
+    return "CoTaskMemAlloc" if is_object else "malloc" if osf else "midl_user_allocate"
+
+
+def deallocator_of(allocator: str) -> str:
+    """Return the name of the deallocator that belongs to an allocator."""
+    return _FUNCTIONS[allocator][1]
+
+
+class Pair(NamedTuple):
+    """An allocator and its deallocator: the names they have in the trace, and the functions."""
+
+    name: str
+    free_name: str
+    allocate: Callable[[int], int]
+    free: Callable[[int], None]
+
+
+@dataclass(eq=False)
+class MemoryEnvironment:
+    """One RpcSs memory environment: what was allocated in it, by address, since each enable call that is still open.
+
+    ``number`` is its thread handle; ``owner`` is ``stub`` or ``application``, whoever set it up.
+    """
+
+    number: int
+    owner: str
+    levels: list[dict[int, int]] = field(default_factory=lambda: [{}])
+
+    @property
+    def blocks(self) -> dict[int, int]:
+        """The size of every block, freed for later or not, by its address."""
+        return {address: size for level in self.levels for address, size in level.items()}
+
+    def level_of(self, address: int) -> dict[int, int] | None:
+        """Return the level that a block was allocated in, or ``None`` if it is none of this environment."""
+        return next((level for level in reversed(self.levels) if address in level), None)
+
+
+@dataclass(eq=False)
+class Thread:
+    """One simulated thread: its memory environment, and the pair that it has set for its client stubs (M-044, M-052)."""
+
+    name: str
+    environment: MemoryEnvironment | None = None
+    client_pair: Pair | None = None
 
 
 class Program:
     """The client or the server program.
 
-    ``fail_after`` lets that many allocator calls succeed and makes every later one return a null pointer.
+    ``fail_after`` lets that many allocator calls succeed and makes every later one return a null pointer. ``osf``
+    selects DCE's memory management, ``is_object`` COM's task allocator, the pair of ``[object]`` interfaces.
     """
 
-    def __init__(self, side: str, pointer_size: int = 8, fail_after: int | None = None) -> None:
+    def __init__(
+        self,
+        side: str,
+        pointer_size: int = 8,
+        fail_after: int | None = None,
+        *,
+        osf: bool = False,
+        is_object: bool = False,
+    ) -> None:
         self.space = AddressSpace(side, pointer_size)
         self.side = side
         self.fail_after = fail_after
+        self.osf = osf
+        self.default = default_allocator(osf, is_object)
         self.calls = 0
         self.midl_user_allocate: Callable[[int], int] = self.heap_allocate
         self.midl_user_free: Callable[[int], None] = self.heap_free
-        self.environment: dict[int, int] | None = None
-        """The blocks of the RpcSs memory environment while a stub has one set up, by address."""
+        self.pairs = {name: self._pair(name) for name in ALLOCATORS}
+        self.thread = Thread("main")
+        self.threads = {"main": self.thread}
+        self.environments: dict[int, MemoryEnvironment] = {}
+        """The memory environments that exist, by thread handle."""
+        self.sensitive = osf
+        """Whether the client stub that ran last looks at the RpcSs environment (enable-allocate.md)."""
         self.kept: set[int] = set()
+        self._served: list[tuple[Thread, MemoryEnvironment | None, MemoryEnvironment]] = []
+        self._made_environments = 0
+        self._in_client_stub = side == "client"
 
     @property
     def trace(self) -> Trace:
         return self.space.trace
 
-    # --- the default pair ---
+    # --- the pairs ---
+
+    def _pair(self, name: str) -> Pair:
+        kind, free_name = _FUNCTIONS[name]
+
+        def allocate(size: int) -> int:
+            if kind == "midl_user":
+                return self.midl_user_allocate(size)
+            if kind == "RpcSs":
+                return self.environment_allocate(size, name)
+            return self.space.add_block(size, kind)
+
+        def free(address: int) -> None:
+            if kind == "midl_user":
+                self.midl_user_free(address)
+            elif kind == "RpcSs":
+                self.environment_free(address, free_name)
+            else:
+                self._heap_free(address, kind)
+
+        allocate.__name__, free.__name__ = name, free_name
+        return Pair(name, free_name, allocate, free)
+
+    @property
+    def pair(self) -> Pair:
+        """The pair in force: that of the stub at work, which the code around it does well to use too.
+
+        A server stub uses the RpcSs package in an environment of its own. A client stub uses what its thread has set
+        with ``RpcSmSetClientAllocFree``, then the package if it is sensitive to it and there is an environment. Else
+        it is the default: ``midl_user_allocate``, COM's task allocator for ``[object]``, ``malloc`` in DCE mode.
+
+        Sources: rpcss-memory-management-package.md, enable-allocate.md, nf-rpcndr-rpcsmsetclientallocfree.md.
+        """
+        if self._in_client_stub:
+            if self.thread.client_pair:
+                return self.thread.client_pair
+            if self.sensitive and self.environment:
+                return self.pairs["RpcSsAllocate"]
+        elif self._served:
+            return self.pairs["RpcSsAllocate"]
+        return self.pairs[self.default]
+
+    @contextmanager
+    def client_stub(self, sensitive: bool) -> Iterator[None]:
+        """A client stub of this program is at work, perhaps inside a manager routine (a nested call, M-049)."""
+        before, self._in_client_stub, self.sensitive = self._in_client_stub, True, sensitive
+        try:
+            yield
+        finally:
+            self._in_client_stub = before
 
     def heap_allocate(self, size: int) -> int:
         """Return a new block of ``size`` octets, aligned to 8: the kit's own ``midl_user_allocate``."""
@@ -55,7 +197,10 @@ class Program:
         Raises:
             MemoryFault: the address is not that of a live block of this allocator.
         """
-        self.check_free(address, "midl_user")
+        self._heap_free(address, "midl_user")
+
+    def _heap_free(self, address: int, kind: str) -> None:
+        self.check_free(address, kind)
         self.space.drop_block(address)
 
     def check_free(self, address: int, kind: str) -> None:
@@ -73,13 +218,14 @@ class Program:
                 address,
                 f"free of {address:#x}, {address - block.address} octets into a block of {block.size}",
             )
-        if not block.live:
+        if not block.live or self.space.is_marked(address):
             raise self.space.fault("double free", address, f"the block at {address:#x} was freed before")
         if block.kind != kind:
             raise self.space.fault(
                 "mismatched free",
                 address,
-                f"{kind} cannot free the block at {address:#x}, it came from {block.kind}",
+                f"{kind} cannot free the block at {address:#x}, it came from {block.kind}: "
+                f"{_RIGHT[block.kind]} would be right",
             )
 
     # --- what stubs and routines call ---
@@ -95,40 +241,54 @@ class Program:
             raise RpcError(OUT_OF_MEMORY, f"the allocator has no {size} octets", rule="allocator-null-raises")
         return address
 
-    def try_allocate(self, size: int, actor: str, rule: str) -> int:
-        """As :meth:`allocate`, but a failure is a null pointer: what the application itself sees."""
-        name = "midl_user_allocate" if self.environment is None else "RpcSsAllocate"
-        failing = self.fail_after is not None and self.calls >= self.fail_after
+    def try_allocate(self, size: int, actor: str, rule: str, pair: Pair | None = None) -> int:
+        """As :meth:`allocate`, but a failure is a null pointer: what the application itself sees.
+
+        Raises:
+            UsageError: ``pair`` is that of the RpcSs package, and the thread has no environment.
+        """
+        pair = pair or self.pair
+        exhausted = self.exhausted
         self.calls += 1
-        if failing:
-            address = 0
-        elif self.environment is None:
-            address = self.midl_user_allocate(size)
-        else:
-            address = self.space.add_block(size, "RpcSs")
-            self.environment[address] = size
-        self.trace.raw.append(("allocate", self.side, actor, address, size, rule, name))
+        address = 0 if exhausted else pair.allocate(size)
+        self.trace.raw.append(("allocate", self.side, actor, address, size, rule, pair.name))
         return address
 
-    def free(self, address: int, actor: str, rule: str) -> None:
-        """Call the deallocator in force. A null pointer is left alone.
+    @property
+    def exhausted(self) -> bool:
+        """Whether the next allocator call will find no memory."""
+        return self.fail_after is not None and self.calls >= self.fail_after
+
+    def free(self, address: int, actor: str, rule: str, pair: Pair | None = None) -> None:
+        """Call the deallocator in force, or that of ``pair``. A null pointer is left alone.
 
         Raises:
             MemoryFault: the block may not be freed with it.
+            UsageError: ``pair`` is that of the RpcSs package, and the thread has no environment.
         """
         if not address:
             return
+        pair = pair or self.pair
         block = self.space.block(address)
-        size = block.size if block else 0
-        if self.environment is None:
-            name = "midl_user_free"
-            self.midl_user_free(address)
-        else:
-            name = "RpcSsFree"
-            self.check_free(address, "RpcSs")
-            self.space.drop_block(address)
-            del self.environment[address]
-        self.trace.raw.append(("free", self.side, actor, address, size, rule, name))
+        pair.free(address)
+        kind = "mark" if self.space.is_marked(address) else "free"
+        self.trace.raw.append(
+            (kind, self.side, actor, address, block.size if block else 0, rule, pair.free_name)
+        )
+
+    def release(self, address: int, actor: str, rule: str) -> None:
+        """Free storage with what fits it: the application's own with ``free``, other with the deallocator in force.
+
+        Raises:
+            MemoryFault: it may not be freed.
+        """
+        block = self.space.block(address)
+        if block is None or block.kind != "application":
+            self.free(address, actor, rule)
+            return
+        self.check_free(address, "application")
+        self.space.drop_block(address)
+        self.trace.raw.append(("free", self.side, actor, address, block.size, rule, "free"))
 
     def allocate_private(self, size: int, actor: str) -> int:
         """Allocate from the application's own memory, which no stub knows how to free."""
@@ -138,16 +298,114 @@ class Program:
 
     # --- the RpcSs environment ---
 
-    def enable_environment(self) -> None:
-        """Set up the RpcSs memory environment (rpcss-memory-management-package.md)."""
-        self.environment = {}
+    @property
+    def environment(self) -> MemoryEnvironment | None:
+        """The memory environment of the current thread, or ``None``."""
+        environment = self.thread.environment
+        return environment if environment and environment.number in self.environments else None
+
+    def enable_environment(self, owner: str = "stub") -> MemoryEnvironment:
+        """Set up the memory environment (rpcss-memory-management-package.md).
+
+        The application opens a new level in the environment of its thread if there is one: enable and disable are
+        pairs. A stub gets an environment of its own, until :meth:`disable_environment` restores what was before.
+        """
+        before = self.environment
+        if owner != "stub" and before:
+            before.levels.append({})
+            return before
+        self._made_environments += 1
+        environment = MemoryEnvironment(self._made_environments, owner)
+        self.environments[environment.number] = self.thread.environment = environment
+        if owner == "stub":
+            self._served.append((self.thread, before, environment))
+        return environment
 
     def disable_environment(self, actor: str, rule: str) -> None:
-        """Release everything allocated in the environment, reachable or not, and the environment itself."""
-        for address, size in (self.environment or {}).items():
+        """Release everything allocated in the stub's environment, reachable or not, and the environment itself."""
+        if not self._served:
+            return
+        self.thread, before, environment = self._served.pop()
+        while environment.levels:
+            self._close_level(environment, actor, rule, "RpcSsDisableAllocate")
+        self.thread.environment = before
+
+    def close_environment(self, actor: str, rule: str, function: str) -> None:
+        """Release what the thread's environment gave since the last enable call, and with the first one the whole.
+
+        Raises:
+            UsageError: there is no enable call that this could be the pair of.
+        """
+        environment = self.environment
+        if environment is None or (environment.owner == "stub" and len(environment.levels) == 1):
+            whose = "the environment is the stub's" if environment else "there is no environment"
+            raise UsageError(f"{function} goes with RpcSmEnableAllocate, as a pair: {whose}")
+        self._close_level(environment, actor, rule, function)
+
+    def _close_level(self, environment: MemoryEnvironment, actor: str, rule: str, function: str) -> None:
+        for address, size in environment.levels.pop().items():
             self.space.drop_block(address)
-            self.trace.raw.append(("free", self.side, actor, address, size, rule, "RpcSsDisableAllocate"))
-        self.environment = None
+            self.trace.raw.append(("free", self.side, actor, address, size, rule, function))
+        if not environment.levels:
+            del self.environments[environment.number]
+
+    def environment_allocate(self, size: int, function: str) -> int:
+        """Return a new block of the thread's environment.
+
+        Raises:
+            UsageError: the thread has none; what happens then is not documented (nf-rpcndr-rpcsmallocate.md).
+        """
+        level = self._needed(function).levels[-1]
+        address = self.space.add_block(size, "RpcSs")
+        level[address] = size
+        return address
+
+    def environment_free(self, address: int, function: str) -> None:
+        """Mark a block of the thread's environment as freed; DCE frees it at once (nf-rpcndr-rpcsmfree.md).
+
+        Raises:
+            MemoryFault: it is no block of this environment, or was freed before.
+            UsageError: the thread has no environment.
+        """
+        environment = self._needed(function)
+        self.check_free(address, "RpcSs")
+        level = environment.level_of(address)
+        if level is None:
+            owner = next((each.number for each in self.environments.values() if each.level_of(address)), 0)
+            raise self.space.fault(
+                "wrong thread handle",
+                address,
+                f"{function} of {address:#x} under the thread handle {environment.number}, "
+                f"it was allocated under {owner}: RpcSmSetThreadHandle({owner}) comes first",
+            )
+        if self.osf:
+            self.space.drop_block(address)
+            del level[address]
+        else:
+            self.space.mark_block(address)
+
+    def _needed(self, function: str) -> MemoryEnvironment:
+        environment = self.environment
+        if environment is None:
+            raise UsageError(
+                f"{function} needs the RpcSs environment: put [enable_allocate] in the ACF, or use osf: true, "
+                "or call RpcSmEnableAllocate first"
+            )
+        return environment
+
+    def switch_thread(self, name: str) -> Thread:
+        """Go on as the thread called ``name``; it is started, without an environment, if there is none."""
+        self.thread = self.threads.setdefault(name, Thread(name))
+        return self.thread
+
+    @contextmanager
+    def in_thread(self, name: str) -> Iterator[Thread]:
+        """As :meth:`switch_thread`, and come back at the end."""
+        before = self.thread
+        try:
+            yield self.switch_thread(name)
+        finally:
+            self.thread = before
 
     def guarded_free(self, address: int, actor: str, rule: str) -> None:
         """Free ``address`` in a clean-up that must go on: a fault stays in the trace."""
@@ -166,7 +424,7 @@ class StubAllocator:
     def __init__(self, program: Program, received: int) -> None:
         self.program = program
         self.made: list[int] = []
-        self._left = UNSENT_LIMIT + 64 * received
+        self.left = UNSENT_LIMIT + 64 * received
 
     def allocate(self, size: int, rule: str) -> int:
         """Return a new block.
@@ -174,8 +432,8 @@ class StubAllocator:
         Raises:
             RpcError: RPC_S_OUT_OF_MEMORY, from the allocator or because the message asks for too much.
         """
-        self._left -= size
-        if self._left < 0:
+        self.left -= size
+        if self.left < 0:
             raise RpcError(
                 OUT_OF_MEMORY,
                 f"the message asks for {size} octets that it does not send",

@@ -13,10 +13,10 @@ from typing import Any
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.types import Base, EnumType
-from rpcmemkit.values import Labels, python_scalar, python_text
-from rpcmemkit.walk import Place, pointers_in, referent
+from rpcmemkit.values import Handle, Labels, python_scalar, python_text
+from rpcmemkit.walk import Place, pointers_in, presented, referent
 
 
 class Reader:
@@ -65,6 +65,8 @@ class Reader:
 
     def _value(self, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         match place.plan:
+            case ConvertedPlan():
+                return self._value(presented(place))
             case BasePlan() as plan:
                 return python_scalar(plan, self.space.read(place.address, plan.size)), []
             case PointerPlan():
@@ -84,7 +86,16 @@ class Reader:
                 return self._array(plan, place)
             case UnionPlan() as plan:
                 return self._union(plan, place)
+            case ContextPlan():
+                return self._context(place), []
         return self.space.pointer_at(place.address), []
+
+    def _context(self, place: Place) -> Any:
+        """Return ``None`` for a null handle; an open one has the name of the variable that first held it."""
+        record = self.space.pointer_at(place.address)
+        if not record or self.labels is None:
+            return Handle(place.address) if record else None
+        return {"$context": self.labels.name(record) or f"{record:#x}"}
 
     def _pointer(self, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         target = referent(self.space, place)
@@ -116,7 +127,7 @@ class Reader:
         if plan.is_string:
             limit = room if plan.bound is None else min(plan.bound, room)
             return python_text(plan, self.space.read(place.address, limit * plan.stride)), []
-        count = min(plan.count(self.space, place.scope), room)
+        count = room if plan.unsized else min(plan.count(self.space, place.scope), room)
         if self.labels is None and plan.varying:
             first, length = plan.range(self.space, place.scope, count)
             if first + length < count:

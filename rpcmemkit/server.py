@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Reversible
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from rpcmemkit.contexts import Context, ContextTable, Ended, ServerContexts, uses_contexts
+from rpcmemkit.conversion import Conversions
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.frame import Frame, Procedures
-from rpcmemkit.ndr import FullPointers, Marshaller, Shape, Unmarshaller, Waiting
-from rpcmemkit.plan import ArrayPlan, BasePlan, Plan, Planner, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.program import OUT_OF_MEMORY, Program, StubAllocator
+from rpcmemkit.models import ServerNodes, dce_provides
+from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller
+from rpcmemkit.pipes import ServerPipes
+from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan
+from rpcmemkit.program import OUT_OF_MEMORY, Program
 from rpcmemkit.trace import Message, Snapshot, Trace
+from rpcmemkit.types import Parameter, Procedure
 from rpcmemkit.walk import Place, reach
 
 SERVER_OUT_OF_MEMORY, CALL_FAILED, BAD_STUB_DATA, PROCNUM_OUT_OF_RANGE = 1130, 1726, 1783, 1745
@@ -24,14 +29,35 @@ class Reply(NamedTuple):
     data: bytes
 
 
+class AsyncHandle(Protocol):
+    """What the routine of an asynchronous call ends it with (handling-asynchronous-calls.md)."""
+
+    def complete(self) -> int: ...
+
+    def abort(self, code: int) -> None: ...
+
+    def test_cancel(self) -> int: ...
+
+
 class ServerCall:
     """What a server routine sees of its call: its own copy of the arguments, and the program's allocator."""
 
-    def __init__(self, program: Program, frame: Frame, address: int, stub_frame: int) -> None:
+    def __init__(
+        self,
+        program: Program,
+        frame: Frame,
+        address: int,
+        stub_frame: int,
+        pipes: ServerPipes | None = None,
+        handle: AsyncHandle | None = None,
+    ) -> None:
         self.program = program
         self.frame = frame
         self.address = address
         self.stub_frame = stub_frame
+        self.pipes = pipes
+        self.handle = handle
+        """The asynchronous handle, if the call is asynchronous."""
 
     def place(self, name: str) -> Place:
         """Return the place of an argument in the routine's frame."""
@@ -46,81 +72,35 @@ class ServerCall:
 Routine = Callable[[ServerCall], None]
 
 
-def allocation_rule(pointer: PointerPlan) -> str:
-    """Return the id of the rule that makes the server stub allocate for a referent, or "" if it may stay in the buffer.
-
-    Source: server-stub-memory-management.md, "Memory Allocation for Inbound Data".
-    """
-    if pointer.type.force_allocate or pointer.type.all_nodes or pointer.type.dont_free:
-        return "server-allocates-forced"
-    plan = pointer.target
-    if plan.reusable:
-        return ""
-    if isinstance(plan, ArrayPlan):
-        return _array_rule(plan)
-    if isinstance(plan, UnionPlan):
-        return "server-allocates-union"
-    if isinstance(plan, BasePlan):
-        return "server-allocates-resized-type"
-    if isinstance(plan, PointerPlan) or (isinstance(plan, StructPlan) and _pointers_widen(plan)):
-        return "server-allocates-widened-pointer"
-    return "server-allocates-complex"
-
-
-def _array_rule(plan: ArrayPlan) -> str:
-    if plan.is_string:
-        return "server-allocates-sized-string"
-    if plan.varying:
-        return "server-allocates-varying"
-    if isinstance(plan.element, PointerPlan):
-        return "server-allocates-ref-array" if plan.element.is_ref else "server-allocates-widened-pointer"
-    if isinstance(plan.element, BasePlan):
-        return "server-allocates-resized-type"
-    return "server-allocates-union" if isinstance(plan.element, UnionPlan) else "server-allocates-complex"
-
-
-def _pointers_widen(plan: StructPlan) -> bool:
-    bodies = [plan.body] if plan.body else [body for _, body, _, _ in plan.pieces]
-    return any(slot.plan.size != slot.plan.wire_size for body in bodies if body for slot in body.slots)
-
-
-class ServerStorage:
-    """Leaves referents in the receive buffer where it can and allocates for the others."""
-
-    keeps_pointers = False
-    rules = ("server-rebuilds-input", "server-rebuilds-input")
-
-    def __init__(self, program: Program, buffer: int, size: int, reuse: bool) -> None:
-        self.program = program
-        self.buffer = buffer
-        self.reuse = reuse
-        self.allocator = StubAllocator(program, size)
-        self._rules: dict[PointerPlan, str] = {}
-
-    def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        plan = waiting.plan
-        rule = self._rules.get(plan)
-        if rule is None:
-            rule = allocation_rule(plan) or ("" if self.reuse else "osf-stub-environment")
-            self._rules[plan] = rule
-        if not rule:
-            address = self.buffer + position
-            self.program.trace.raw.append(
-                ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting.path)
-            )
-            return address, False
-        return self.allocator.allocate(size, rule), True
-
-
 class ServerStub:
     """Dispatches requests to routines. ``osf`` selects the DCE readings (claims-notes part a)."""
 
-    def __init__(self, program: Program, procedures: Procedures, planner: Planner, osf: bool = False) -> None:
+    def __init__(
+        self,
+        program: Program,
+        procedures: Procedures,
+        planner: Planner,
+        osf: bool = False,
+        contexts: ContextTable | None = None,
+    ) -> None:
         self.program = program
         self.procedures = procedures
         self.planner = planner
         self.osf = osf
+        self.contexts = ContextTable() if contexts is None else contexts
+        self.has_contexts = uses_contexts(procedures.interface)
+        self.prototypes = procedures
+        """The procedures as routines know them: a context handle is a pointer to their own state."""
+        if self.has_contexts:
+            self.prototypes = Procedures(procedures.interface, planner.for_routines())
+        self.conversions = Conversions(program, planner)
         self.routines: dict[str, Routine] = {}
+        self.rundowns: dict[str, Routine] = {}
+        """The application's run-down routines, by the name of the handle type; their argument is ``context``."""
+        self.notify: dict[str, Callable[[], None]] = {}
+        """The application's ``P_notify`` routines, by procedure."""
+        self.notify_flag: dict[str, Callable[[bool], None]] = {}
+        """The application's ``P_notify_flag`` routines, by procedure."""
 
     def dispatch(self, opnum: int, request: bytes) -> Reply:
         """Serve one request from its octets alone.
@@ -131,20 +111,48 @@ class ServerStub:
         frame = self.procedures.by_number(opnum)
         if frame is None:
             return Reply(PROCNUM_OUT_OF_RANGE, b"")
-        call = _Serving(self, frame, request)
+        self.contexts.call_begins()
+        call = Serving(self, frame, request)
         try:
-            data = call.run(self.routines.get(frame.procedure.name, lambda call: None))
-        except RpcError as error:
-            self.program.trace.add("raise", "server", call.actor, 0, 0, error.rule, error)
-            return Reply(SERVER_OUT_OF_MEMORY if error.code == OUT_OF_MEMORY else error.code, b"")
-        except MemoryFault:
-            return Reply(CALL_FAILED, b"")
+            return call.attempt(call.run)
         finally:
-            call.clean_up()
-        return Reply(0, data)
+            call.finish()
+
+    def run_down(self, context: Context) -> None:
+        """Call the run-down routine of a handle's type for its state, if it has one (server-context-run-down-routine.md)."""
+        trace, space, name = self.program.trace, self.program.space, context.type.name
+        routine = self.rundowns.get(name) if context.type.is_type else None
+        size = space.capacity(context.address)
+        if routine is None:
+            trace.add(
+                "lose", "server", "stub", context.address, size, "context-without-run-down", str(context)
+            )
+            return
+        trace.add("run-down", "server", "stub", context.address, size, "context-run-down", str(context))
+        frame = self._rundown_frame(context)
+        address = space.add_block(frame.plan.size, "stack", fill=0)
+        space.set_pointer(address, context.address)
+        try:
+            routine(ServerCall(self.program, frame, address, address))
+        except RpcError as error:
+            trace.add("raise", "server", "routine", 0, 0, error.rule, error)
+        except MemoryFault:
+            pass  # it is in the trace; the real server would be corrupted
+        finally:
+            space.drop_block(address)
+
+    def state_plan(self, context: Context) -> Plan:
+        """Return the plan of the state behind a handle."""
+        pointer = self.prototypes.planner.plan(context.type)
+        assert isinstance(pointer, PointerPlan)
+        return pointer.target
+
+    def _rundown_frame(self, context: Context) -> Frame:
+        parameter = Parameter("context", context.type, is_in=True, is_out=False)
+        return self.prototypes.compile(Procedure(f"{context.type.name}_rundown", -1, [parameter], None))
 
 
-class _Serving:
+class Serving:
     """One request on its way through the server stub."""
 
     def __init__(self, stub: ServerStub, frame: Frame, request: bytes) -> None:
@@ -154,45 +162,102 @@ class _Serving:
         self.frame = frame
         self.aliases = FullPointers()
         self.actor = "stub"
-        self.unmarshalled = False
+        self.unmarshalled = self.routine_ran = self.answered = False
+        self.contexts = ServerContexts(self.program, stub.contexts, frame, stub.run_down)
+        self.handlers: Handlers = {ContextPlan: self.contexts, ConvertedPlan: stub.conversions}
+        self.prepared = list(frame.pure_outputs)
+        self.pipes: ServerPipes | None = None
+        self.handle: AsyncHandle | None = None
         self.request = request
         self.buffer = self.space.add_block(len(request), "receive buffer")
         self.space.write(self.buffer, request)
         self.address = self.space.add_block(frame.plan.size, "stack", fill=0)
         self.stack = [self.buffer, self.address]
-        self.storage = ServerStorage(self.program, self.buffer, len(request), reuse=not stub.osf)
-        if stub.osf or frame.enables_environment:
+        self.storage = ServerNodes(self.program, self.buffer, len(request), reuse=not stub.osf)
+        self.in_environment = stub.osf or frame.enables_environment
+        if self.in_environment:
             self.program.enable_environment()
 
-    def run(self, routine: Routine) -> bytes:
+    def attempt(self, work: Callable[[], bytes]) -> Reply:
+        """Do a part of the call; an exception or a fault becomes the status of the reply."""
+        try:
+            return Reply(0, work())
+        except RpcError as error:
+            self.program.trace.add("raise", "server", self.actor, 0, 0, error.rule, error)
+            return Reply(SERVER_OUT_OF_MEMORY if error.code == OUT_OF_MEMORY else error.code, b"")
+        except MemoryFault:
+            return Reply(CALL_FAILED, b"")
+
+    def run(self) -> bytes:
+        self.receive()
+        self.enter()
+        return self.answer()
+
+    def receive(self) -> None:
+        """Unmarshal the request and provide what the routine gets besides."""
         self.unmarshal()
         self.prepare_out()
         self.snapshot("entry")
+
+    def enter(self) -> None:
+        """Let the routine run."""
         self.actor = "routine"
-        self.call_routine(routine)
+        self.call_routine(self.stub.routines.get(self.frame.procedure.name, lambda call: None))
+
+    def answer(self) -> bytes:
+        """Return the response octets."""
         self.actor = "stub"
         self.snapshot("exit")
+        if self.pipes:
+            self.pipes.finish()
         return self.marshal()
+
+    def finish(self) -> None:
+        """End the call, however it went: settle its handles, free its memory, tell those who want to know."""
+        lost = self.settle_contexts() if self.stub.has_contexts else []
+        self.clean_up()
+        for context in lost:
+            self.stub.run_down(context)
+        self.stub.contexts.call_ends()
+        self.snapshot("after")
+        self.notify()
 
     def unmarshal(self) -> None:
         reader = Unmarshaller(
-            self.space, self.stub.planner, self.aliases, self.request, self.storage, self.address
+            self.space,
+            self.stub.planner,
+            self.aliases,
+            self.request,
+            self.storage,
+            self.address,
+            handlers=self.handlers,
         )
+        reader.buffer = self.buffer
         self.program.trace.messages["request"] = Message(
             "request", self.request, reader.spans, self.stub.planner.big_endian
         )
         for name, plan, offset in self.frame.inputs:
-            reader.parameter(plan, self.address + offset, name, 0, True)
+            if name not in self.frame.partial:
+                reader.parameter(plan, self.address + offset, name, 0, True)
+            elif reader.indicator(self.address + offset, name):
+                self.prepared.append((name, plan, offset))
         reader.finish()
         if not self.stub.osf:
-            for name, plan, offset in self.frame.inputs:
+            for name, plan, offset in self.frame.whole_inputs:
                 self.frame.check_null_with_size(self.space, plan, self.address + offset, self.address, name)
+        if self.frame.input_pipes or self.frame.output_pipes:
+            writer = Marshaller(self.space, self.stub.planner, FullPointers(), "out-data-travels")
+            self.pipes = ServerPipes(self.program, self.frame, reader, writer)
         self.unmarshalled = True
 
     def prepare_out(self) -> None:
-        """Provide the storage of [out]-only parameters, zeroed, now that the sizes are known."""
-        for name, plan, offset in self.frame.pure_outputs:
+        """Provide the storage of [out]-only and [partial_ignore] parameters, zeroed, now that the sizes are known."""
+        for name, plan, offset in self.prepared:
             assert isinstance(plan, PointerPlan)
+            room = self.frame.byte_count(self.space, name, self.address)
+            if room is not None:
+                self._provide_buffer(plan, self.address + offset, room)
+                continue
             slots = [Place(plan, self.address + offset, self.address, (None, name))]
             while slots:
                 pointer = slots.pop()
@@ -202,15 +267,21 @@ class _Serving:
                 if self.stub.osf:
                     slots += self._nested_refs(pointer.plan.target, target, pointer)
 
+    def _provide_buffer(self, plan: PointerPlan, slot: int, room: int) -> None:
+        """Allocate the room that [byte_count] gives, by one call; one call will free it (byte-count.md)."""
+        address = self.storage.allocator.allocate(room, "byte-count-sizes-buffer")
+        self.space.clear(address, room)
+        self.storage.blocks[address] = "byte-count-sizes-buffer"
+        self.space.set_pointer(slot, address)
+
     def _zeroed(self, plan: Plan, scope: int) -> int:
         size = plan.size
-        if isinstance(plan, PointerPlan):
+        if isinstance(plan, PointerPlan | ContextPlan):
             return self._on_stack(size)
         if isinstance(plan, ArrayPlan):
             size = plan.count(self.space, scope) * plan.stride
         address = self.storage.allocator.allocate(size, "server-zeroes-out")
-        start = address - self.space.base
-        self.space.data[start : start + size] = bytes(size)
+        self.space.clear(address, size)
         return address
 
     def _on_stack(self, size: int) -> int:
@@ -221,17 +292,15 @@ class _Serving:
 
     def _nested_refs(self, plan: Plan, address: int, pointer: Place) -> list[Place]:
         """DCE also provides the targets of reference pointers below an [out] parameter (claims-notes K1)."""
-        inner = Place(plan, address, pointer.scope, pointer.path)
         if isinstance(plan, PointerPlan):
-            return [inner] if plan.is_ref else []
-        if plan.body is None:
-            return []
+            inner = Place(plan, address, pointer.scope, pointer.path)
+            return [inner] if dce_provides(plan, plan) else []
         return [
             Place(
                 slot.plan, address + slot.offset, address if slot.scope is not None else pointer.scope, None
             )
-            for slot in plan.body.slots
-            if slot.plan.is_ref and not isinstance(slot.plan.target, ArrayPlan)
+            for slot in (plan.body.slots if plan.body else ())
+            if dce_provides(plan, slot.plan)
         ]
 
     def call_routine(self, routine: Routine) -> None:
@@ -239,17 +308,40 @@ class _Serving:
         size = self.frame.plan.size
         copy = self._on_stack(size)
         self.space.write(copy, self.space.read(self.address, size))
-        routine(ServerCall(self.program, self.frame, copy, self.address))
+        self.routine_ran = True
+        frame = self.stub.prototypes[self.frame.procedure.name]
+        routine(ServerCall(self.program, frame, copy, self.address, self.pipes, self.handle))
 
     def marshal(self) -> bytes:
-        writer = Marshaller(self.space, self.stub.planner, self.aliases, "out-data-travels")
+        self.stub.conversions.size(self.frame, self.frame.outputs, self.address)
+        writer = Marshaller(self.space, self.stub.planner, self.aliases, "out-data-travels", self.handlers)
+        if self.pipes:
+            writer.out += self.pipes.writer.out
+            writer.spans += self.pipes.writer.spans
         for name, plan, offset in self.frame.outputs:
             writer.parameter(plan, self.address + offset, self.address, name)
+        if self.frame.reflects_deletions:
+            freed = (event.address for event in self.program.trace.select("free", "mark", actor="routine"))
+            writer.deletions(self.aliases.numbers(freed))
         data = bytes(writer.out)
         self.program.trace.messages["response"] = Message(
             "response", data, writer.spans, self.stub.planner.big_endian
         )
+        self.answered = True
         return data
+
+    def settle_contexts(self) -> list[Context]:
+        """Let the handles become what the routine left in them; return those that no client will ever know of."""
+        if not self.routine_ran:
+            return []
+        ended: Ended = "raised" if self.actor == "routine" else "returned" if self.answered else "unsent"
+        outputs = [
+            Place(plan, self.address + offset, self.address, (None, name))
+            for name, plan, offset in self.frame.outputs
+        ]
+        lost = self.contexts.settle(outputs, ended)
+        self.contexts.note_kept(self.stub.state_plan)
+        return lost
 
     def snapshot(self, moment: str) -> None:
         trace = self.program.trace
@@ -257,15 +349,19 @@ class _Serving:
 
     def clean_up(self) -> None:
         """Release the call's memory: whatever the parameters still reach, or the whole RpcSs environment."""
-        if self.program.environment is not None:
+        self.stub.conversions.end_message()
+        if self.pipes:
+            self.pipes.release()
+        if self.unmarshalled:
+            self.stub.conversions.free_instances(self.frame, self.address)
+        if self.in_environment:
             self.program.disable_environment("stub", "environment-released-at-end")
         elif self.unmarshalled:
             self._free_reachable()
         else:  # what a broken request left behind is not fit to be walked
             self._free(self.storage.allocator.made)
-        for address in reversed(self.stack):
+        for address in reversed([*self.stack, *self.storage.handles]):
             self.space.drop_block(address)
-        self.snapshot("after")
 
     def _free_reachable(self) -> None:
         roots = [
@@ -279,19 +375,39 @@ class _Serving:
             spared = spared or pointer.type.dont_free
             return not pointer.type.dont_free
 
-        reached = reach(self.space, roots, enter)
+        reached = reach(self.space, roots, enter, converted=[])
         if spared:
             self._note_kept(roots, reached)
         self._free(reached)
 
     def _free(self, addresses: Reversible[int]) -> None:
-        """Free storage inner first, the stub's own memory aside."""
+        """Free storage inner first, the stub's own memory aside, and each graph of one block by one call."""
+        graphs = self.storage.blocks
         for address in reversed(addresses):
             block = self.space.block(address)
-            if block is None or block.kind not in STUB_MEMORY:
+            if address not in graphs and not (
+                block and (block.kind in STUB_MEMORY or block.address in graphs)
+            ):
                 self.program.guarded_free(address, "stub", "server-frees-after-reply")
+        for address, rule in graphs.items():
+            if rule and self.space.capacity(address):
+                self.program.guarded_free(address, "stub", rule)
+
+    def notify(self) -> None:
+        """Call the [notify] and [notify_flag] routines, last of all and whatever happened before (notify.md)."""
+        attributes, name = self.frame.procedure.attributes, self.frame.procedure.name
+        trace = self.program.trace
+        if "notify" in attributes:
+            trace.add("notify", "server", "routine", 0, 0, "notify-runs-last", f"{name}_notify()")
+            if name in self.stub.notify:
+                self.stub.notify[name]()
+        if "notify_flag" in attributes:
+            detail = f"{name}_notify_flag({str(self.routine_ran).upper()})"
+            trace.add("notify", "server", "routine", 0, 0, "notify-runs-last", detail)
+            if name in self.stub.notify_flag:
+                self.stub.notify_flag[name](self.routine_ran)
 
     def _note_kept(self, roots: list[Place], freed: dict[int, Place]) -> None:
-        for address, place in reach(self.space, roots).items():
+        for address, place in reach(self.space, roots, converted=[]).items():
             if address not in freed:
                 self.program.trace.add("keep", "server", "stub", address, place.plan.size, "dont-free-keeps")

@@ -14,21 +14,25 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
-from rpcmemkit.audit import Audit
-from rpcmemkit.call import Call
+from rpcmemkit.audit import Audit, leaked_in
+from rpcmemkit.call import Call, Departure
 from rpcmemkit.errors import MemoryFault
 from rpcmemkit.memory import AddressSpace, Block
 from rpcmemkit.plan import ArrayPlan, StructPlan
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
 from rpcmemkit.trace import Event, path_text
-from rpcmemkit.walk import Place, reach
+from rpcmemkit.walk import Place, reach, storage_name
 
 if TYPE_CHECKING:
     from rich.console import Group
 
 HEAD, TAIL = 10, 2
 """Of longer lists, so many entries are told at the start and at the end."""
+
+DEEDS = ("allocate", "free", "mark", "write", "raise", "rpcss")
+"""The kinds of events that are told of a routine."""
+MOVING = ("Allocate", "Free")  # of the RpcSs package: told by what they do to memory
 
 BYTE_ROWS = 32
 WIDTH = 100
@@ -40,7 +44,9 @@ WHO = {
     "stack": "the stub's own memory",
     "RpcSs": "RpcSsAllocate",
     "private": "the routine's own allocator",
+    "task": "CoTaskMemAlloc",
     "global": "a global variable",
+    "context": "the stub's record of a context handle",
 }
 
 
@@ -177,7 +183,7 @@ class _Teller:
         return self._label(place), type_name(place.plan), size, f"{address:#x}", _who(block)
 
     def _label(self, place: Place) -> str:
-        return self.call.labels.name(place.address) or path_text(place.path)
+        return self.call.labels.name(place.address) or storage_name(place)
 
     # --- messages ---
 
@@ -229,7 +235,8 @@ class _Teller:
         """Tell what the routine does to memory."""
         if "server entry" not in self.trace.snapshots:
             return []
-        deeds = list(self.trace.select("allocate", "free", "write", "raise", side="server", actor="routine"))
+        done = self.trace.select(*DEEDS, side="server", actor="routine")
+        deeds = [event for event in done if event.kind != "rpcss" or event.detail[0][5:] not in MOVING]
         if not deeds:
             return [Sentence("It changes nothing.")]
         names = _Names(self.call)
@@ -249,6 +256,7 @@ class _Teller:
         if not freed:
             found.append(Sentence("The stub has nothing to free: the receive buffer goes as a whole."))
         found += self._kept(names)
+        found += self._handles(names)
         found += self._leaked(names)
         return [*found, *_cited(event.rule for event in freed)]
 
@@ -258,6 +266,12 @@ class _Teller:
         if kept:
             shown = _listed(_cut(list(dict.fromkeys(kept)), names.block))
             yield Sentence(f"Kept on purpose, for later calls: {shown}.")
+
+    def _handles(self, names: _Names) -> Iterator[Sentence]:
+        """Tell which context handles the run-time opens, closes and runs down."""
+        for event in self.trace.select(*_HANDLE_DEEDS, side="server"):
+            deed, type_ = _HANDLE_DEEDS[event.kind], event.detail.split()[0]
+            yield Sentence(f"A context handle of type {type_} {deed}: its state is {names.block(event.address)}.")
 
     def _leaked(self, names: _Names) -> Iterator[Sentence]:
         leaked = self.audit.leaked
@@ -308,7 +322,7 @@ class _Teller:
     def _new_row(self, space: AddressSpace, place: Place, rules: Mapping[int, str]) -> tuple[str, ...]:
         size = str(_extent(space, place))
         return (
-            path_text(place.path),
+            storage_name(place),
             type_name(place.plan),
             size,
             f"{place.address:#x}",
@@ -328,7 +342,38 @@ class _Teller:
             yield Sentence(f"Written over in place: {shown}.")
 
 
+# --- a client that goes away ---------------------------------------------------------------------
+
+
+def tell_departure(departure: Departure) -> Story:
+    """Return what the server does about the context handles of a client that has gone."""
+    deeds = departure.trace.select("free", "fault", *_HANDLE_DEEDS, side="server")
+    told = [Sentence(_departure_deed(event), "bad" if event.kind == "fault" else "") for event in deeds]
+    leaked = [f"{block.address:#x}" for block in leaked_in(departure.trace)]
+    if leaked:
+        told.append(Sentence(f"Leaked on the server: {_listed(_cut(leaked, str))}.", "bad"))
+    told += _cited(event.rule for event in departure.trace.select(*_HANDLE_DEEDS, side="server"))
+    nothing = [Sentence("No context handle is open: there is nothing to run down.")]
+    return Story("The client goes away", (Section("The server", tuple(told or nothing)),))
+
+
+def _departure_deed(event: Event) -> str:
+    if event.kind == "fault":
+        return _fault(event)
+    where = f"the block at {event.address:#x} ({_number(event.size, 'octet')})"
+    if event.kind == "free":
+        return f"The run-down routine frees {where} with {event.detail}."
+    return f"A context handle of type {event.detail.split()[0]} {_HANDLE_DEEDS[event.kind]}: its state is {where}."
+
+
 # --- names for addresses ------------------------------------------------------------------------
+
+_HANDLE_DEEDS = {
+    "open": "opens",
+    "close": "closes",
+    "run-down": "is run down",
+    "lose": "is forgotten without a run-down routine",
+}
 
 
 class _Names:
@@ -350,7 +395,7 @@ class _Names:
     def block(self, address: int) -> str:
         """Return what a block is called, with its address."""
         place = self.places.get(address)
-        name = f"{path_text(place.path)} " if place else ""
+        name = f"{storage_name(place)} " if place else ""
         size = self.sizes.get(address)
         octets = f", {_number(size, 'octet')}" if size is not None else ""
         return f"{name}(at {address:#x}{octets})"
@@ -416,7 +461,7 @@ def _server_row(space: AddressSpace, place: Place, why: Mapping[int, str]) -> tu
     rule = why.get(place.address, "")
     if block and not rule and block.address in why:
         rule = f"{why[block.address]} (inside the block at {block.address:#x})"
-    return path_text(place.path), _who(block), str(_extent(space, place)), f"{place.address:#x}", rule
+    return storage_name(place), _who(block), str(_extent(space, place)), f"{place.address:#x}", rule
 
 
 # --- sentences ------------------------------------------------------------------------------------
@@ -458,6 +503,11 @@ def _deed(event: Event, names: _Names) -> str:
             return f"It allocates {names.block(event.address)} with {_allocator(event)}."
         case "free":
             return f"It frees {names.block(event.address)} with {event.detail}."
+        case "mark":
+            return f"It marks {names.block(event.address)} with {event.detail}: freed when the environment ends."
+        case "rpcss":
+            function, status, *_ = event.detail
+            return f"It calls {function}" + (f", which ends in {status_name(status)}." if status else ".")
     name, code = event.detail.name, event.detail.code
     return f"It raises exception {name if name == str(code) else f'{name} ({code})'}."
 

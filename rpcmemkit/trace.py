@@ -41,7 +41,7 @@ class Event(NamedTuple):
     ``kind``
         ``allocate``, ``free``, ``mark`` (freed for later), ``marshal`` (memory read into a message), ``unmarshal``
         (message written into memory), ``reuse`` (a referent left in the receive buffer), ``read``, ``write``,
-        ``fault``, ``raise``, ``phase``.
+        ``fault``, ``raise``, ``phase``, ``open``, ``close``, ``run-down`` and ``lose`` (of a context handle), ``rpcss`` (a function of the RpcSs package returned or raised).
     ``side``, ``actor``
         ``client`` or ``server``; ``application``, ``stub`` or ``routine``.
     ``address``, ``size``
@@ -49,7 +49,8 @@ class Event(NamedTuple):
     ``rule``
         the id of the rule that caused it (:mod:`rpcmemkit.rules`), or an empty string.
     ``detail``
-        by kind: the allocator's name, the fault's text, or the :class:`Span` of a message.
+        by kind: the allocator's name, the fault's text, the :class:`Span` of a message, or of the RpcSs package the
+        function, its status, and the thread handle and thread that it left.
     """
 
     kind: str

@@ -6,7 +6,7 @@ All of them compare by identity: a structure may contain itself through a pointe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -242,23 +242,57 @@ class EncapsulatedUnion:
         return f"<encapsulated union {self.name} of {len(self.union.arms)} arms>"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class ContextHandle:
-    """A context handle: 20 octets on the wire, a pointer-sized token in memory."""
+    """A context handle: 20 octets on the wire, as wide as a pointer in memory (context-handle.md).
+
+    ``state`` is what the declaration lets it point to, ``None`` for ``void``: only the server's routines see it.
+    ``is_type``: the attribute stands at a typedef, so there may be a run-down routine ``name_rundown``.
+    """
 
     name: str
+    state: Type | None = None
+    is_type: bool = False
+    pointer: Pointer = field(init=False)
+    """What the handle is to the server's routines: a pointer to state of their own."""
+
+    def __post_init__(self) -> None:
+        self.pointer = Pointer(self.state or Array(BASES["byte"]), PointerKind.UNIQUE)
+
+    def __repr__(self) -> str:
+        return f"<context handle {self.name}>"
 
 
 @dataclass(eq=False, slots=True)
 class Opaque:
     """A type that is understood but not marshalled here: interface pointers, pipes, handles, void, functions.
 
-    ``what`` is one of ``void``, ``handle``, ``interface``, ``pipe``, ``function``, ``user_marshal``, ``safearray``.
+    ``what`` is one of ``void``, ``handle``, ``interface``, ``pipe``, ``function``, ``local``, ``safearray``; a
+    ``local`` type is one that only the programming language knows (represent-as.md).
     """
 
     what: str
     name: str
     element: Type | None = None
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Converted:
+    """A type whose values routines of the application convert: programs see ``presented``, ``sent`` travels.
+
+    ``how`` is ``transmit_as``, ``represent_as``, ``wire_marshal`` or ``user_marshal``; ``name`` begins the names of
+    the routines, ``other`` is the type that the attribute names. A type that has both of the first two is a
+    representation of a type that is transmitted as another.
+    """
+
+    name: str
+    how: str
+    presented: Type
+    sent: Type
+    other: str = ""
+
+    def __repr__(self) -> str:
+        return f"<{self.name}, {self.how}>"
 
 
 Type: TypeAlias = (
@@ -273,7 +307,37 @@ Type: TypeAlias = (
     | EncapsulatedUnion
     | ContextHandle
     | Opaque
+    | Converted
 )
+
+
+def made_of(*given: Type) -> Iterator[Type]:
+    """Yield the given types and every type that they are made of, through pointers too, each once."""
+    pending, seen = list(given), set[int]()
+    while pending:
+        type_ = pending.pop()
+        if id(type_) not in seen:
+            seen.add(id(type_))
+            yield type_
+            pending += _parts(type_)
+
+
+def _parts(type_: Type) -> list[Type]:
+    match type_:
+        case Pointer() | Ranged():
+            return [type_.target]
+        case Array():
+            return [type_.element]
+        case Struct():
+            return [member.type for member in type_.members]
+        case Union():
+            return [arm.member.type for arm in type_.arms if arm.member]
+        case Switched() | EncapsulatedUnion():
+            return [type_.union]
+        case Converted():
+            return [type_.presented, type_.sent]
+    return []
+
 
 # --- interfaces -------------------------------------------------------------------------------
 

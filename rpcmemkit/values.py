@@ -11,14 +11,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rpcmemkit.errors import UsageError
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.plan import ArrayPlan, BasePlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.trace import Path, path_text
 from rpcmemkit.types import Base, EnumType
-from rpcmemkit.walk import Place
+from rpcmemkit.walk import Place, presented
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A variable of the client program for a context handle, by its address; as an argument, what it holds then."""
+
+    variable: int
+
+    def __repr__(self) -> str:
+        return f"<context handle in the variable at {self.variable:#x}>"
 
 
 class Labels:
@@ -113,6 +124,8 @@ class Writer:
 
     def _write_one(self, place: Place, value: Any) -> list[tuple[Place, Any]]:
         match place.plan:
+            case ConvertedPlan():
+                return self._write_one(presented(place), value)
             case BasePlan() as plan:
                 self._base(plan, place, value)
                 return []
@@ -124,6 +137,10 @@ class Writer:
                 return self._array(plan, place, value)
             case UnionPlan() as plan:
                 return self._union(plan, place, value)
+            case ContextPlan():
+                variable = self._variable(value, place) if value is not None else 0
+                self.space.set_pointer(place.address, self.space.pointer_at(variable) if variable else 0)
+                return []
         if value is not None:
             raise self._wrong(place, value, "nothing: the kit does not marshal this type")
         return []
@@ -150,6 +167,9 @@ class Writer:
         elif value is None:
             self.space.set_pointer(place.address, 0)
             return []
+        if isinstance(plan.target, ContextPlan) and is_handle(value):
+            self.space.set_pointer(place.address, self._variable(value, place, plan.target.size))
+            return []
         if isinstance(value, Place):
             self.space.set_pointer(place.address, value.address)
             return []
@@ -171,6 +191,21 @@ class Writer:
         elif self.labels is not None:
             self.labels.call_by_path(address, place.path, self.suffix)
         return [(target, value)]
+
+    def _variable(self, value: Any, place: Place, size: int = 0) -> int:
+        """Return where the variable of a context handle is. With a ``size`` a new name makes a new one, null."""
+        if isinstance(value, Handle):
+            return value.variable
+        if not is_handle(value) or self.labels is None:
+            raise self._wrong(place, value, "a context handle: {$context: NAME}, or null")
+        name = str(value["$context"])
+        address = self.labels.address(name)
+        if address is None and size:
+            address = self.allocate(size)
+            self.labels.give(name, address)
+        if address is None:
+            raise UsageError(f"{path_text(place.path)}: no context handle is called {name!r}")
+        return address
 
     def _alias(self, place: Place, label: str) -> list[tuple[Place, Any]]:
         address = self.labels.address(label) if self.labels else None
@@ -250,6 +285,11 @@ class Writer:
         shown = repr(value)
         shown = shown if len(shown) < 60 else shown[:57] + "…"
         return UsageError(f"{path_text(place.path)}: expected {expected}, got {shown}")
+
+
+def is_handle(value: Any) -> bool:
+    """Return whether a value names a context handle of the client."""
+    return isinstance(value, Handle) or (isinstance(value, Mapping) and "$context" in value)
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

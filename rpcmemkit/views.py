@@ -7,19 +7,22 @@ A null pointer reads as ``None``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from rpcmemkit.errors import RpcError, UsageError
-from rpcmemkit.operations import Operations
+from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import resolve, value_place
+from rpcmemkit.pipes import PipeEnd
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
+from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
-from rpcmemkit.server import ServerCall
+from rpcmemkit.rpcss import RpcSm, RpcSs
+from rpcmemkit.server import AsyncHandle, ServerCall
 from rpcmemkit.trace import path_text
 from rpcmemkit.values import python_scalar
-from rpcmemkit.walk import Place, range_at
+from rpcmemkit.walk import Place, presented, range_at
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class New:
     """A value for which storage is allocated when it is assigned to a pointer."""
 
     value: Any
-    allocator: str = "midl_user_allocate"
+    allocator: str = IN_FORCE
 
 
 class View:
@@ -96,7 +99,7 @@ class View:
         place: Place = self._place
         if not isinstance(place.plan, PointerPlan):
             return place
-        return place._replace(plan=place.plan.target, address=self._address)
+        return presented(place._replace(plan=place.plan.target, address=self._address))
 
     def _step(self, step: str) -> Place:
         return resolve(self._operations.program.space, "here" + step, lambda name: self._target())
@@ -143,9 +146,15 @@ class RoutineCall:
     def __init__(self, call: ServerCall) -> None:
         self._call = call
         self.operations = Operations(call.program, "routine")
+        self.rpcss = RpcSs(call.program, "routine")
+        """The RpcSs functions, which raise what goes wrong."""
+        self.rpcsm = RpcSm(call.program, "routine")
+        """The RpcSm functions, which return it."""
 
     def argument(self, name: str) -> Any:
-        """Return an argument: a number, ``None`` for a null pointer, else a view."""
+        """Return an argument: a number, ``None`` for a null pointer, a :class:`PipeEnd`, else a view."""
+        if self._call.pipes is not None and name in self._call.pipes:
+            return PipeEnd(self._call.pipes, name)
         place = self._call.place(name)
         if isinstance(place.plan, BasePlan):
             return python_scalar(place.plan, self._call.program.space.read(place.address, place.plan.size))
@@ -153,18 +162,45 @@ class RoutineCall:
             return None
         return View(self.operations, place)
 
-    def new(self, value: Any, allocator: str = "midl_user_allocate") -> New:
-        """Return a value for new storage; assigning it to a pointer allocates with ``allocator``."""
+    def new(self, value: Any, allocator: str = IN_FORCE) -> New:
+        """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another."""
         return New(value, allocator)
 
-    def free(self, view: View | None) -> None:
-        """Call ``midl_user_free`` on what the view's pointer names. ``None`` is left alone.
+    def free(self, view: View | None, deallocator: str = IN_FORCE) -> None:
+        """Free what the view's pointer names, with the deallocator in force or another. ``None`` is left alone.
 
         Raises:
             MemoryFault: it may not be freed.
         """
         if view is not None:
-            self.operations.free_at(address_of(view))
+            self.operations.free_at(address_of(view), deallocator)
+
+    # --- asynchronous calls ---
+
+    def complete(self, result: Any = None) -> int:
+        """RpcAsyncCompleteCall: send the reply and let go of the parameters; return the status that the client gets.
+
+        Raises:
+            RpcError: RPC_S_INVALID_ASYNC_HANDLE, the call has ended before.
+            UsageError: the call is not asynchronous.
+        """
+        handle = self._handle()
+        if result is not None:
+            self.set_result(result)
+        return handle.complete()
+
+    def abort(self, code: int) -> None:
+        """RpcAsyncAbortCall: let go of the parameters; the client gets the exception ``code``. Raises as :meth:`complete`."""
+        self._handle().abort(code)
+
+    def test_cancel(self) -> int:
+        """RpcServerTestCancel: 0 if the client has cancelled the call, else RPC_S_CALL_IN_PROGRESS (1791)."""
+        return self._handle().test_cancel()
+
+    def _handle(self) -> AsyncHandle:
+        if self._call.handle is None:
+            raise UsageError("the call is not asynchronous: begin it with session.begin(…)")
+        return self._call.handle
 
     def raise_exception(self, code: int) -> None:
         """End the call as ``RpcRaiseException(code)`` does.
@@ -185,3 +221,34 @@ class RoutineCall:
         elif value is not None:
             plain = value.value if isinstance(value, New) else value
             self.operations.result_storage(place, plain)
+
+
+class ConversionCall:
+    """What a conversion routine gets first: the allocator of the program in which it runs."""
+
+    def __init__(self, program: Program) -> None:
+        self.operations = Operations(program, "conversion")
+
+    @classmethod
+    def of(cls, program: Program, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the routine as the stub calls it: its pointers become views."""
+
+        def run(*arguments: Any) -> Any:
+            call = cls(program)
+            given = [View(call.operations, each) if isinstance(each, Place) else each for each in arguments]
+            return function(call, *given)
+
+        return run
+
+    def new(self, value: Any, allocator: str = IN_FORCE) -> New:
+        """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another."""
+        return New(value, allocator)
+
+    def free(self, view: View | None, deallocator: str = IN_FORCE) -> None:
+        """Free what the view's pointer names. ``None`` is left alone.
+
+        Raises:
+            MemoryFault: it may not be freed.
+        """
+        if view is not None:
+            self.operations.free_at(address_of(view), deallocator)

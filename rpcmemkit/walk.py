@@ -6,13 +6,13 @@ negative, or larger than the block behind it, yields the elements that are there
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.trace import Path
+from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.trace import Path, path_text
 
 
 class Place(NamedTuple):
@@ -27,6 +27,18 @@ class Place(NamedTuple):
     path: Path | None
 
 
+def storage_path(place: Place) -> Path | None:
+    """Return the path of the pointer that leads to a place: the cell of ``T **pp`` is ``pp``, what it names ``*pp``."""
+    path = place.path
+    cell = isinstance(place.plan, PointerPlan) and path is not None and path[1] == "*"
+    return path[0] if cell and path is not None else path
+
+
+def storage_name(place: Place) -> str:
+    """Return what storage is called: as the pointer that leads to it."""
+    return path_text(storage_path(place))
+
+
 def range_at(space: AddressSpace, plan: ArrayPlan, place: Place) -> tuple[int, int]:
     """Return the first element in range and how many there are, as far as the storage goes."""
     room = space.capacity(place.address) // max(plan.stride, 1)
@@ -34,15 +46,25 @@ def range_at(space: AddressSpace, plan: ArrayPlan, place: Place) -> tuple[int, i
         if plan.is_string:
             count = plan.bound if plan.bound is not None else room
             return 0, min(count, room)
-        count = plan.count(space, place.scope)
+        count = room if plan.unsized else plan.count(space, place.scope)
         first, length = plan.range(space, place.scope, count)
     except (RpcError, MemoryFault):
         return 0, 0
     return first, max(min(length, room - first), 0)
 
 
-def pointers_in(space: AddressSpace, place: Place) -> list[Place]:
-    """Return the places of the pointers inside a value, in marshalling order, without following any."""
+def presented(place: Place) -> Place:
+    """Return the place as the application sees it: a converted type as what is presented of it."""
+    while isinstance(place.plan, ConvertedPlan):
+        place = place._replace(plan=place.plan.presented)
+    return place
+
+
+def pointers_in(space: AddressSpace, place: Place, converted: list[Place] | None = None) -> list[Place]:
+    """Return the places of the pointers inside a value, in marshalling order, without following any.
+
+    Converted values are as the application sees them; with a list ``converted`` they are put there and not looked into.
+    """
     found: list[Place] = []
     pending = [place]
     while pending:
@@ -53,16 +75,38 @@ def pointers_in(space: AddressSpace, place: Place) -> list[Place]:
                 within = scope if slot.scope is None else address + slot.scope
                 where = (path, slot.name) if slot.name else path
                 found.append(Place(slot.plan, address + slot.offset, within, where))
-        elif isinstance(plan, StructPlan):
-            pending += [
-                Place(m.plan, address + m.offset, address, (path, "." + m.name))
-                for m in reversed(plan.members)
-            ]
-        elif isinstance(plan, ArrayPlan):
-            pending += _elements(space, plan, here)
-        elif isinstance(plan, UnionPlan):
-            pending += _arm(space, plan, here)
+        elif not isinstance(plan, ConvertedPlan):
+            pending += _parts(space, here)
+        elif converted is None:
+            pending.append(presented(here))
+        else:
+            converted.append(here)
     return found
+
+
+def _parts(space: AddressSpace, place: Place) -> list[Place]:
+    """Return the parts of a value that is not flat, the last one first."""
+    plan, address, _, path = place
+    if isinstance(plan, StructPlan):
+        return [
+            Place(m.plan, address + m.offset, address, (path, "." + m.name)) for m in reversed(plan.members)
+        ]
+    if isinstance(plan, ArrayPlan):
+        return _elements(space, plan, place)
+    return _arm(space, plan, place) if isinstance(plan, UnionPlan) else []
+
+
+def contexts_in(space: AddressSpace, roots: Iterable[Place]) -> Iterator[Place]:
+    """Yield the places of the context handles that can be reached from the values at ``roots``."""
+    places = list(roots)
+    pending = [*places, *reach(space, places).values()]
+    pending.reverse()
+    while pending:
+        place = pending.pop()
+        if not isinstance(place.plan, ContextPlan):
+            pending += _parts(space, place) if place.plan.body is None else []
+        elif space.capacity(place.address) >= place.plan.size:
+            yield place
 
 
 def _elements(space: AddressSpace, plan: ArrayPlan, place: Place) -> list[Place]:
@@ -95,7 +139,7 @@ def referent(space: AddressSpace, pointer: Place) -> Place | None:
         return None
     target = pointer.plan.target
     path = (pointer.path, "*") if isinstance(target, PointerPlan) and pointer.path else pointer.path
-    return Place(target, address, pointer.scope, path)
+    return presented(Place(target, address, pointer.scope, path))
 
 
 Hop: TypeAlias = "tuple[PointerPlan, int, int, Path | None]"
@@ -106,16 +150,18 @@ def reach(
     space: AddressSpace,
     roots: Iterable[Place],
     enter: Callable[[PointerPlan], bool] | None = None,
+    converted: list[Place] | None = None,
 ) -> dict[int, Place]:
     """Return every referent that can be reached from the values at ``roots``, by address, depth first.
 
     ``enter`` says of each pointer whether to follow it. Pointers into memory that is not live are not followed, but
-    their targets are in the result.
+    their targets are in the result. With a list ``converted``, converted values are put there and not looked into.
     """
     reached: dict[int, Place] = {}
     stack: list[Hop] = []
-    for root in reversed(list(roots)):
-        stack += _hops(space, root)
+    for root in roots:
+        stack += _hops(space, root, converted)
+    stack.reverse()
     while stack:
         plan, address, scope, path = stack.pop()
         if address in reached or (enter is not None and not enter(plan)):
@@ -123,17 +169,19 @@ def reach(
         target = plan.target
         if isinstance(target, PointerPlan) and path:
             path = (path, "*")
-        reached[address] = place = Place(target, address, scope, path)
+        place = Place(target, address, scope, path)
+        reached[address] = place if converted is not None else presented(place)
         if target.body is None or target.body.slots:
-            stack += _hops(space, place)
+            stack += reversed(_hops(space, place, converted))
     return reached
 
 
-def _hops(space: AddressSpace, place: Place) -> list[Hop]:
-    """Return the non-null pointers of a value, the last one first."""
+def _hops(space: AddressSpace, place: Place, converted: list[Place] | None) -> list[Hop]:
+    """Return the non-null pointers of a value, in order."""
     body = place.plan.body
     if body is None:
-        return [hop for pointer in reversed(pointers_in(space, place)) for hop in _hops(space, pointer)]
+        pointers = pointers_in(space, place, converted)
+        return [hop for pointer in pointers for hop in _hops(space, pointer, converted)]
     address, path = place.address, place.path
     if space.capacity(address) < body.memory.size:
         return []
@@ -143,5 +191,4 @@ def _hops(space: AddressSpace, place: Place) -> list[Hop]:
         if value:
             within = place.scope if slot.scope is None else address + slot.scope
             hops.append((slot.plan, value, within, (path, slot.name) if slot.name else path))
-    hops.reverse()
     return hops

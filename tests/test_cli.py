@@ -95,13 +95,6 @@ def test_a_call_that_ends_with_an_exception_is_still_a_story(run):
     assert "RPC_S_ACCESS_DENIED" in out
 
 
-def test_run_says_what_is_not_carried_out(run):
-    code, _, err = run("run", FOLDER / "wine" / "forest-all-nodes.yaml")
-
-    assert code == 0
-    assert all(line.startswith("note: ") for line in err.splitlines())
-
-
 def test_run_of_an_interface_that_does_not_compile(run):
     code, out, err = run("run", REFUSED)
 
@@ -354,6 +347,27 @@ def test_check_with_attribute_file_folder_and_dce_rules(run, idl, tmp_path, monk
     assert run("check", "-", "--acf", acf)[0] == 0
     feed(monkeypatch, BAD)
     assert "<stdin>:1:" in run("check", "-")[1]
+
+
+@pytest.mark.parametrize(
+    ("switches", "number"),
+    [
+        (["--target", "NT50"], None),
+        (["--mode", "Oi"], 2370),
+        (["--mode", "Oi", "--no-robust"], 2294),
+        (["--mode", "Oi", "--no-robust", "--rpcss", "--ndr64"], 2294),
+        (["--no-app-config"], 2150),
+    ],
+)
+def test_check_with_switches(run, idl, switches, number):
+    file = idl("[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802)] interface i { [notify] void f(void); }")
+    found = json.loads(run("check", file, "--format", "json", *switches)[1])
+    assert [each["midl"] for each in found] == ([number] if number else [])
+
+
+def test_check_with_a_target_that_does_not_exist(run, idl):
+    code, _, err = run("check", idl(GOOD), "--target", "DOS")
+    assert (code, err.count("NT60")) == (2, 1)
 
 
 # --- processes ------------------------------------------------------------------------------------

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 from rpcmemkit.annotate import type_name
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import FREED, NEW, AddressSpace
-from rpcmemkit.plan import ArrayPlan, BasePlan, OpaquePlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.plan import (
+    ArrayPlan,
+    BasePlan,
+    ContextPlan,
+    OpaquePlan,
+    Plan,
+    PointerPlan,
+    StructPlan,
+    UnionPlan,
+)
 from rpcmemkit.trace import Path
 from rpcmemkit.values import python_scalar, python_text
 from rpcmemkit.walk import Place
@@ -83,7 +92,7 @@ def _open(space: AddressSpace, name: str, place: Place, offset: int) -> list[Ite
             return _array(space, plan, name, place, offset)
         case UnionPlan() as plan:
             return _union(space, plan, name, place, offset)
-        case PointerPlan() | OpaquePlan() as plan:
+        case PointerPlan() | OpaquePlan() | ContextPlan() as plan:
             return [_pointer(space, plan, name, place, offset)]
     return [_scalar(space, place.plan, name, place.address, offset)]
 
@@ -111,12 +120,12 @@ def _literal(value: Any) -> str:
 
 
 def _pointer(
-    space: AddressSpace, plan: PointerPlan | OpaquePlan, name: str, place: Place, offset: int
+    space: AddressSpace, plan: PointerPlan | OpaquePlan | ContextPlan, name: str, place: Place, offset: int
 ) -> Value:
     raw = space.read(place.address, space.pointer_size)
     address = int.from_bytes(raw, "little")
     kind = type_name(plan)
-    if isinstance(plan, OpaquePlan):
+    if isinstance(plan, OpaquePlan | ContextPlan):
         return Value(offset, name or kind, "handle" if address else "no handle", None, kind)
     text = _untouched(raw)
     if text or not address:
@@ -136,7 +145,8 @@ def _union(space: AddressSpace, plan: UnionPlan, name: str, place: Place, offset
 
 def _array(space: AddressSpace, plan: ArrayPlan, name: str, place: Place, offset: int) -> list[Item]:
     room = space.capacity(place.address) // max(plan.stride, 1)
-    count = room if plan.is_string and plan.bound is None else min(plan.count(space, place.scope), room)
+    open_end = plan.unsized or (plan.is_string and plan.bound is None)
+    count = room if open_end else min(plan.count(space, place.scope), room)
     element = plan.element
     octets = isinstance(element, BasePlan) and getattr(element.type, "name", "") == "byte"
     if plan.is_string or plan.is_text or octets:

@@ -10,8 +10,7 @@ from rpcmemkit.draw.model import TITLES, Arrow, Block, Column, Field, Gap, Item,
 from rpcmemkit.draw.storage import AFTER, EXIT, FREED, Moment, Side, Storage
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import PointerPlan
-from rpcmemkit.trace import path_text
-from rpcmemkit.walk import Place, pointers_in
+from rpcmemkit.walk import Place, pointers_in, storage_name, storage_path
 
 FIELD_LIMIT = 9
 """How many fields of a part are shown."""
@@ -149,9 +148,9 @@ class Panel:
     def _label(self, place: Place) -> str:
         if place.path is None:
             return "arguments"
-        brief = brief_path(place.path)
+        brief = brief_path(storage_path(place))
         name = self.side.call.labels.name(place.address) if self.side.side == "client" else None
-        path = path_text(place.path)
+        path = storage_name(place)
         return brief if name is None or name == path or path.startswith("…") else clip(name, 28)
 
     def _field(self, part: str, index: int, start: int, value: Value) -> Field:

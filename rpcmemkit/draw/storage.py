@@ -140,9 +140,10 @@ class Side(ABC):
         """Return the key of :data:`OWNERS` that says who allocated a block."""
         if block.kind == "stack":
             return "variable" if self.side == "client" else "frame"
-        if block.kind in _BY_KIND:
-            return _BY_KIND[block.kind]
         event = self.made.get(block.address)
+        by_stub = event is not None and event.actor == "stub"  # DCE's client stub calls malloc, too
+        if block.kind in _BY_KIND and not (by_stub and block.kind == "application"):
+            return _BY_KIND[block.kind]
         return "routine" if event and event.actor == "routine" else "stub"
 
     @abstractmethod

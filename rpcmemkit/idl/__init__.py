@@ -10,10 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rpcmemkit.idl.switches import Switches
+
 if TYPE_CHECKING:
     from rpcmemkit.idl.compilation import Compilation
 
-__all__ = ["compile_file", "compile_idl"]
+__all__ = ["Switches", "compile_file", "compile_idl"]
+
+_USUAL = Switches()
 
 
 def compile_idl(
@@ -22,18 +26,18 @@ def compile_idl(
     *,
     file: str = "interface.idl",
     acf_file: str = "interface.acf",
-    osf: bool = False,
+    switches: Switches = _USUAL,
     include_dirs: Sequence[Path] = (),
     defines: Mapping[str, str] | None = None,
 ) -> Compilation:
     """Compile IDL text, with its ACF text if there is one.
 
-    ``osf`` selects the rules and defaults of DCE (-osf.md). Imports are looked for beside ``file`` and in
-    ``include_dirs``. Raises :class:`rpcmemkit.errors.IdlError` with every error found.
+    ``switches`` are those of MIDL's command line, such as ``Switches(osf=True)`` for the rules and defaults of DCE.
+    Imports are looked for beside ``file`` and in ``include_dirs``. Raises :class:`rpcmemkit.errors.IdlError` with every error found.
     """
     from rpcmemkit.idl.compilation import Options, compile_unit, parse_text
 
-    options = Options(tuple(include_dirs), dict(defines or {}), osf)
+    options = Options(tuple(include_dirs), dict(defines or {}), switches)
     return compile_unit(parse_text(text, file, options), acf, acf_file, options)
 
 
@@ -41,7 +45,7 @@ def compile_file(
     path: str | Path,
     acf: str | Path | None = None,
     *,
-    osf: bool = False,
+    switches: Switches = _USUAL,
     include_dirs: Sequence[Path] = (),
     defines: Mapping[str, str] | None = None,
 ) -> Compilation:
@@ -52,7 +56,7 @@ def compile_file(
     from rpcmemkit.idl.compilation import Options, compile_unit, parse_file
 
     path = Path(path)
-    options = Options(tuple(include_dirs), dict(defines or {}), osf)
+    options = Options(tuple(include_dirs), dict(defines or {}), switches)
     beside = Path(acf) if acf is not None else path.with_suffix(".acf")
     text = (
         beside.read_text(encoding="utf-8", errors="replace") if acf is not None or beside.is_file() else None

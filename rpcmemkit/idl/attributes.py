@@ -17,6 +17,7 @@ from rpcmemkit.types import (
     Conditional,
     Const,
     ContextHandle,
+    Converted,
     EnumType,
     Expr,
     Name,
@@ -79,7 +80,7 @@ class Applier:
             self._set_kind(declared, declared.outer, given[0])
         if given and declared.outer is not None and declared.outer.form == "array" and not parameter:
             self.complain("IDL353", declared, given[0])
-        if given and declared.outer is None and not isinstance(declared.base, (Opaque, ContextHandle)):
+        if given and declared.outer is None and not _is_pointer_inside(declared.base):
             self.complain("IDL317", declared, given[0], attribute=given[0].name)
 
     def _set_kind(self, declared: Declared, level: Level, attribute: s.Attribute) -> None:
@@ -94,6 +95,9 @@ class Applier:
         attribute = declared.attributes.get("context_handle")
         if attribute is None or isinstance(declared.base, ContextHandle):
             return
+        if isinstance(declared.base, Converted):
+            self.complain("IDL349", declared, attribute, attribute=declared.base.how)
+            return
         if not declared.levels or not declared.levels[-1].pointer:
             self.complain("IDL346", declared, attribute)
             return
@@ -102,8 +106,10 @@ class Applier:
         for name in CONVERSIONS:
             if name in declared.attributes:
                 self.complain("IDL349", declared, attribute, attribute=name)
-        declared.levels.pop()
-        declared.base = ContextHandle(declared.name)
+        handle = declared.levels.pop()
+        if handle.kind not in (None, PointerKind.REF):
+            self.complain("IDL350", declared, attribute, kind=handle.kind.value)
+        declared.base = ContextHandle(declared.name, None if _is_void(declared.base) else declared.base)
 
     def _interface_pointer(self, declared: Declared) -> None:
         if "iid_is" in declared.attributes and _is_void(declared.base):
@@ -169,12 +175,13 @@ class Applier:
         if attribute is None:
             return
         if isinstance(declared.base, Struct):
-            self.complain("IDL320", declared, attribute)
+            letters = all(_is_letter(member.type) for member in declared.base.members)
+            self.complain("IDL320" if letters else "IDL364", declared, attribute)
         elif isinstance(declared.base, Opaque):
             return  # BSTR and its like know what they are
         elif not declared.levels:
             self.complain("IDL317", declared, attribute, attribute="string")
-        elif not (isinstance(declared.base, Base) and (declared.base.text or declared.base.name == "byte")):
+        elif not _is_letter(declared.base):
             self.complain("IDL319", declared, attribute)
         for name in ("length_is", "first_is", "last_is"):
             if (clash := declared.attributes.get(name)) is not None:
@@ -193,9 +200,14 @@ class Applier:
         low, high = self.resolver.constant(runs[0], place), self.resolver.constant(runs[1], place)
         if high < low:
             self.complain("IDL341", declared, attribute, low=low, high=high)
+        if not self.resolver.switches.checks:
+            self.complain("IDL369", declared, attribute)
+            return
         counted = next((level for level in declared.levels if level.counted or level.open_array), None)
         if counted is not None:
             counted.count_range = (low, high)
+            if not self.resolver.switches.has("range on a size"):
+                self.complain("IDL370", declared, attribute, feature="[range] on a size", level="NT60")
         elif isinstance(declared.base, (Base, EnumType)):
             declared.base = Ranged(declared.base, low, high)
         else:
@@ -218,6 +230,7 @@ class Applier:
             return
         level.ignore = level.ignore or "ignore" in declared.attributes
         level.partial_ignore = "partial_ignore" in declared.attributes
+        level.unchecked = level.unchecked or "disable_consistency_check" in declared.attributes
         if "force_allocate" in declared.attributes:
             for each in declared.levels:
                 each.force_allocate = True
@@ -248,6 +261,15 @@ def _plain(expression: Expr) -> bool:
     if isinstance(expression, Unary) and expression.op == "*":
         expression = expression.operand
     return isinstance(expression, Name)
+
+
+def _is_pointer_inside(base: Type) -> bool:
+    """Whether a type without levels may be a pointer all the same: interfaces and converted types, but no handles."""
+    return isinstance(base, Converted) or (isinstance(base, Opaque) and base.what != "handle")
+
+
+def _is_letter(found: Type) -> bool:
+    return isinstance(found, Base) and (found.text or found.name == "byte")
 
 
 def _is_void(found: Type) -> bool:

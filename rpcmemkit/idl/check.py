@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rpcmemkit.idl.dce import check_dce
 from rpcmemkit.idl.declared import Declared
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.idl.resolve import Resolver
@@ -41,6 +42,7 @@ class Checker:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self.osf = resolver.osf
+        self.switches = resolver.switches
         self.seen: set[int] = set()
         self.conformant: dict[int, bool] = {}  # what is known of structures, by id
 
@@ -52,12 +54,15 @@ class Checker:
         directions = {parameter.name: parameter for parameter in built}
         for declared, parameter in zip(parameters, built, strict=True):
             self._parameter(declared, parameter)
+            if self.osf:
+                check_dce(self.resolver, declared, parameter)
             self._array(declared)
             for level in declared.levels:
                 self._expressions(declared, level, siblings)
                 self._known_on_entry(declared, parameter, level, directions)
+            self._discriminant(declared, siblings)
             self._reach(parameter.type, declared, 0)
-        self._pipes(parameters)
+        self._pipes(parameters, built)
         self._result(result, result_type)
 
     def complain(self, code: str, declared: Declared, /, **details: Any) -> None:
@@ -69,13 +74,19 @@ class Checker:
         self._direction(declared, parameter)
         self._conformant_structure(declared, parameter)
         self._handle_pointer(declared)
-        if "ignore" in declared.attributes:
+        if any(level.ignore for level in declared.levels):
             self.complain("IDL343", declared)
-        if "partial_ignore" in declared.attributes and not self._fully_ignorable(declared, parameter):
-            self.complain("IDL344", declared)
+        if isinstance(parameter.type, Pointer) and parameter.type.partial_ignore:
+            self._partial_ignore(declared, parameter, parameter.type)
 
-    def _fully_ignorable(self, declared: Declared, parameter: Parameter) -> bool:
-        return parameter.is_in and parameter.is_out and _top_kind(parameter) is PointerKind.UNIQUE
+    def _partial_ignore(self, declared: Declared, parameter: Parameter, pointer: Pointer) -> None:
+        """[in, out, unique] beside it, and room that the server can make (partial-ignore.md)."""
+        if not (parameter.is_in and parameter.is_out and pointer.kind is PointerKind.UNIQUE):
+            self.complain("IDL344", declared)
+        target = pointer.target
+        unsized = isinstance(target, Array) and target.bound is None and target.size is None
+        if unsized or self._is_conformant_structure(target):
+            self.complain("IDL371", declared)
 
     def _direction(self, declared: Declared, parameter: Parameter) -> None:
         attributes = declared.attributes
@@ -83,10 +94,10 @@ class Checker:
             self.complain("IDL302", declared)
         if not parameter.is_out:
             return
-        if not isinstance(parameter.type, (Pointer, Opaque)) or _is_opaque(
-            parameter.type, "handle", "user_marshal"
-        ):
-            self.complain("IDL345" if isinstance(parameter.type, ContextHandle) else "IDL301", declared)
+        if isinstance(parameter.type, ContextHandle) or declared.generic:
+            self.complain("IDL345", declared)
+        elif not isinstance(parameter.type, (Pointer, Opaque)) or _is_opaque(parameter.type, "handle"):
+            self.complain("IDL301", declared)
         elif _is_opaque(parameter.type, "interface"):
             self.complain("IDL340", declared)
         elif not parameter.is_in:
@@ -103,10 +114,13 @@ class Checker:
 
     def _conformant_structure(self, declared: Declared, parameter: Parameter) -> None:
         if self._is_conformant(parameter.type):
-            self.complain("IDL335", declared)
+            self.complain("IDL335" if self.switches.has("MIDL2465") else "IDL361", declared)
         target = parameter.type.target if isinstance(parameter.type, Pointer) else None
-        if isinstance(target, Struct) and self._is_conformant(target) and not parameter.is_in:
+        if target is not None and self._is_conformant_structure(target) and not parameter.is_in:
             self.complain("IDL334", declared)
+
+    def _is_conformant_structure(self, type_: Type) -> bool:
+        return isinstance(type_, Struct) and self._is_conformant(type_)
 
     def _is_conformant(self, type_: Type) -> bool:
         """Whether the size of an array or structure is known at run time only: the last member decides."""
@@ -131,12 +145,15 @@ class Checker:
         if outer.kind is not None and outer.kind is not PointerKind.REF:
             self.complain("IDL350", declared, kind=outer.kind.value)
 
-    def _pipes(self, parameters: list[Declared]) -> None:
+    def _pipes(self, parameters: list[Declared], built: list[Parameter]) -> None:
+        """What has no size of its own does not go well with a pipe (combining-pipe-and-nonpipe-parameters.md)."""
         if not any(_is_opaque(declared.base, "pipe") for declared in parameters):
             return
-        for declared in parameters:
-            full = any(level.kind is PointerKind.FULL for level in declared.levels)
-            if full or any(level.counted for level in declared.levels):
+        for declared, parameter in zip(parameters, built, strict=True):
+            type_ = parameter.type
+            nullable = isinstance(type_, Pointer) and type_.kind is not PointerKind.REF
+            target = type_.target if isinstance(type_, Pointer) else type_
+            if nullable or self._is_conformant_structure(target) or _counted(declared):
                 self.complain("IDL360", declared)
 
     # --- results ---------------------------------------------------------------------------------
@@ -148,6 +165,10 @@ class Checker:
             self.complain("IDL326", result)
         elif type_ is not None and self._is_conformant(type_):
             self.complain("IDL327", result)
+        elif isinstance(type_, (Struct, EncapsulatedUnion)) and self.switches.effective_mode != "Os":
+            self.complain("IDL365", result)
+        if any(level.ignore for level in result.levels):
+            self.complain("IDL343", result)
         if type_ is not None:
             self._array(result)
             self._reach(type_, result, 1)
@@ -176,9 +197,18 @@ class Checker:
         ):
             if expression is None:
                 continue
-            for term, other, cast in _terms(expression, siblings):
-                self._term(declared, attribute, term, other, cast)
+            self._terms(declared, attribute, expression, siblings)
         self._same_type(declared, level, siblings)
+
+    def _discriminant(self, declared: Declared, siblings: dict[str, Declared]) -> None:
+        if declared.switch_is is not None:
+            self._terms(declared, "switch_is", declared.switch_is, siblings)
+
+    def _terms(
+        self, declared: Declared, attribute: str, expression: Expr, siblings: dict[str, Declared]
+    ) -> None:
+        for term, other, cast in _terms(expression, siblings):
+            self._term(declared, attribute, term, other, cast)
 
     def _term(self, declared: Declared, attribute: str, term: Expr, other: Declared, cast: bool) -> None:
         """One name in an expression, with the stars before it."""
@@ -235,14 +265,16 @@ class Checker:
         if isinstance(type_, Pointer):
             yield type_.target, member
         elif isinstance(type_, Array):
-            yield type_.element, member
-        elif isinstance(type_, (Switched, EncapsulatedUnion)):
+            if not _is_handle(type_.element):
+                yield type_.element, member
+        elif isinstance(type_, Switched):
             yield type_.union, member
         elif isinstance(type_, Struct):
             yield from ((each.type, self.resolver.members[id(each)]) for each in type_.members)
-        elif isinstance(type_, Union):
+        elif isinstance(type_, (Union, EncapsulatedUnion)):
+            arms = type_.arms if isinstance(type_, Union) else type_.union.arms
             yield from (
-                (arm.member.type, self.resolver.members[id(arm.member)]) for arm in type_.arms if arm.member
+                (arm.member.type, self.resolver.members[id(arm.member)]) for arm in arms if arm.member
             )
 
     def _one(self, type_: Type, member: Declared | None, root: Declared, role: int) -> None:
@@ -254,14 +286,19 @@ class Checker:
         elif isinstance(type_, Struct):
             self._structure(type_, root)
         elif isinstance(type_, EncapsulatedUnion):
-            self.seen.add(id(type_.union))
             self._arms(type_.union.arms, root)
         elif isinstance(type_, Union):
             self._union(type_, member, root, role)
-        elif (member is not None and isinstance(type_, ContextHandle)) or (
-            _is_opaque(type_, "handle") and member
-        ):
+        elif isinstance(type_, Array) and self._is_misplaced(type_.element):
+            self.complain("IDL363", member or root)
+        elif member is not None and self._is_misplaced(type_):
             self.complain("IDL348", member)
+
+    def _is_misplaced(self, type_: Type) -> bool:
+        """Whether a type is a handle that may only be a parameter: context handles depend on /target (K23)."""
+        if isinstance(type_, ContextHandle):
+            return not self.switches.has("context handles inside data")
+        return _is_handle(type_)
 
     def _structure(self, struct: Struct, root: Declared) -> None:
         if id(struct) in self.resolver.scope.incomplete:
@@ -282,6 +319,7 @@ class Checker:
         siblings = {member.name: self.resolver.members[id(member)] for member in struct.members}
         for level in declared.levels:
             self._expressions(declared, level, siblings)
+        self._discriminant(declared, siblings)
 
     def _union(self, union: Union, member: Declared | None, root: Declared, role: int) -> None:
         if id(union) in self.resolver.scope.incomplete:
@@ -301,7 +339,7 @@ class Checker:
             declared.parameter = root.parameter
             if isinstance(arm.member.type, Pointer) and arm.member.type.kind is PointerKind.REF:
                 self.complain("IDL337", declared)
-            if isinstance(arm.member.type, Array) and arm.member.type.conformant:
+            if _is_open(arm.member.type):
                 self.complain("IDL338", declared)
 
 
@@ -332,6 +370,16 @@ def _top_kind(parameter: Parameter) -> PointerKind | None:
 
 def _is_opaque(type_: Type, *whats: str) -> bool:
     return isinstance(type_, Opaque) and type_.what in whats
+
+
+def _is_open(type_: Type) -> bool:
+    """Whether a type is a conformant or varying array, or the pointer that stands for one; strings measure themselves."""
+    array = type_.target if isinstance(type_, Pointer) else type_
+    return isinstance(array, Array) and not array.string and (array.conformant or array.varying)
+
+
+def _counted(declared: Declared) -> bool:
+    return any(level.counted for level in declared.levels)
 
 
 def _is_handle(type_: Type) -> bool:

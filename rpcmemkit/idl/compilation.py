@@ -10,6 +10,7 @@ from rpcmemkit.errors import Diagnostic
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
 from rpcmemkit.idl.check import Checker
+from rpcmemkit.idl.conversions import settle_conversions
 from rpcmemkit.idl.declared import Place
 from rpcmemkit.idl.expressions import unquote
 from rpcmemkit.idl.interfaces import InterfaceBuilder, pointer_default
@@ -20,6 +21,7 @@ from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.scope import predefined
 from rpcmemkit.idl.source import Source
+from rpcmemkit.idl.switches import Switches
 from rpcmemkit.types import Interface, PointerKind, Type
 
 
@@ -53,7 +55,7 @@ class Unit:
 class Options:
     include_dirs: Sequence[Path] = ()
     defines: Mapping[str, str] = field(default_factory=dict)
-    osf: bool = False
+    switches: Switches = field(default_factory=Switches)
 
 
 _PARSED: dict[tuple[object, ...], Unit] = {}
@@ -90,7 +92,7 @@ class Compiler:
         self.options = options
         self.report = report
         self.scope = predefined()
-        self.resolver = Resolver(self.scope, report, osf=options.osf)
+        self.resolver = Resolver(self.scope, report, options.switches)
         self.checker = Checker(self.resolver)
         self.interfaces: list[Interface] = []
         self.open: list[Path] = []
@@ -103,6 +105,7 @@ class Compiler:
         self.open = [Path(unit.source.file).resolve()]
         place = Place(unit.source, _file_default(unit.items), self.resolver.mode_default)
         self._items(unit.items, place, None, own=True)
+        settle_conversions(self.resolver, place)
         acf.report_unused(self.report)
         self.report.stop_on_errors()
         types = self._types()
@@ -173,9 +176,21 @@ class Compiler:
         if interface.is_object or not interface.procedures:
             return
         if self.resolver.defaulted:
-            self.report.add("IDL358" if self.options.osf else "IDL357", place.source, item.at, len(item.name))
+            self.report.add(
+                "IDL358" if self.options.switches.osf else "IDL357", place.source, item.at, len(item.name)
+            )
+        self._warn_of_switches(item, place)
         if interface.uuid is None:
             self.report.add("IDL213", place.source, item.at, len(item.name))
+
+    def _warn_of_switches(self, item: s.InterfaceBody, place: Place) -> None:
+        """Switches that do not go together."""
+        switches = self.options.switches
+        if switches.effective_mode != switches.mode:
+            self.report.add("IDL367", place.source, item.at, len(item.name), mode=switches.mode)
+        if switches.maybenull_sizeis and not switches.has("disable_consistency_check"):
+            feature = "/backward_compat maybenull_sizeis"
+            self.report.add("IDL370", place.source, item.at, len(item.name), feature=feature, level="NT60")
 
     # --- imports -------------------------------------------------------------------------------
 
@@ -202,7 +217,9 @@ class Compiler:
         unit = parse_file(path, self.options)
         self.report.diagnostics.extend(found for found in unit.diagnostics if found.severity == "error")
         self.report.stop_on_errors()
-        fallback = self.resolver.mode_default if self.options.osf else importer.default or importer.fallback
+        fallback = (
+            self.resolver.mode_default if self.options.switches.osf else importer.default or importer.fallback
+        )
         self.open.append(path)
         self._items(
             unit.items, Place(unit.source, _file_default(unit.items), fallback, own=False), None, own=False

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from lark import Token
 
+from rpcmemkit.errors import UsageError
 from rpcmemkit.idl.expressions import ExpressionError
-from rpcmemkit.types import Array, Base, Const, EnumType, Expr, Name, Type
+from rpcmemkit.plan import Planner
+from rpcmemkit.types import Array, Base, Const, EncapsulatedUnion, Expr, Name, Struct, Type, Union
 
 if TYPE_CHECKING:
     from rpcmemkit.idl.resolve import Resolver
+
+_DEPTH = 64
 
 
 class VisibleNames:
@@ -40,19 +44,40 @@ class VisibleNames:
             return None
         if words.endswith("*"):
             return 8 if self.resolver.type_of(words.rstrip("* ")) else None
-        return memory_size(self.resolver.type_of(words))
+        found = self.resolver.type_of(words)
+        return None if id(found) in self.resolver.scope.incomplete else memory_size(found)
 
 
 def memory_size(found: Type | None) -> int | None:
-    """The octets of a scalar, or of an array of them, in memory; ``None`` for what needs a layout."""
-    if isinstance(found, Base):
-        return found.size
-    if isinstance(found, EnumType):
-        return 4
-    if isinstance(found, Array) and found.bound is not None:
-        size = memory_size(found.element)
-        return size and size * found.bound
-    return None
+    """The octets of a type of fixed size in the memory of a 64-bit program, or ``None``."""
+    if found is None or not _is_fixed(found):
+        return None
+    try:
+        return Planner().plan(found).size
+    except UsageError:  # void, a function
+        return None
+
+
+def _is_fixed(found: Type) -> bool:
+    """Whether no array inside a type is open, and the type is not nested too deeply to be laid out."""
+    layer = {id(found): found}
+    for _ in range(_DEPTH):
+        if any(isinstance(part, Array) and part.conformant for part in layer.values()):
+            return False
+        layer = {id(inner): inner for part in layer.values() for inner in _inner(part)}
+        if not layer:
+            return True
+    return False
+
+
+def _inner(found: Type) -> list[Type]:
+    if isinstance(found, Array):
+        return [found.element]
+    if isinstance(found, Struct):
+        return [member.type for member in found.members]
+    if isinstance(found, EncapsulatedUnion):
+        found = found.union
+    return [arm.member.type for arm in found.arms if arm.member] if isinstance(found, Union) else []
 
 
 def wrapped(value: int, base: Base) -> int:

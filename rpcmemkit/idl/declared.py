@@ -25,6 +25,7 @@ class Declared:
     switch_is: Expr | None = None
     type: Type | None = None
     parameter: str | None = None
+    generic: bool = False  # its type is a [handle], or another name of one
 
     @property
     def outer(self) -> Level | None:

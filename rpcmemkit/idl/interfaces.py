@@ -14,6 +14,8 @@ from rpcmemkit.idl.check import Checker
 from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.expressions import ExpressionError, read_number, unquote
 from rpcmemkit.idl.memory import apply_parameter, check_byte_count, check_orphaning
+from rpcmemkit.idl.modes import check_modes
+from rpcmemkit.idl.placement import Placement
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.types import Interface, Opaque, Parameter, PointerKind, Procedure, Type
 
@@ -78,6 +80,7 @@ class InterfaceBuilder:
         base = self._base()
         extra = self.acf.of_interface(self.body.name)
         self._exclusive(attributes, extra)
+        Placement(self.resolver, "interface", self.body.name, self.source).check(attributes, extra)
         dispatch = self.body.keyword == "dispinterface"
         return Interface(
             name=self.body.name,
@@ -142,6 +145,8 @@ class InterfaceBuilder:
         opnum = self._opnum(declaration.attributes)
         extra = self.acf.of_procedure(self.body.name, target.name)
         self._exclusive(declaration.attributes, extra)
+        placement = Placement(self.resolver, "procedure", target.name, self.source)
+        placement.check(declaration.attributes, extra)
         parameters = self._parameters(function, target.name)
         result = self._result(declaration, target)
         built = [self._finish_parameter(declared, target.name) for declared in parameters]
@@ -152,11 +157,18 @@ class InterfaceBuilder:
             built,
             returned,
             self.source.quote(declaration.at, declaration.end),
-            values(declaration.attributes.items + extra.items),
+            self._procedure_attributes(declaration.attributes, extra),
         )
+        placement.serialization(result.base, declaration.attributes, extra)
         if self.checker is not None and not local:
             self.checker.procedure(parameters, built, result, returned)
+            check_modes(self.resolver, parameters, result, extra)
             self._check_memory(parameters, built, target.name)
+
+    def _procedure_attributes(self, attributes: s.Attributes, extra: s.Attributes) -> Mapping[str, object]:
+        """With /rpcss every procedure has [enable_allocate] (-rpcss.md)."""
+        implied = {"enable_allocate": True} if self.resolver.switches.rpcss else {}
+        return {**implied, **values(attributes.items + extra.items)}
 
     def _check_memory(self, parameters: list[Declared], built: list[Parameter], procedure: str) -> None:
         by_name = {
@@ -222,6 +234,7 @@ class InterfaceBuilder:
     def _finish_parameter(self, declared: Declared, procedure: str) -> Parameter:
         extra = self.acf.of_parameter(self.body.name, procedure, declared.name)
         apply_parameter(self.resolver, declared, extra)
+        self._check_placement(declared, extra)
         is_out = "out" in declared.attributes
         is_in = "in" in declared.attributes or not is_out
         return Parameter(
@@ -230,8 +243,21 @@ class InterfaceBuilder:
             is_in,
             is_out,
             self.captions[declared.name],
-            values(declared.attributes.items + extra.items, keep=("force_allocate", "iid_is")),
+            self._parameter_attributes(declared, extra),
         )
+
+    def _check_placement(self, declared: Declared, extra: s.Attributes) -> None:
+        placement = Placement(self.resolver, "parameter", declared.name, self.source)
+        placement.check(declared.attributes, extra)
+        placement.serialization(declared.base, declared.attributes, extra)
+
+    def _parameter_attributes(self, declared: Declared, extra: s.Attributes) -> Mapping[str, object]:
+        """With maybenull_sizeis every sized parameter has [disable_consistency_check] (-backward-compat.md)."""
+        found = dict(values(declared.attributes.items + extra.items, keep=("force_allocate", "iid_is")))
+        maybe_null = self.resolver.switches.maybenull_sizeis
+        if any(level.unchecked or (maybe_null and level.size is not None) for level in declared.levels):
+            found["disable_consistency_check"] = True
+        return found
 
     def _result(self, declaration: s.Declaration, target: s.Target) -> Declared:
         returned = s.Target(target.name, target.at, target.layers[1:])

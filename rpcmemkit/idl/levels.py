@@ -30,6 +30,7 @@ class Level:
     force_allocate: bool = False
     ignore: bool = False
     partial_ignore: bool = False
+    unchecked: bool = False  # [disable_consistency_check]
 
     @property
     def pointer(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.idl import syntax as s
-from rpcmemkit.types import Array, Base, ContextHandle, Opaque, Parameter, Pointer, Struct
+from rpcmemkit.types import Array, Base, ContextHandle, Converted, Opaque, Parameter, Pointer, Struct
 
 if TYPE_CHECKING:
     from rpcmemkit.idl.declared import Declared
@@ -22,7 +22,7 @@ def apply_allocate(resolver: Resolver, declared: Declared, extra: s.Attributes) 
     for attributes, from_acf in ((declared.attributes, False), (extra, True)):
         for attribute in attributes.items:
             if attribute.name == "allocate":
-                _allocate(resolver, declared, attribute, from_acf)
+                _allocate(resolver, declared, attribute, from_acf, extra)
             elif attribute.name == "force_allocate":
                 force_allocate(declared)
 
@@ -34,18 +34,22 @@ def force_allocate(declared: Declared) -> None:
 
 
 def apply_parameter(resolver: Resolver, declared: Declared, extra: s.Attributes) -> None:
-    """[force_allocate] on a parameter, from the attribute file."""
+    """[partial_ignore] and [force_allocate] on a parameter, from the attribute file."""
+    if declared.outer is not None and "partial_ignore" in extra:
+        declared.outer.partial_ignore = True
     attribute = extra.get("force_allocate")
     if attribute is None:
         return
     force_allocate(declared)
     if not declared.levels:
-        _complain(resolver, "IDL416", declared, attribute, True, attribute="force_allocate")
+        complain_about(resolver, "IDL416", declared, attribute, True, attribute="force_allocate")
 
 
-def _allocate(resolver: Resolver, declared: Declared, attribute: s.Attribute, from_acf: bool) -> None:
+def _allocate(
+    resolver: Resolver, declared: Declared, attribute: s.Attribute, from_acf: bool, extra: s.Attributes
+) -> None:
     def complain(code: str, /, **details: Any) -> None:
-        _complain(resolver, code, declared, attribute, from_acf, **details)
+        complain_about(resolver, code, declared, attribute, from_acf, **details)
 
     if resolver.osf:
         complain("IDL403")
@@ -55,21 +59,22 @@ def _allocate(resolver: Resolver, declared: Declared, attribute: s.Attribute, fr
     for first, second in (("all_nodes", "single_node"), ("dont_free", "free")):
         if {first, second} <= options:
             complain("IDL405", first=first, second=second)
-    if code := _not_allocatable(declared):
+    if code := _not_allocatable(declared, extra):
         complain(code)
         return
     declared.levels[0].all_nodes |= "all_nodes" in options
     declared.levels[0].dont_free |= "dont_free" in options
 
 
-def _not_allocatable(declared: Declared) -> str | None:
+def _not_allocatable(declared: Declared, extra: s.Attributes) -> str | None:
     """Why a type cannot carry [allocate], as a finding's code."""
     base = declared.base
     if isinstance(base, ContextHandle) or (isinstance(base, Opaque) and base.what == "handle"):
         return "IDL407"
-    if "handle" in declared.attributes:
+    if declared.generic:
         return "IDL407"
-    if declared.attributes.get(*_CONVERSIONS) or (isinstance(base, Opaque) and base.what == "user_marshal"):
+    conversion = declared.attributes.get(*_CONVERSIONS) or extra.get(*_CONVERSIONS)
+    if conversion or isinstance(base, Converted):
         return "IDL408"
     if (
         not declared.levels
@@ -80,7 +85,7 @@ def _not_allocatable(declared: Declared) -> str | None:
     return None
 
 
-def _complain(
+def complain_about(
     resolver: Resolver,
     code: str,
     declared: Declared,
@@ -117,10 +122,12 @@ def check_byte_count(
 
     def complain(code: str, /, **details: Any) -> None:
         assert attribute is not None
-        _complain(resolver, code, declared, attribute, from_acf, **details)
+        complain_about(resolver, code, declared, attribute, from_acf, **details)
 
     if resolver.osf:
         complain("IDL410")
+    if resolver.switches.ndr64:
+        complain("IDL421")
     run = attribute.arguments[0] if attribute.arguments else None
     name = str(run[0]) if run else ""
     count = others.get(name)

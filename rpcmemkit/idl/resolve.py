@@ -7,8 +7,9 @@ from typing import Any
 
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
-from rpcmemkit.idl.attributes import CONVERSIONS, Applier
+from rpcmemkit.idl.attributes import Applier
 from rpcmemkit.idl.constants import VisibleNames, wrapped
+from rpcmemkit.idl.conversions import check_conversion, converted
 from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.expressions import (
     ExpressionError,
@@ -18,17 +19,19 @@ from rpcmemkit.idl.expressions import (
 )
 from rpcmemkit.idl.levels import Level, assemble, copies
 from rpcmemkit.idl.memory import apply_allocate
+from rpcmemkit.idl.placement import Placement
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.scope import Alias, Record, Scope, base_type
+from rpcmemkit.idl.switches import Switches
 from rpcmemkit.types import (
     Arm,
-    Array,
     Base,
+    ContextHandle,
+    Converted,
     EncapsulatedUnion,
     EnumType,
     Member,
     Opaque,
-    Pointer,
     PointerKind,
     Struct,
     Type,
@@ -39,12 +42,15 @@ from rpcmemkit.types import (
 class Resolver:
     """Resolves the declarations of one compilation, in order."""
 
-    def __init__(self, scope: Scope, report: Report, *, osf: bool) -> None:
+    def __init__(self, scope: Scope, report: Report, switches: Switches) -> None:
         self.scope = scope
         self.report = report
-        self.osf = osf
-        self.mode_default = PointerKind.FULL if osf else PointerKind.UNIQUE
+        self.switches = switches
+        self.osf = switches.osf
+        self.mode_default = PointerKind.FULL if self.osf else PointerKind.UNIQUE
         self.members: dict[int, Declared] = {}  # by id of the types.Member, for diagnostics
+        self.generic_handles: set[str] = set()  # types with [handle], by name
+        self.conversions: list[Converted] = []
         self.acf = Acf()
         self.applier = Applier(self)
         self.defaulted = False  # whether a pointer had to take the default of the mode
@@ -177,6 +183,7 @@ class Resolver:
                 yield each
 
     def _member(self, name: str, declared: Declared, place: Place) -> Member:
+        Placement(self, "member", name, place.source).check(declared.attributes)
         self.applier.apply(declared, place)
         self._complete(declared, place)
         member = Member(name, self.finish(declared, place))
@@ -291,7 +298,11 @@ class Resolver:
                 own + copies(inner),
                 base,
                 const=specifiers.const,
+                generic=not own and self._is_generic_handle(specifiers.core),
             )
+
+    def _is_generic_handle(self, core: s.Core) -> bool:
+        return isinstance(core, s.NamedSpec) and core.name in self.generic_handles
 
     def _level(self, layer: s.Layer, place: Place) -> Level:
         if isinstance(layer, s.PointerLayer):
@@ -368,14 +379,17 @@ class Resolver:
         attributes = declared.attributes
         extra = self.acf.of_type(declared.name) if place.own else s.NO_ATTRIBUTES
         attributes = s.Attributes(attributes.at, attributes.items + extra.items)
+        self._note_handle(declared)
+        self._check_placement(declared, extra, place)
         apply_allocate(self, declared, extra)
-        converted = attributes.get(*CONVERSIONS)
         base: Type = declared.base
         levels = declared.levels
-        self._transmitted(declared, place)
-        if converted:
-            wire = assemble(levels, base, place.fallback)
-            levels, base = [], Opaque("user_marshal", declared.name, wire)
+        if isinstance(base, ContextHandle):
+            base.is_type = True
+        check_conversion(self, declared, extra, place)
+        conversion = converted(self, declared, attributes, place)
+        if conversion is not None:
+            levels, base = [], conversion
         self._name_anonymous(base, declared.name, levels)
         alias = Alias(declared.name, levels, base, place.source)
         known = self.scope.aliases.get(declared.name)
@@ -383,12 +397,18 @@ class Resolver:
             self.report.add("IDL202", place.source, declared.at, len(declared.name), name=repr(declared.name))
         self.scope.aliases[declared.name] = alias
 
-    def _transmitted(self, declared: Declared, place: Place) -> None:
-        """What [transmit_as] sends must hold no pointers (transmit-as.md)."""
-        attribute = declared.attributes.get("transmit_as")
-        sent = self.type_argument(attribute, place) if attribute else None
-        if sent is not None and _holds_pointer(sent):
-            self.complain("IDL351", declared, attribute)
+    def _note_handle(self, declared: Declared) -> None:
+        declared.generic = declared.generic or "handle" in declared.attributes
+        if declared.generic:
+            self.generic_handles.add(declared.name)
+
+    def _check_placement(self, declared: Declared, extra: s.Attributes, place: Place) -> None:
+        placement = Placement(self, "type", declared.name, place.source)
+        placement.check(declared.attributes, extra)
+        type_ = declared.base if not declared.levels else None
+        placement.serialization(type_, declared.attributes, extra)
+        if ignore := declared.attributes.get("ignore"):
+            self.complain("IDL317", declared, ignore, attribute="ignore")
 
     def _name_anonymous(self, base: Type, name: str, levels: list[Level]) -> None:
         """``typedef struct { … } POINT``: the structure is called POINT."""
@@ -440,21 +460,7 @@ def _alike(one: Type, other: Type) -> bool:
         return [member.name for member in one.members] == [member.name for member in other.members]
     if isinstance(one, EnumType) and isinstance(other, EnumType):
         return one.labels == other.labels
-    return one is other or (type(one) is type(other) and isinstance(one, Opaque))
-
-
-def _holds_pointer(found: Type) -> bool:
-    waiting, seen = [found], set()
-    while waiting:
-        type_ = waiting.pop()
-        if isinstance(type_, Pointer):
-            return True
-        if isinstance(type_, Array):
-            waiting.append(type_.element)
-        elif isinstance(type_, Struct) and id(type_) not in seen:
-            seen.add(id(type_))
-            waiting.extend(member.type for member in type_.members)
-    return False
+    return one is other or (type(one) is type(other) and isinstance(one, (Opaque, Converted)))
 
 
 def _discriminates(found: Type) -> bool:

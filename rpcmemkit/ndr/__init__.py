@@ -1,6 +1,7 @@
 """Network Data Representation: the way from memory to stub data and back."""
 
 from rpcmemkit.ndr.aliases import FullPointers
+from rpcmemkit.ndr.handlers import Handler, Handlers
 from rpcmemkit.ndr.marshal import Marshaller
 from rpcmemkit.ndr.unmarshal import (
     Shape,
@@ -13,6 +14,8 @@ from rpcmemkit.ndr.unmarshal import (
 
 __all__ = [
     "FullPointers",
+    "Handler",
+    "Handlers",
     "Marshaller",
     "Shape",
     "Storage",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LARGEST_ID = 0xFFFFFFFF
 
 
 class FullPointers:
-    """One side's table for one call. Ids count from 1 and go on counting in the response."""
+    """One side's table for one call. Ids count from 1 and go on counting in the response.
 
-    __slots__ = ("_addresses", "_ids", "_next", "_seen")
+    With ``outer`` it is a table to try something with: it sees what the other has received and leaves it as it is.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_addresses", "_ids", "_next", "_outer", "_seen")
+
+    def __init__(self, outer: FullPointers | None = None) -> None:
+        self._outer = outer
         self._ids: dict[int, int] = {}
         self._addresses: dict[int, int] = {}
         self._seen: set[int] = set()
@@ -32,11 +38,17 @@ class FullPointers:
 
     def receive(self, number: int) -> int | None:
         """Return where the referent of ``number`` was put in this message, or ``None`` when it has yet to follow."""
-        return self._addresses[number] if number in self._seen else None
+        if number in self._seen:
+            return self._addresses[number]
+        return self._outer.receive(number) if self._outer else None
 
     def known(self, number: int) -> int:
         """Return the storage that ``number`` named in an earlier message of the call, or 0."""
         return self._addresses.get(number, 0)
+
+    def numbers(self, addresses: Iterable[int]) -> list[int]:
+        """Return the ids that name the storage at ``addresses``, in order, each once."""
+        return sorted({self._ids[address] for address in addresses if address in self._ids})
 
     def bind(self, number: int, address: int) -> None:
         """Let ``number`` name ``address``."""

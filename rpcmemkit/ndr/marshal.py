@@ -11,12 +11,12 @@ from typing import Any, TypeAlias
 from rpcmemkit.errors import RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
+from rpcmemkit.ndr.handlers import NO_HANDLERS, Handler, Handlers
 from rpcmemkit.ndr.strings import string_length
 from rpcmemkit.plan import (
     ArrayPlan,
     BasePlan,
     Body,
-    OpaquePlan,
     Plan,
     Planner,
     PointerPlan,
@@ -37,13 +37,22 @@ Found: TypeAlias = "list[tuple[int, int, PointerPlan, int, Path | None]]"
 class Marshaller:
     """Writes the stub data of one message from one address space."""
 
-    def __init__(self, space: AddressSpace, planner: Planner, aliases: FullPointers, rule: str) -> None:
+    def __init__(
+        self,
+        space: AddressSpace,
+        planner: Planner,
+        aliases: FullPointers,
+        rule: str,
+        handlers: Handlers = NO_HANDLERS,
+    ) -> None:
         self.space = space
         self.planner = planner
         self.aliases = aliases
         self.rule = rule
+        self.handlers = handlers
         self.out = bytearray()
         self.spans: list[Span] = []
+        self._later: Found = []
         self._next_id = FIRST_ID
         self._order = "big" if planner.big_endian else "little"
         self._count_size = planner.syntax.count
@@ -70,6 +79,19 @@ class Marshaller:
             self._body(plan, address, frame, path, found)
             found.reverse()
         self._follow(found)
+
+    def indicator(self, address: int) -> None:
+        """Write whether a [partial_ignore] pointer is non-null: its referent does not travel in a request."""
+        self.align(self._id_size)
+        number = self._next_id if self.space.pointer_at(address) else 0
+        self._next_id += ID_STEP if number else 0
+        self.out += number.to_bytes(self._id_size, self._order)  # type: ignore[arg-type]
+
+    def deletions(self, numbers: list[int]) -> None:
+        """Write the referent ids of what the routine freed, behind the parameters ([reflect_deletions])."""
+        for number, size in ((len(numbers), self._count_size), *((each, self._id_size) for each in numbers)):
+            self.align(size)
+            self.out += number.to_bytes(size, self._order)  # type: ignore[arg-type]
 
     def _follow(self, stack: Found) -> None:
         while stack:
@@ -135,8 +157,15 @@ class Marshaller:
         elif isinstance(plan, UnionPlan):
             self._union(plan, address, scope, path, found)
         else:
-            assert isinstance(plan, OpaquePlan)
-            raise UsageError(f"{path_text(path)}: {plan.type.name} values are not marshalled by this kit")
+            self._handler(plan, path).marshal(self, plan, address, scope, path)
+            found += self._later
+            self._later.clear()
+
+    def _handler(self, plan: Plan, path: Path | None) -> Handler:
+        handler = self.handlers.get(type(plan))
+        if handler is None:
+            raise UsageError(f"{path_text(path)}: {plan.type!r} is not marshalled by this kit")
+        return handler
 
     def _flat(
         self, body: Body, plan: Plan, address: int, scope: int, path: Path | None, found: Found
@@ -168,7 +197,7 @@ class Marshaller:
         if body.slots:
             targets = body.memory_pointers.unpack_from(space.data, offset)
             for slot, target in zip(body.slots, targets):  # noqa: B905 (same length by construction, hot)
-                if target or slot.plan.is_ref:
+                if (target or slot.plan.is_ref) and slot.plan.travels:
                     place = start + slot.wire_offset if slot.has_id else -1
                     within = scope if slot.scope is None else address + slot.scope
                     found.append((place, target, slot.plan, within, (path, slot.name) if slot.name else path))
@@ -193,27 +222,33 @@ class Marshaller:
         return tuple(narrowed)
 
     def _struct(self, plan: StructPlan, address: int, path: Path | None, found: Found) -> None:
-        """Write a structure that is not flat; its conformance has been written before."""
-        self._align(plan.wire_align)
+        """Write a structure that is not flat; its conformance has been written before.
+
+        NDR64 fills the gap behind the last member that is not conformant (MS-RPCE 2.2.5.3.4.1).
+        """
+        self.align(plan.wire_align)
+        gap_before = plan.tail if self.planner.syntax.padded else None
         for offset, body, piece, name in plan.pieces:
             if body is not None:
                 self._flat(body, plan, address + offset, address, path, found)
             else:
                 assert piece is not None
+                if piece is gap_before:
+                    self.align(plan.wire_align)
                 self._body(piece, address + offset, address, (path, "." + name), found)
-        if self.planner.syntax.padded:
-            self._align(plan.wire_align)
+        if self.planner.syntax.padded and plan.tail is None:
+            self.align(plan.wire_align)
 
     def _union(self, plan: UnionPlan, address: int, scope: int, path: Path | None, found: Found) -> None:
         tag = plan.discriminant(self.space, address, scope)
         arm = chosen_arm(plan, tag, path)
         if plan.aligns_arms > 1:
-            self._align(plan.wire_align)
-        self._align(plan.tag.wire_size)
+            self.align(plan.wire_align)
+        self.align(plan.tag.wire_size)
         start = len(self.out)
         self.out += tag_bytes(plan.tag, tag, self._order, path)
         self._span("tag", start, plan, path)
-        self._align(plan.aligns_arms)
+        self.align(plan.aligns_arms)
         if arm.plan is not None:
             self._body(arm.plan, address + plan.arms_offset, scope, (path, "." + arm.name), found)
 
@@ -252,13 +287,13 @@ class Marshaller:
         """Write variance and elements; the maximum count has been written before."""
         first, length = self._range(plan, address, scope, path)
         if plan.varying:
-            self._align(self._count_size)
+            self.align(self._count_size)
             start = len(self.out)
             for number in (first, length):
                 self.out += number.to_bytes(self._count_size, self._order)  # type: ignore[arg-type]
             self._span("range", start, plan, path)
         if element_has_place(plan):
-            self._align(plan.wire_align)
+            self.align(plan.wire_align)
         if not length:
             return
         address += first * plan.stride
@@ -275,7 +310,7 @@ class Marshaller:
         """Move elements without pointers: as one block, or by one conversion each."""
         body = plan.element.body
         assert body is not None
-        self._align(body.wire_align)
+        self.align(body.wire_align)
         start, offset = len(self.out), address - self.space.base
         size = length * plan.stride
         view = self.space.data[offset : offset + size]
@@ -301,14 +336,30 @@ class Marshaller:
             )
         )
 
+    # --- for handlers ---
+
+    def value(self, plan: Plan, address: int, path: Path | None) -> None:
+        """Write a value without pointers as if it were a parameter of its own: its counts come first."""
+        self._referent(plan, address, address, path, [])
+
+    def elements(self, plan: ArrayPlan, address: int, count: int, path: Path | None) -> None:
+        """Write elements without pointers, and without any count."""
+        self.space.check(address, count * plan.stride, f"read of {count} elements by the stub")
+        self._run(plan, address, count, path)
+
+    def defer(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> None:
+        """Have what ``pointer`` means written at ``address`` later, where a referent that is met here has its place."""
+        self._later.append((-1, address, pointer, scope, path))
+
     # --- small things ---
 
-    def _align(self, alignment: int) -> None:
+    def align(self, alignment: int) -> None:
+        """Write zeros up to the next multiple of ``alignment``."""
         if pad := -len(self.out) % alignment:
             self.out += ZEROS[:pad]
 
     def _count(self, count: int, plan: Plan, path: Path | None) -> None:
-        self._align(self._count_size)
+        self.align(self._count_size)
         start = len(self.out)
         self.out += count.to_bytes(self._count_size, self._order)  # type: ignore[arg-type]
         self._span("size", start, plan, path)

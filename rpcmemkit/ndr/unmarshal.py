@@ -7,11 +7,13 @@ same for both and is written here once. Nothing recurses on data: pointers wait 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
+from rpcmemkit.ndr.handlers import NO_HANDLERS, Handlers
 from rpcmemkit.ndr.marshal import (
     BAD_STUB_DATA,
     INVALID_BOUND,
@@ -24,7 +26,6 @@ from rpcmemkit.plan import (
     ArrayPlan,
     BasePlan,
     Body,
-    OpaquePlan,
     Plan,
     Planner,
     PointerPlan,
@@ -62,6 +63,7 @@ class Shape(NamedTuple):
 
 
 NO_SHAPE = Shape()
+IN_PLACE = -1  # instead of a slot: no pointer waits for the referent, which has its storage already
 
 
 class Storage(Protocol):
@@ -75,6 +77,9 @@ class Storage(Protocol):
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
         """Return the address for a referent of ``size`` octets found at ``position``, and whether it is new storage."""
+
+    def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
+        """Return the storage for everything from a pointer downwards that a memory attribute governs."""
 
 
 class Unmarshaller:
@@ -90,6 +95,7 @@ class Unmarshaller:
         frame: int,
         limits: dict[int, int] | None = None,
         tags: dict[int, int | None] | None = None,
+        handlers: Handlers = NO_HANDLERS,
     ) -> None:
         self.space = space
         self.planner = planner
@@ -99,8 +105,12 @@ class Unmarshaller:
         self.frame = frame
         self.limits = limits or {}
         self.held_tags = tags or {}
+        self.handlers = handlers
         self.position = 0
+        self.buffer = 0
+        """Where the message lies in the program's memory, 0 if it does not."""
         self.spans: list[Span] = []
+        self._later: Found = []
         self.correlations: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
         self._in_struct: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
         self.tags: list[tuple[UnionPlan, int, int, Path | None]] = []
@@ -139,6 +149,26 @@ class Unmarshaller:
                 BAD_STUB_DATA, "the message ends too early", path=path_text(path), rule="bad-data-rejected"
             ) from None
 
+    def indicator(self, address: int, name: str) -> bool:
+        """Read whether a [partial_ignore] pointer is non-null: nothing else of it is in a request."""
+        try:
+            number = self._id()
+        except struct.error:
+            raise self.bad_data("the message ends too early", (None, name)) from None
+        self.space.set_pointer(address, 0)
+        return number != 0
+
+    def deletions(self) -> list[int]:
+        """Read the referent ids of what the routine freed, behind the parameters ([reflect_deletions])."""
+        try:
+            self.align(self._count_size)
+            count = self._number(self._count_size)
+            if count * self._id_size > len(self.data) - self.position:
+                raise struct.error
+            return [self._id() for _ in range(count)]
+        except struct.error:
+            raise self.bad_data("the list of deletions ends too early", None) from None
+
     def finish(self) -> None:
         """Check what could only be checked when all parameters were there: sizes sent twice have to agree.
 
@@ -149,26 +179,62 @@ class Unmarshaller:
             self._correlate(*correlation)
         for union, tag, scope, path in self.tags:
             if discriminant_at(self.space, union, 0, scope) != tag:
-                raise self._bad("the discriminant differs from the one in switch_is", path)
+                raise self.bad_data("the discriminant differs from the one in switch_is", path)
 
     def _follow(self, stack: Found) -> None:
-        while stack:
-            waiting = stack.pop()
-            number, plan = waiting.number, waiting.plan
-            if not number and not plan.is_ref:
-                continue
-            if plan.is_full:
-                known = self.aliases.receive(number)
-                if known is not None:
-                    if self.space.capacity(known) < plan.target.size:
-                        raise self._bad("a full pointer names storage too small for its type", waiting.path)
-                    self.space.set_pointer(waiting.slot, known)
+        waiting, found = None, stack
+        try:
+            while stack:
+                waiting = stack.pop()
+                number, plan = waiting.number, waiting.plan
+                if not number and not plan.is_ref:
                     continue
-            found: Found = []
-            self._referent(waiting, found)
-            if found:
-                found.reverse()
-                stack += found
+                if waiting.slot == IN_PLACE:
+                    self._body(plan.target, waiting.existing, waiting.scope, waiting.path, [], NO_SHAPE, False)
+                    continue
+                if plan.is_full:
+                    known = self.aliases.receive(number)
+                    if known is not None:
+                        self.check_known(waiting, known)
+                        self.space.set_pointer(waiting.slot, known)
+                        continue
+                if plan.governs and (model := self.storage.below(waiting, self)) is not self.storage:
+                    self.follow_with(model, waiting)
+                    continue
+                found = []
+                self._referent(waiting, found)
+                if found:
+                    found.reverse()
+                    stack += found
+        except (RpcError, MemoryFault, struct.error):
+            self._put_back([*([waiting] if waiting else []), *found, *stack])
+            raise
+
+    def _put_back(self, unfollowed: Found) -> None:
+        """Let pointers that will not be followed any more keep what they named before the call."""
+        for waiting in unfollowed:
+            if waiting.existing and waiting.slot != IN_PLACE:
+                self.space.set_pointer(waiting.slot, waiting.existing)
+
+    def check_known(self, waiting: Waiting, address: int) -> None:
+        """Refuse a full pointer to storage that is too small for what the pointer means."""
+        if self.space.capacity(address) < waiting.plan.target.size:
+            raise self.bad_data("a full pointer names storage too small for its type", waiting.path)
+
+    def follow_with(self, storage: Storage, waiting: Waiting) -> None:
+        """Follow one pointer, and everything below it, under another memory model."""
+        outer, self.storage = self.storage, storage
+        try:
+            self._follow([waiting])
+        finally:
+            self.storage = outer
+
+    def rehearse(self, waiting: Waiting, space: AddressSpace, storage: Storage) -> None:
+        """Follow one pointer in a space that is thrown away; this reader stays where it is."""
+        reader = _Rehearsal(space, self.planner, FullPointers(self.aliases), self.data, storage, self.frame)
+        reader.position = self.position
+        slot = space.add_block(self.space.pointer_size, "stack", fill=0)
+        reader.follow_with(storage, waiting._replace(slot=slot, existing=0))
 
     # --- referents ---
 
@@ -183,7 +249,7 @@ class Unmarshaller:
             raise struct.error
         address, new = self.storage.place(waiting, size, self.position, shape)
         if new and (body is None or body.checks) and holds_pointers(plan):
-            self._clear(address, size)
+            self.space.clear(address, size)  # a failure half-way must leave no pointer to nowhere in it
         self.space.set_pointer(slot, address)
         if pointer.is_full:
             self.aliases.arrived(number, address)
@@ -195,18 +261,13 @@ class Unmarshaller:
         else:
             self._body(plan, address, scope, path, found, shape, new)
 
-    def _clear(self, address: int, size: int) -> None:
-        """Zero storage that is filled step by step: a failure half-way must leave no pointer to nowhere in it."""
-        offset = address - self.space.base
-        self.space.data[offset : offset + size] = bytes(size)
-
     def _align_referent(self, plan: Plan) -> None:
         """Go to where the referent's body starts, if that is known yet: a union aligns its own parts."""
         if isinstance(plan, ArrayPlan):
             if element_has_place(plan):
-                self._align(plan.wire_align)
+                self.align(plan.wire_align)
         elif not isinstance(plan, UnionPlan):
-            self._align(plan.wire_align)
+            self.align(plan.wire_align)
 
     def _shape(self, plan: Plan, path: Path | None) -> Shape:
         """Read the counts in front of a referent."""
@@ -223,7 +284,7 @@ class Unmarshaller:
         """Read the variance of an array whose size is known and check it against that size."""
         first, length = 0, count
         if plan.varying:
-            self._align(self._count_size)
+            self.align(self._count_size)
             start = self.position
             first, length = self._number(self._count_size), self._number(self._count_size)
             self.spans.append(Span(start, self.position - start, "range", plan, path))
@@ -236,13 +297,13 @@ class Unmarshaller:
             )
         self._justify(plan, length, path)
         if plan.is_string and (first or not length):
-            raise self._bad("a string starts at its first character and has a terminator", path)
+            raise self.bad_data("a string starts at its first character and has a terminator", path)
         return Shape(length if plan.measures_itself else count, first, length)
 
     def _justify(self, plan: ArrayPlan, length: int, path: Path | None) -> None:
         """Refuse elements that the rest of the message cannot hold, before room is made for them."""
         if length * max(plan.wire_last, 1) > len(self.data) - self.position:
-            raise self._bad(f"{length} elements announced, fewer follow", path)
+            raise self.bad_data(f"{length} elements announced, fewer follow", path)
 
     def _memory_size(self, plan: Plan, shape: Shape) -> int:
         if isinstance(plan, ArrayPlan):
@@ -269,8 +330,12 @@ class Unmarshaller:
         elif isinstance(plan, UnionPlan):
             self._union(plan, address, scope, path, found, new)
         else:
-            assert isinstance(plan, OpaquePlan)
-            raise UsageError(f"{path_text(path)}: {plan.type.name} values are not marshalled by this kit")
+            handler = self.handlers.get(type(plan))
+            if handler is None:
+                raise UsageError(f"{path_text(path)}: {plan.type!r} is not marshalled by this kit")
+            handler.unmarshal(self, plan, address, scope, path, new)
+            found += self._later
+            self._later.clear()
 
     def _flat(
         self, body: Body, plan: Plan, address: int, scope: int, path: Path | None, found: Found, new: bool
@@ -314,7 +379,7 @@ class Unmarshaller:
         for index, slot in enumerate(body.slots):
             number = next(numbers) if slot.has_id else 0
             plan = slot.plan
-            if not number and not plan.is_ref:
+            if not (number or plan.is_ref) or not plan.travels:
                 continue
             within = scope if slot.scope is None else address + slot.scope
             existing = held[index] if held else 0
@@ -349,7 +414,7 @@ class Unmarshaller:
     def _struct(
         self, plan: StructPlan, address: int, path: Path | None, found: Found, shape: Shape, new: bool
     ) -> None:
-        self._align(plan.wire_align)
+        self.align(plan.wire_align)
         outer = len(self._in_struct)
         if self.storage.keeps_pointers and not new:
             for offset, _, piece, _ in plan.pieces:
@@ -357,14 +422,17 @@ class Unmarshaller:
                     self.held_tags[address + offset] = discriminant_at(
                         self.space, piece, address + offset, address
                     )
+        gap_before = plan.tail if self.planner.syntax.padded else None
         for offset, body, piece, name in plan.pieces:
             if body is not None:
                 self._flat(body, plan, address + offset, address, path, found, new)
             else:
                 assert piece is not None
+                if piece is gap_before:
+                    self.align(plan.wire_align)
                 self._body(piece, address + offset, address, (path, "." + name), found, shape, new)
-        if self.planner.syntax.padded:
-            self._align(plan.wire_align)
+        if self.planner.syntax.padded and plan.tail is None:
+            self.align(plan.wire_align)
         for correlation in self._in_struct[outer:]:
             self._correlate_now_or_later(*correlation)
         del self._in_struct[outer:]
@@ -373,10 +441,10 @@ class Unmarshaller:
         self, plan: UnionPlan, address: int, scope: int, path: Path | None, found: Found, new: bool
     ) -> None:
         if plan.aligns_arms > 1:
-            self._align(plan.wire_align)
-        self._align(plan.tag.wire_size)
+            self.align(plan.wire_align)
+        self.align(plan.tag.wire_size)
         start = self.position
-        raw = self._take(plan.tag.wire_size)
+        raw = self.take(plan.tag.wire_size)
         tag = int.from_bytes(raw, self._order, signed=plan.tag.wire_code in "bhiq")  # type: ignore[arg-type]
         self.spans.append(Span(start, plan.tag.wire_size, "tag", plan, path))
         arm = chosen_arm(plan, tag, path)
@@ -387,8 +455,8 @@ class Unmarshaller:
         elif scope == self.frame or (held := discriminant_at(self.space, plan, address, scope)) is None:
             self.tags.append((plan, tag, scope, path))  # what switch_is names has yet to come
         elif held != tag:
-            raise self._bad("the discriminant differs from the one in switch_is", path)
-        self._align(plan.aligns_arms)
+            raise self.bad_data("the discriminant differs from the one in switch_is", path)
+        self.align(plan.aligns_arms)
         if arm.plan is not None:
             at = address + plan.arms_offset
             self._body(arm.plan, at, scope, (path, "." + arm.name), found, Shape(), new)
@@ -422,7 +490,7 @@ class Unmarshaller:
             start = self.space.check(address, size, "written by the stub")
             self.space.data[start : start + size] = bytes(size)
         if element_has_place(plan):
-            self._align(plan.wire_align)
+            self.align(plan.wire_align)
         if not shape.length:
             return
         at = address + shape.first * plan.stride
@@ -440,10 +508,10 @@ class Unmarshaller:
         """Move elements without pointers: as one block, or by one conversion each."""
         body = plan.element.body
         assert body is not None
-        self._align(body.wire_align)
+        self.align(body.wire_align)
         start, size = self.position, length * plan.stride
         wire_size = (length - 1) * plan.wire_stride + plan.wire_last
-        raw = self._take(wire_size)
+        raw = self.take(wire_size)
         offset = self.space.check(address, size, "written by the stub")
         if body.dense and plan.stride == plan.wire_stride:
             self.space.data[offset : offset + size] = raw
@@ -496,18 +564,43 @@ class Unmarshaller:
         else:
             count = plan.count(self.space, scope)
         if count != shape.size:
-            raise self._bad(f"{shape.size} elements, but the size attribute says {count}", path)
+            raise self.bad_data(f"{shape.size} elements, but the size attribute says {count}", path)
         if receives_request and plan.varying and not plan.is_string:
             first, length = plan.range(self.space, scope, count)
             if (first, length) != (shape.first, shape.length):
-                raise self._bad(f"{shape.length} elements, but the length attribute says {length}", path)
+                raise self.bad_data(f"{shape.length} elements, but the length attribute says {length}", path)
+
+    # --- for handlers ---
+
+    def value(self, plan: Plan, path: Path | None, provide: Callable[[int], int]) -> int:
+        """Read a value without pointers, counts first, into the storage that ``provide`` gives; return its address."""
+        shape = self._shape(plan, path)
+        self._align_referent(plan)
+        size = plan.size if plan.body is not None else self._memory_size(plan, shape)
+        address = provide(size)
+        self.space.clear(address, size)
+        if isinstance(plan, ArrayPlan) and plan.body is None:
+            self._elements(plan, address, address, path, [], shape, True)
+        else:
+            self._body(plan, address, address, path, [], shape, True)
+        return address
+
+    def elements(self, plan: ArrayPlan, address: int, count: int, path: Path | None) -> None:
+        """Read elements without pointers into existing storage."""
+        self._run(plan, address, count, path, False)
+
+    def defer(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> None:
+        """Have what ``pointer`` means read into ``address`` later, where a referent that is met here has its place."""
+        self._later.append(Waiting(IN_PLACE, 0, address, pointer, scope, path, None))
 
     # --- small things ---
 
-    def _align(self, alignment: int) -> None:
+    def align(self, alignment: int) -> None:
+        """Go to the next multiple of ``alignment``."""
         self.position += -self.position % alignment
 
-    def _take(self, size: int) -> bytes:
+    def take(self, size: int) -> bytes:
+        """Return the next ``size`` octets. Raises :class:`struct.error` when fewer are left: the message ends too early."""
         data = self.data[self.position : self.position + size]
         if len(data) != size:
             raise struct.error
@@ -515,17 +608,17 @@ class Unmarshaller:
         return data
 
     def _number(self, size: int) -> int:
-        return int.from_bytes(self._take(size), self._order)  # type: ignore[arg-type]
+        return int.from_bytes(self.take(size), self._order)  # type: ignore[arg-type]
 
     def _id(self) -> int:
-        self._align(self._id_size)
+        self.align(self._id_size)
         start = self.position
         number = self._number(self._id_size)
         self.spans.append(Span(start, self._id_size, "id", None, None))
         return number
 
     def _count(self, plan: ArrayPlan, path: Path | None) -> int:
-        self._align(self._count_size)
+        self.align(self._count_size)
         start = self.position
         count = self._number(self._count_size)
         self.spans.append(Span(start, self._count_size, "size", plan, path))
@@ -536,8 +629,19 @@ class Unmarshaller:
             )
         return count
 
-    def _bad(self, why: str, path: Path | None) -> RpcError:
+    def bad_data(self, why: str, path: Path | None) -> RpcError:
+        """Return the exception for octets that do not fit the interface."""
         return RpcError(BAD_STUB_DATA, why, path=path_text(path), rule="bad-data-rejected")
+
+
+class _Rehearsal(Unmarshaller):
+    """Reads a graph to see how large it is; the reading that counts comes afterwards and checks."""
+
+    def check_known(self, waiting: Waiting, address: int) -> None:
+        pass
+
+    def _correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
+        pass
 
 
 def holds_pointers(plan: Plan) -> bool:

@@ -1,16 +1,19 @@
 """Plans: what stubs need to know of a type, compiled once."""
 
-from rpcmemkit.plan.compile import NDR20, NDR64, SYNTAXES, Planner, Syntax, align_up
+from rpcmemkit.plan.compile import NDR20, NDR64, SYNTAXES, Planner, Syntax, align_up, compile_lazily
 from rpcmemkit.plan.expressions import names_in
 from rpcmemkit.plan.levels import (
     ArmPlan,
     ArrayPlan,
     BasePlan,
     Body,
+    ContextPlan,
+    ConvertedPlan,
     Evaluate,
     Field,
     MemberPlan,
     OpaquePlan,
+    PipePlan,
     Plan,
     PointerPlan,
     Slot,
@@ -26,10 +29,13 @@ __all__ = [
     "ArrayPlan",
     "BasePlan",
     "Body",
+    "ContextPlan",
+    "ConvertedPlan",
     "Evaluate",
     "Field",
     "MemberPlan",
     "OpaquePlan",
+    "PipePlan",
     "Plan",
     "Planner",
     "PointerPlan",
@@ -38,5 +44,6 @@ __all__ = [
     "Syntax",
     "UnionPlan",
     "align_up",
+    "compile_lazily",
     "names_in",
 ]

@@ -16,10 +16,13 @@ from rpcmemkit.plan.levels import (
     BasePlan,
     Body,
     Check,
+    ContextPlan,
+    ConvertedPlan,
     Evaluate,
     Field,
     MemberPlan,
     OpaquePlan,
+    PipePlan,
     Plan,
     PointerPlan,
     Slot,
@@ -59,7 +62,15 @@ def align_up(offset: int, alignment: int) -> int:
 class Planner:
     """Compiles and remembers plans for one pointer size, transfer syntax and byte order of the data."""
 
-    def __init__(self, pointer_size: int = 8, syntax: Syntax = NDR20, big_endian: bool = False) -> None:
+    def __init__(
+        self,
+        pointer_size: int = 8,
+        syntax: Syntax = NDR20,
+        big_endian: bool = False,
+        *,
+        opens_contexts: bool = False,
+    ) -> None:
+        self.opens_contexts = opens_contexts
         self.pointer_size = pointer_size
         self.syntax = syntax
         self.big_endian = big_endian
@@ -88,15 +99,10 @@ class Planner:
                 return self._finish(self._enum(type_))
             case types.Ranged():
                 return self._finish(self._ranged(type_))
+            case types.Pointer(target=types.Opaque(what="void")):
+                return self._address()
             case types.Pointer():
-                return self._finish(
-                    PointerPlan(
-                        type_,
-                        self.pointer_size,
-                        self.syntax.pointer,
-                        lambda: self.plan(type_.target, scope),
-                    )
-                )
+                return self._pointer(type_, scope)
             case types.Array():
                 return self._array(type_, scope, in_struct)
             case types.Struct():
@@ -108,16 +114,53 @@ class Planner:
                 return self._union(UnionPlan(type_, self._tag(type_.union)), type_.union, scope)
             case types.EncapsulatedUnion():
                 return self._encapsulated(type_)
-            case types.ContextHandle() | types.Opaque(what="handle"):
+            case types.ContextHandle():
+                return self._open(type_) if self.opens_contexts else ContextPlan(type_, self.pointer_size)
+            case types.Opaque(what="handle"):
                 return OpaquePlan(type_, self.pointer_size)
+            case types.Converted():
+                return self._converted(type_)
+            case types.Opaque(what="pipe", element=element) if element is not None:
+                return self._pipe(type_, element)
+            case types.Opaque(what="local"):
+                raise UsageError(
+                    f"the layout of {type_.name} is not known: declare it in the IDL text, beside the type that is sent"
+                )
             case types.Union():
                 raise UsageError(f"union {type_.name} has no switch_is: nothing selects its arm")
             case types.Opaque():
                 raise UsageError(f"{type_.what} type {type_.name} cannot be marshalled by this kit")
 
+    def _address(self) -> Plan:
+        """A ``void *`` inside a presented type: to the stub a number."""
+        code, size = UNSIGNED[self.pointer_size], self.pointer_size
+        return self._finish(BasePlan(types.Base("void *", code, size), code, code, size, size))
+
+    def _pointer(self, type_: types.Pointer, scope: StructPlan | None) -> PointerPlan:
+        plan = PointerPlan(
+            type_, self.pointer_size, self.syntax.pointer, lambda: self.plan(type_.target, scope)
+        )
+        self._finish(plan)
+        return plan
+
     def _finish(self, plan: BasePlan | PointerPlan) -> Plan:
         plan.body = self._fuse(list(_atoms("", plan, 0, 0)), plan.wire_align, plan.size)
         return plan
+
+    # --- context handles ---
+
+    def for_routines(self) -> Planner:
+        """Return a planner of the same layouts to which a context handle is a pointer to the routines' own state."""
+        return Planner(self.pointer_size, self.syntax, self.big_endian, opens_contexts=True)
+
+    def _open(self, handle: types.ContextHandle) -> Plan:
+        """State that is no plain IDL data is shown as octets."""
+        unlike = (types.Opaque, types.Union, types.ContextHandle)
+        parts = list(types.made_of(handle.pointer.target))
+        plain = not any(
+            isinstance(t, unlike) or (isinstance(t, types.Struct) and not t.members) for t in parts
+        )
+        return self.plan(handle.pointer if plain else types.ContextHandle(handle.name).pointer)
 
     # --- base types ---
 
@@ -207,7 +250,7 @@ class Planner:
             offset += plan.size
         struct.size = align_up(offset, struct.align)
         self._cut(struct)
-        struct.reusable = _struct_reusable(struct)
+        struct.reusable = _struct_reusable(struct, self.syntax.padded)
 
     def _cut(self, struct: StructPlan) -> None:
         """Cut a structure into runs of fixed layout and members that move by themselves."""
@@ -288,6 +331,35 @@ class Planner:
     def _encapsulated(self, type_: types.EncapsulatedUnion) -> UnionPlan:
         plan = UnionPlan(type_, self._tag(type_.union), tag_name=type_.tag, union_name=type_.union_name)
         return self._union(plan, type_.union, None)
+
+    # --- pipes and conversions ---
+
+    def _pipe(self, type_: types.Opaque, element: types.Type) -> PipePlan:
+        elements = self.plan(types.Array(element))
+        assert isinstance(elements, ArrayPlan)
+        if elements.element.body is None or elements.element.body.slots:
+            raise UsageError("an element of a pipe has a fixed size and no pointers")
+        return PipePlan(type_, 4 * self.pointer_size, self.pointer_size, elements)
+
+    def _converted(self, type_: types.Converted) -> ConvertedPlan:
+        presented, sent = self.plan(type_.presented), self.plan(type_.sent)
+        form = types.Pointer(type_.sent, types.PointerKind.REF)
+        result = types.Pointer(form, types.PointerKind.REF)
+        argument = self._pointer_to(type_.presented)
+        open_ = (isinstance(sent, ArrayPlan) and sent.conformant) or (
+            isinstance(sent, StructPlan) and sent.tail is not None
+        )
+        align = max(sent.wire_align, self.syntax.count if open_ else 1)
+        plans = argument, self._pointer(form, None), self._pointer(result, None)
+        plan = ConvertedPlan(type_, presented, sent, *plans, align)
+        if plan.by_octets and isinstance(sent, PointerPlan):
+            follows = ConvertedPlan(type_, presented, sent, *plans, 8)
+            plan.deferred = self._pointer_to(type_)
+            plan.deferred.compile_target = lambda: follows
+        return plan
+
+    def _pointer_to(self, type_: types.Type) -> PointerPlan:
+        return self._pointer(types.Pointer(type_, types.PointerKind.REF), None)
 
     # --- fusing ---
 
@@ -453,7 +525,7 @@ def compile_lazily(expr: types.Expr, scope: StructPlan) -> Evaluate:
     return evaluate
 
 
-def _struct_reusable(struct: StructPlan) -> bool:
+def _struct_reusable(struct: StructPlan, padded: bool) -> bool:
     """Whether memory and wire layout agree throughout (server-stub-memory-management.md)."""
     if struct.align < struct.wire_align:
         return False
@@ -470,5 +542,6 @@ def _struct_reusable(struct: StructPlan) -> bool:
         return True
     offset, body = struct.pieces[0][0], struct.pieces[0][1]
     assert body is not None
-    fits = align_up(body.wire.size, tail.wire_align) == struct.tail_offset
+    gap_up_to = struct.wire_align if padded else tail.wire_align
+    fits = align_up(body.wire.size, gap_up_to) == struct.tail_offset
     return offset == 0 and body.same and not body.checks and fits

@@ -131,7 +131,10 @@ class BasePlan(Plan):
 
 @dataclass(eq=False, repr=False)
 class PointerPlan(Plan):
-    """A pointer. ``target`` is compiled when first asked for: that is how a type can contain itself."""
+    """A pointer. ``target`` is compiled when first asked for: that is how a type can contain itself.
+
+    ``governs``: a memory attribute on it decides for everything below it. ``travels``: it is not an [ignore] pointer.
+    """
 
     type: types.Pointer
     size: int
@@ -145,6 +148,8 @@ class PointerPlan(Plan):
         self.reusable = self.size == self.wire_size
         self.is_ref = self.type.kind is PointerKind.REF
         self.is_full = self.type.kind is PointerKind.FULL
+        self.governs = self.type.all_nodes or self.type.force_allocate or self.type.dont_free
+        self.travels = not self.type.ignore
 
     @cached_property
     def target(self) -> Plan:
@@ -220,6 +225,11 @@ class ArrayPlan(Plan):
         """The wire codec of one element with the gap that follows it."""
         assert self.element.body is not None
         return Codec(f"{self.element.body.wire.format}{self.wire_stride - self.wire_last}x")
+
+    @property
+    def unsized(self) -> bool:
+        """True for octets whose number nothing declares: as many as their block has."""
+        return self.bound is None and self.size_of is None and not self.is_string
 
     @property
     def measures_itself(self) -> bool:
@@ -302,9 +312,55 @@ class UnionPlan(Plan):
 class OpaquePlan(Plan):
     """A type that has a place in a frame but is not marshalled: a binding handle, for example."""
 
-    type: Opaque | ContextHandle
+    type: Opaque
     size: int
 
     def __post_init__(self) -> None:
         self.align = self.size
         self.wire_align = 1
+
+
+@dataclass(eq=False, repr=False)
+class ContextPlan(Plan):
+    """A context handle as a stub sees it: a token on the wire. To the server's routines it is a plain pointer."""
+
+    type: ContextHandle
+    size: int
+
+    def __post_init__(self) -> None:
+        self.align = self.size
+        self.wire_align = 4
+
+
+@dataclass(eq=False, repr=False)
+class ConvertedPlan(Plan):
+    """A type that the application's routines convert: ``presented`` lies in memory, ``sent`` on the wire.
+
+    ``argument`` is the plan of ``T *``, ``form`` that of ``X *`` and ``result`` that of ``X **``: what the routines get.
+    ``deferred`` is there for a wire type that is a pointer: its target is the part that follows later.
+    """
+
+    type: types.Converted
+    presented: Plan
+    sent: Plan
+    argument: PointerPlan
+    form: PointerPlan
+    result: PointerPlan
+    wire_align: int
+    deferred: PointerPlan | None = None
+
+    def __post_init__(self) -> None:
+        self.size = self.presented.size
+        self.align = self.presented.align
+        self.by_octets = self.type.how in {"wire_marshal", "user_marshal"}
+
+
+@dataclass(eq=False, repr=False)
+class PipePlan(Plan):
+    """A pipe: in memory a structure of its three procedures and their state, on the wire chunks of ``elements``."""
+
+    type: Opaque
+    size: int
+    align: int
+    elements: ArrayPlan
+    wire_align: int = 1

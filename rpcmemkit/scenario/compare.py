@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from rpcmemkit.audit import STORAGE_NAMES
 from rpcmemkit.call import Call
-from rpcmemkit.errors import RpcMemKitError, UsageError
+from rpcmemkit.errors import RpcError, RpcMemKitError, UsageError
 from rpcmemkit.paths import resolve, value_place
 from rpcmemkit.plan import ArrayPlan, PointerPlan
 from rpcmemkit.reader import Reader
@@ -52,9 +52,18 @@ def _compare_key(call: Call, key: str, expected: Any, actual: Any) -> list[Diffe
             same = sorted(map(str, expected)) == sorted(actual)
         case "request" | "response":
             same = str(expected).lower() == actual
+        case "rules":
+            actual = _rules(call)
+            same = set(expected) <= set(actual)
         case _:
             same = expected == actual
     return [] if same else [Difference(key, expected, actual)]
+
+
+def _rules(call: Call) -> list[str]:
+    """Return the rules that took effect in a call, each once, in the order of its first event."""
+    raised = [call.error.rule] if isinstance(call.error, RpcError) else []
+    return list(dict.fromkeys(filter(None, [*(event.rule for event in call.trace), *raised])))
 
 
 def _code(status: str | int) -> str | int:
@@ -166,6 +175,8 @@ class Values:
             if not expected.keys().isdisjoint(("$alias", "$label", "$new")):
                 return self._identity(pair)
             pair = pair._replace(actual=self._unwrapped(pair.actual))
+            if "$context" in expected:
+                return self._context(pair)
             if "$hex" in expected:
                 return [] if _octets(pair.actual) == bytes.fromhex(expected["$hex"]) else self._differ(pair)
             return self._allocated(pair) if "$allocated" in expected else self._map(pair)
@@ -191,6 +202,14 @@ class Values:
                 pair._replace(expected=f"storage {known}"), f"storage {other or 'of its own'}"
             )
         return [_Pair(path, expected["$value"], self._unwrapped(actual))] if "$value" in expected else []
+
+    def _context(self, pair: _Pair) -> list[_Pair]:
+        """An open context handle: one name, one handle."""
+        actual = pair.actual
+        if not isinstance(actual, Mapping) or "$context" not in actual:
+            return self._differ(pair)
+        same = self._bind(str(pair.expected["$context"]), str(actual["$context"]))
+        return [] if same else self._differ(pair)
 
     def _bind(self, label: str, other: str) -> bool:
         """Note that a label of the file and one of the run name the same storage; return whether that can be."""

@@ -21,7 +21,7 @@ Path: TypeAlias = "tuple[str | int, ...]"
 
 MAX_DEPTH = 400
 MAX_VALUES = 1_000_000
-TEXT_KEYS = frozenset({"$hex", "$label", "$alias"})
+TEXT_KEYS = frozenset({"$hex", "$label", "$alias", "$context"})
 """Keys whose value is text even where it looks like a number."""
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")

@@ -26,8 +26,10 @@ class Scenario:
     environment: dict[str, Any]
     memory: dict[str, Any]
     steps: list[dict[str, Any]]
+    rundown: dict[str, Any] = field(default_factory=dict)
     expect_error: dict[str, Any] | None = None
     source: list[str] = field(default_factory=list)
+    claims: list[str] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     document: d.Document | None = field(default=None, repr=False, compare=False)
 
@@ -128,8 +130,10 @@ def parse_scenario(text: str, file: str = "scenario.yaml") -> Scenario:
         environment=data.get("environment") or {},
         memory=data.get("memory") or {},
         steps=data.get("steps") or [],
+        rundown=data.get("rundown") or {},
         expect_error=data.get("expect_error"),
         source=_sources(data.get("source")),
+        claims=list(data.get("claims") or []),
         notes={key: value for key, value in data.items() if key.endswith("_note")},
         document=document,
     )

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from rpcmemkit.audit import Audit
-from rpcmemkit.call import Call, Environment, Session
+from rpcmemkit.audit import Audit, leaked_in
+from rpcmemkit.call import INVALID_USER_BUFFER, Call, Departure, Environment, Session, rundowns_in
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
-from rpcmemkit.operations import Operations
+from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
 from rpcmemkit.scenario.document import Path
 from rpcmemkit.scenario.load import Scenario
+from rpcmemkit.scenario.package import Package, findings, package_observed
 from rpcmemkit.server import ServerCall
 from rpcmemkit.status import status_code, status_name
 from rpcmemkit.trace import Trace
@@ -26,7 +27,19 @@ from rpcmemkit.walk import Place, reach
 
 Action: TypeAlias = "Mapping[str, Any]"
 Root: TypeAlias = "Callable[[str], Place | None]"
-VERBS = ("set", "allocate", "point", "free", "keep", "raise", "return")
+VERBS = (
+    "set",
+    "allocate",
+    "point",
+    "free",
+    "keep",
+    "raise",
+    "return",
+    "rpcss",
+    "thread",
+    "disconnect",
+    "destroy_context",
+)
 
 
 @dataclass
@@ -53,6 +66,10 @@ class Outcome:
             result[key] = getattr(audit, key)
         result["orphaned"] = audit.orphaned
         result["server_leaked"] = audit.server_leaked
+        package = package_observed(call.trace).items()
+        result.update({key: value for key, value in package if value or key in self.expect})
+        if (rundowns := rundowns_in(call.trace)) or "rundowns" in self.expect:
+            result["rundowns"] = rundowns
         for key in ("request", "response"):
             if key in call.trace.messages:
                 result[key] = call.trace.messages[key].data.hex()
@@ -109,11 +126,26 @@ class Run:
         self.scenario = scenario
         self.session = _open(scenario)
         self.globals: dict[str, Place] = {}
+        self.packages = {each.side: Package(each) for each in (self.session.client, self.session.server)}
+        self.client_observed: dict[int, dict[str, Any]] = {}
+        """By step: what happened in each ``client`` step that has been carried out, under the keys of its ``expect``."""
         with _located(scenario, ("memory",), values=True):
             _Layout(self.session, scenario).all()
+        for name, actions in scenario.rundown.items():
+            with _located(scenario, ("rundown", name)):
+                self.session.set_rundown(name, self._script(("rundown", name), actions).run)
+
+    def _script(self, path: Path, actions: list[Action] | None) -> _Script:
+        return _Script(
+            self.scenario, path, actions or [], self.globals, self.packages["server"], self.session
+        )
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Carry out the steps and yield the outcome of every call.
+        """As :meth:`happenings`, the calls alone."""
+        return (happened for happened in self.happenings() if isinstance(happened, Outcome))
+
+    def happenings(self) -> Iterator[Outcome | Departure]:
+        """Carry out the steps and yield the outcome of every call, and every departure of the client.
 
         Raises:
             ScenarioError: a step cannot be carried out: a path, label or value that fits nothing.
@@ -123,24 +155,53 @@ class Run:
             if "call" in step:
                 number += 1
                 yield self._call(("steps", index), step, number)
+            elif "client" in step:
+                self._client(index, step)
             else:
-                self._client(("steps", index, "client"), step["client"] or [])
+                yield self._disconnect(index)
+
+    @property
+    def findings(self) -> list[str]:
+        """What the application code has left undone by now: environments enabled and never disabled."""
+        return [text for package in self.packages.values() for text in findings(package.program)]
 
     def _call(self, path: Path, step: Mapping[str, Any], number: int) -> Outcome:
-        script = _Script(self.scenario, (*path, "server"), step.get("server") or [], self.globals)
+        script = self._script((*path, "server"), step.get("server"))
         with _located(self.scenario, (*path, "call")):
             self.session.set_routine(step["call"], script.run)
         with _located(self.scenario, (*path, "arguments"), values=True):
             call = self.session.try_call(step["call"], step.get("arguments") or {})
         return Outcome(call, step.get("expect") or {}, number)
 
-    def _client(self, path: Path, actions: list[Action]) -> None:
+    def _client(self, step: int, data: Mapping[str, Any]) -> None:
         program = self.session.client
-        program.space.trace = Trace()  # what the application does now is not part of the last call
+        trace = program.space.trace = Trace()  # what the application does now is not part of the last call
         operations = Operations(program, "application", self.session.labels)
-        for index, action in enumerate(actions):
-            with _located(self.scenario, (*path, index, _verb(action)), faults=True):
-                _act(operations, action, self._root)
+        foreseen = not {"status", "faults"}.isdisjoint(data.get("expect") or {})
+        try:
+            for index, action in enumerate(data["client"] or []):
+                with _located(
+                    self.scenario, ("steps", step, "client", index, _verb(action)), faults=not foreseen
+                ):
+                    if "destroy_context" in action:
+                        self.session.destroy_client_context(action["destroy_context"])
+                    else:
+                        _act(operations, action, self._root, self.packages["client"])
+        except RpcError as error:
+            trace.status = error.code
+        except MemoryFault:
+            trace.status = INVALID_USER_BUFFER
+        status = status_name(trace.status) if trace.status else "ok"
+        self.client_observed[step] = {"status": status, **package_observed(trace)}
+
+    def _disconnect(self, step: int) -> Departure:
+        departure = self.session.disconnect()
+        self.client_observed[step] = {
+            "rundowns": departure.rundowns,
+            "server_leaked": len(leaked_in(departure.trace)),
+            "faults": package_observed(departure.trace)["faults"],
+        }
+        return departure
 
     def _root(self, name: str) -> Place | None:
         if name in self.session.memory:
@@ -183,8 +244,18 @@ def _verb(action: Action) -> str:
 class _Script:
     """A server routine told as a list of actions."""
 
-    def __init__(self, scenario: Scenario, path: Path, actions: list[Action], kept: dict[str, Place]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        path: Path,
+        actions: list[Action],
+        kept: dict[str, Place],
+        package: Package,
+        session: Session,
+    ) -> None:
+        self.session = session
         self.scenario = scenario
+        self.package = package
         self.path = path
         self.actions = actions
         self.globals = kept
@@ -202,13 +273,17 @@ class _Script:
         def root(name: str) -> Place | None:
             if name.startswith("$global."):
                 return self.globals.get(name.removeprefix("$global."))
+            if name == "return":
+                return call.result
             return call.place(name) if name in frame else None
 
+        started_in = call.program.thread
         try:
             for index, action in enumerate(self.actions):
                 with _located(self.scenario, (*self.path, index, _verb(action))):
                     self._act(operations, call, action, root)
         finally:
+            call.program.thread = started_in
             self._note_kept(call.program)
 
     def _act(self, operations: Operations, call: ServerCall, action: Action, root: Root) -> None:
@@ -218,10 +293,16 @@ class _Script:
             if call.result is None:
                 raise UsageError(f"{call.frame.procedure.name} returns void")
             operations.result_storage(call.result, action["return"])
+        elif "disconnect" in action:
+            self.session.disconnect()
+        elif "destroy_context" in action:
+            raise UsageError(
+                "RpcSsDestroyClientContext is a function for clients: write it in a `client` step"
+            )
         elif "keep" in action:
             self._keep(call.program, action["keep"], root)
         else:
-            _act(operations, action, root)
+            _act(operations, action, root, self.package)
 
     def _keep(self, program: Program, path: str, root: Root) -> None:
         """Remember a pointer in a server global of its name."""
@@ -246,19 +327,23 @@ def _code(status: str | int) -> int:
         raise UsageError(f"no exception is called {status!r}; its number will do") from None
 
 
-def _act(operations: Operations, action: Action, root: Root) -> None:
+def _act(operations: Operations, action: Action, root: Root, package: Package) -> None:
     """Carry out what routines and applications have in common."""
     space = operations.program.space
     match _verb(action):
         case "set":
             operations.set(resolve(space, action["set"], root), action["to"])
         case "allocate":
-            allocator = action.get("with", "midl_user_allocate")
+            allocator = action.get("with", IN_FORCE)
             operations.allocate(resolve(space, action["allocate"], root), action.get("value"), allocator)
         case "point":
             operations.point(resolve(space, action["point"], root), resolve(space, action["at"], root))
         case "free":
-            operations.free(resolve(space, action["free"], root))
+            operations.free(resolve(space, action["free"], root), action.get("with", IN_FORCE))
+        case "rpcss":
+            package.act(operations.actor, action, lambda path: resolve(space, path, root))
+        case "thread":
+            operations.program.switch_thread(action["thread"])
 
 
 # --- memory set up before the first step ------------------------------------------------------

@@ -87,15 +87,21 @@ def _maps(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 def _values(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     """Yield everything in a file that is a value: what belongs to storage."""
     yield ("memory",), data.get("memory")
+    for name, actions in (data.get("rundown") or {}).items():
+        yield from _values_of(("rundown", name), actions)
     for number, step in enumerate(data.get("steps") or []):
         here: Path = ("steps", number)
         yield (*here, "arguments"), step.get("arguments")
         for side in ("server", "client"):
-            for index, action in enumerate(step.get(side) or []):
-                yield from (((*here, side, index, key), action.get(key)) for key in ("to", "value", "return"))
+            yield from _values_of((*here, side), step.get(side))
         expected = step.get("expect") or {}
         for key in ("server_sees", "client_after"):
             yield (*here, "expect", key), expected.get(key)
+
+
+def _values_of(path: Path, actions: Any) -> Iterator[tuple[Path, Any]]:
+    for index, action in enumerate(actions or []):
+        yield from (((*path, index, key), action.get(key)) for key in ("to", "value", "return"))
 
 
 # --- errors -----------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ class Disagreement:
     actual: Any
 
     def __str__(self) -> str:
-        where = f"call {self.call} ({self.procedure})" if self.call else "interface"
+        where = f"call {self.call} ({self.procedure})" if self.call else self.procedure or "interface"
         return f"{where}: {self.path}: expected {_brief(self.expected)}, got {_brief(self.actual)}"
 
 
@@ -39,6 +39,8 @@ class Report:
     scenario: str = ""
     differences: list[Disagreement] = field(default_factory=list)
     error: str = ""
+    findings: list[str] = field(default_factory=list)
+    """What the scenario leaves undone on purpose or not: it is told, and makes no difference to the result."""
 
     @property
     def result(self) -> Literal["agree", "differ", "error"]:
@@ -51,7 +53,8 @@ class Report:
         """Return the report as plain data."""
         found = [{key: getattr(each, key) for key in each.__slots__} for each in self.differences]
         data: dict[str, Any] = {"file": self.file, "scenario": self.scenario, "result": self.result}
-        return {**data, "differences": found, **({"error": self.error} if self.error else {})}
+        told = {"findings": self.findings, "error": self.error}
+        return {**data, "differences": found, **{key: value for key, value in told.items() if value}}
 
 
 def find_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -79,17 +82,25 @@ def verify(scenario: Scenario, file: str = "") -> Report:
     """As :func:`verify_file`, for a scenario in memory."""
     report = Report(file or scenario.name, scenario.name)
     try:
-        found = _must_not_compile(scenario) if scenario.expect_error is not None else _calls(scenario)
-        report.differences += found
+        if scenario.expect_error is not None:
+            report.differences += _must_not_compile(scenario)
+        else:
+            run = Run(scenario)
+            report.differences += _steps(run)
+            report.findings += run.findings
     except RpcMemKitError as error:
         report.error = str(error)
     return report
 
 
-def _calls(scenario: Scenario) -> Iterator[Disagreement]:
-    for outcome in Run(scenario).outcomes():
+def _steps(run: Run) -> Iterator[Disagreement]:
+    for outcome in run.outcomes():
         name = outcome.call.procedure.name
         yield from (Disagreement(outcome.number, name, *each) for each in differences(outcome))
+    for step, observed in run.client_observed.items():
+        for key, expected in (run.scenario.steps[step].get("expect") or {}).items():
+            if expected != observed[key]:
+                yield Disagreement(0, "client", f"steps[{step}].expect.{key}", expected, observed[key])
 
 
 # --- files that must not compile ---------------------------------------------------------------

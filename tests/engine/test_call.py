@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Call, MemoryFault, RpcError, Session, UsageError, View
-from rpcmemkit.call import INVALID_USER_BUFFER, not_carried_out
-from rpcmemkit.idl import compile_idl
-from tests.engine.helpers import NODE, idl_text, linked, open_session
+from rpcmemkit.call import INVALID_USER_BUFFER
+from tests.engine.helpers import NODE, linked, open_session
 
 ADD = "long Add([in] long a, [in] long b);\nvoid Nothing();"
 
@@ -132,16 +131,6 @@ def test_moments_are_in_order() -> None:
         "client after",
     ]
 
-
-@pytest.mark.parametrize(
-    ("body", "acf", "notes"),
-    [
-        ("void f([in] long n);", None, []),
-        (NODE + "void f([in] node *p);", None, []),
-    ],
-)
-def test_nothing_to_note(body: str, acf: str | None, notes: list[str]) -> None:
-    assert not_carried_out(compile_idl(idl_text(body), acf).interface) == notes
 
 
 def test_handles_are_not_marshalled() -> None:

@@ -12,7 +12,7 @@ from rpcmemkit.ndr.aliases import LARGEST_ID
 from rpcmemkit.ndr.marshal import tag_bytes
 from rpcmemkit.plan import Planner
 from rpcmemkit.program import Program
-from rpcmemkit.server import ServerStorage
+from rpcmemkit.models import ServerNodes
 from rpcmemkit.types import BASES
 from tests.engine.helpers import open_session, run
 
@@ -220,19 +220,19 @@ def test_limits_inside_arrays_are_checked() -> None:
     assert run(body, {"p": [{"x": 40000, "y": 1}]}).status == 1781
 
 
-# --- what is not marshalled ---
+# --- what is not marshalled here ---
 
 
-def test_context_handles_inside_structures() -> None:
+def test_what_moves_in_a_way_of_its_own_needs_a_handler() -> None:
     from rpcmemkit import types as t
     from rpcmemkit.ndr import Marshaller, Unmarshaller
 
     space, planner = Program("client").space, Planner()
     plan = planner.plan(t.Struct("s", [t.Member("c", t.ContextHandle("h"))]))
     address = space.add_block(plan.size, "stack", fill=0)
-    with pytest.raises(UsageError, match=r"p.c: h values are not marshalled"):
+    with pytest.raises(UsageError, match=r"p.c: <context handle h> is not marshalled"):
         Marshaller(space, planner, FullPointers(), "").parameter(plan, address, address, "p")
-    with pytest.raises(UsageError, match=r"p.c: h values are not marshalled"):
+    with pytest.raises(UsageError, match=r"p.c: <context handle h> is not marshalled"):
         Unmarshaller(
-            space, planner, FullPointers(), b"", ServerStorage(Program("server"), 0, 0, True), address
+            space, planner, FullPointers(), b"", ServerNodes(Program("server"), 0, 0, True), address
         ).parameter(plan, address, "p", 0, True)

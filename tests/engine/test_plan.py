@@ -7,7 +7,17 @@ import pytest
 from rpcmemkit import AddressSpace, RpcError, UsageError
 from rpcmemkit import types as t
 from rpcmemkit.idl import compile_idl
-from rpcmemkit.plan import NDR64, ArrayPlan, OpaquePlan, Planner, StructPlan, UnionPlan, names_in
+from rpcmemkit.plan import (
+    NDR64,
+    ArrayPlan,
+    ContextPlan,
+    OpaquePlan,
+    Planner,
+    PointerPlan,
+    StructPlan,
+    UnionPlan,
+    names_in,
+)
 from rpcmemkit.plan.compile import MAX_FUSED, align_up
 from rpcmemkit.plan.expressions import compile_expression
 from tests.engine.helpers import idl_text
@@ -154,10 +164,29 @@ def test_what_cannot_be_planned(type_: t.Type, message: str) -> None:
 
 
 def test_handles_have_a_place_only() -> None:
-    for type_ in (t.ContextHandle("c"), t.Opaque("handle", "h")):
-        plan = Planner(4).plan(type_)
-        assert isinstance(plan, OpaquePlan)
-        assert (plan.size, plan.align, plan.wire_align) == (4, 4, 1)
+    plan = Planner(4).plan(t.Opaque("handle", "h"))
+    assert isinstance(plan, OpaquePlan)
+    assert (plan.size, plan.align, plan.wire_align) == (4, 4, 1)
+
+
+def test_a_context_handle_is_a_token_to_stubs_and_a_pointer_to_routines() -> None:
+    handle = t.ContextHandle("c", t.BASES["long"])
+    stubs = Planner(8)
+    plan, pointer = stubs.plan(handle), stubs.for_routines().plan(handle)
+    assert isinstance(plan, ContextPlan)
+    assert isinstance(pointer, PointerPlan)
+    assert (plan.size, plan.align, plan.wire_align, plan.body) == (8, 8, 4, None)
+    assert (pointer.size, pointer.target.type, pointer.is_ref) == (8, t.BASES["long"], False)
+
+
+@pytest.mark.parametrize(
+    "state", [None, t.Struct("unknown"), t.Struct("s", [t.Member("m", t.Opaque("void", "void"))])], ids=repr
+)
+def test_state_that_is_no_plain_data_is_octets_without_a_size(state: t.Type | None) -> None:
+    pointer = Planner(8).for_routines().plan(t.ContextHandle("c", state))
+    assert isinstance(pointer, PointerPlan)
+    assert isinstance(pointer.target, ArrayPlan)
+    assert pointer.target.unsized
 
 
 def test_union_layout() -> None:

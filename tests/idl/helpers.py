@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rpcmemkit import types as t
 from rpcmemkit.errors import Diagnostic, IdlError
-from rpcmemkit.idl import compile_idl
+from rpcmemkit.idl import Switches, compile_idl
 
 HEADER = (
     "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), version(1.0), pointer_default(unique)]\ninterface i\n{\n"
@@ -16,13 +16,15 @@ def interface(body: str, header: str = HEADER) -> str:
 
 
 def compiled(body: str, acf: str | None = None, *, osf: bool = False, header: str = HEADER) -> t.Interface:
-    return compile_idl(interface(body, header), acf, osf=osf).interface
+    return compile_idl(interface(body, header), acf, switches=Switches(osf=osf)).interface
 
 
-def findings(text: str, acf: str | None = None, *, osf: bool = False) -> list[Diagnostic]:
+def findings(
+    text: str, acf: str | None = None, *, osf: bool = False, switches: Switches | None = None
+) -> list[Diagnostic]:
     """All errors and warnings of a whole text."""
     try:
-        return compile_idl(text, acf, osf=osf).warnings
+        return compile_idl(text, acf, switches=switches or Switches(osf=osf)).warnings
     except IdlError as error:
         return error.diagnostics
 
@@ -62,6 +64,8 @@ def show(type_: t.Type | None) -> str:
         return f"{show(type_.union)} by {spell(type_.switch_is)}"
     if isinstance(type_, t.Opaque):
         return f"<{type_.what} {type_.name}>"
+    if isinstance(type_, t.Converted):
+        return f"<{type_.how} {type_.name}>"
     if isinstance(type_, t.ContextHandle):
         return f"<context {type_.name}>"
     return type_.name

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rpcmemkit.errors import IdlError
-from rpcmemkit.idl import compilation, compile_file, compile_idl
+from rpcmemkit.idl import Switches, compilation, compile_file, compile_idl
 from tests.idl.helpers import show
 
 UUID = "uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802)"
@@ -54,7 +54,7 @@ def test_pointer_default_across_files(
         a_idl=f'import "b.idl"; [{UUID}{default(importer)}] interface a {{ void f([in] S *s); }}',
         b_idl=f"[{UUID}{default(imported)}] interface b {{ typedef struct {{ long *p; }} S; }}",
     )
-    struct = compile_file(tmp_path / "a.idl", osf=osf).types["S"]
+    struct = compile_file(tmp_path / "a.idl", switches=Switches(osf=osf)).types["S"]
     assert show(struct.members[0].type) == f"{expected} -> long"  # type: ignore[union-attr]
 
 

@@ -10,9 +10,9 @@ from tests.idl.helpers import compiled, findings, spell
 
 
 def value(text: str, type_: str = "hyper") -> object:
-    return compile_idl(f"typedef long NUMBER; const hyper SEVEN = 7; const {type_} A = {text};").constants[
-        "A"
-    ]
+    types = "typedef long NUMBER; typedef struct { char c; hyper h; NUMBER n; } PADDED; typedef struct { long a[]; } OPEN; "
+    types += "typedef union switch (long k) { case 1: hyper h; case 2: short s[3]; } CHOICE; typedef CHOICE PAIR[2];"
+    return compile_idl(f"{types} const hyper SEVEN = 7; const {type_} A = {text};").constants["A"]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,9 @@ def value(text: str, type_: str = "hyper") -> object:
         ("(unsigned long) -1 + 0", -1),
         ("(SEVEN) - 1", 6),
         ("sizeof(short) + sizeof(NUMBER) + sizeof(long *)", 14),
+        ("sizeof(PADDED) / sizeof(hyper)", 3),
+        ("sizeof(CHOICE)", 16),
+        ("sizeof(PAIR)", 32),
     ],
 )
 def test_value(text: str, expected: int) -> None:
@@ -82,6 +85,8 @@ def test_value_of_a_type(type_: str, text: str, expected: object) -> None:
         ("sizeof 3", "IDL114"),
         ("sizeof(NOTHING)", "IDL114"),
         ("sizeof(1)", "IDL114"),
+        ("sizeof(OPEN)", "IDL114"),
+        ("sizeof(void)", "IDL114"),
         ('"a" + 1', "IDL114"),
         ("1.5", "IDL112"),
         ("1 % 0", "IDL113"),
@@ -120,3 +125,13 @@ def test_members_refer_to_members() -> None:
     assert (
         findings("interface i { typedef struct { long n; [size_is(n.x)] long *a; } S; }")[0].code == "IDL310"
     )
+
+
+def test_the_size_of_what_is_not_known_yet() -> None:
+    assert findings("struct s { long a[sizeof(struct s)]; };")[0].code == "IDL114"
+
+
+def test_the_size_of_deep_types_is_refused_in_time() -> None:
+    types = "".join(f"typedef struct {{ T{n} x; T{n} y; }} T{n + 1};" for n in range(2000))
+    found = findings(f"{types.replace('T0 ', 'char ')} const long A = sizeof(T2000);")
+    assert [one.code for one in found] == ["IDL114"]

@@ -137,8 +137,8 @@ def test_user_marshalled_types_keep_their_wire_type() -> None:
         "typedef [wire_marshal(long)] struct { hyper a; } BIG; typedef BIG *PBIG; typedef [transmit_as(short)] long L;"
     ).types
     big = types["BIG"]
-    assert isinstance(big, t.Opaque)
-    assert big.what == "user_marshal"
+    assert isinstance(big, t.Converted)
+    assert (big.how, show(big.presented), show(big.sent)) == ("wire_marshal", "", "long")
     assert types["PBIG"].target is big  # type: ignore[union-attr]
 
 

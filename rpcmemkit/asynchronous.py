@@ -1,0 +1,182 @@
+"""Asynchronous calls: the memory of both sides while a call is pending, and who lets go of it when.
+
+The client's [out] and [in, out] storage and its asynchronous handle belong to the call until RpcAsyncCompleteCall says
+anything but RPC_S_ASYNC_CALL_PENDING (making-the-asynchronous-call.md, nf-rpcasync-rpcasynccompletecall.md). On the
+server the parameters live until the routine's side completes or aborts the call, and not a moment longer
+(sending-the-asynchronous-reply.md, handling-asynchronous-calls.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rpcmemkit.client import ClientStub
+from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.frame import Frame
+from rpcmemkit.ndr import FullPointers
+from rpcmemkit.pipes import Pipe
+from rpcmemkit.server import Reply, ServerStub, Serving
+from rpcmemkit.trace import Trace
+
+PENDING, CANCELLED, CALL_IN_PROGRESS = 997, 1818, 1791
+INVALID_ASYNC_HANDLE, INVALID_USER_BUFFER, CALL_FAILED = 1914, 1784, 1726
+STATE_SIZE = {4: 68, 8: 112}
+"""The octets of an RPC_ASYNC_STATE, by pointer size (ns-rpcasync-rpc_async_state.md)."""
+
+
+class ServerAsync:
+    """The server's asynchronous handle: the routine returns, the call goes on until :meth:`complete` or :meth:`abort`."""
+
+    def __init__(self, stub: ServerStub, frame: Frame, request: bytes) -> None:
+        self.stub = stub
+        self.space = stub.program.space
+        self.trace = self.space.trace = Trace()
+        self.reply: Reply | None = None
+        self.cancelled = False
+        stub.contexts.call_begins()
+        self.serving = Serving(stub, frame, request)
+        self.serving.handle = self
+        started = Reply(CALL_FAILED, b"")
+        try:
+            started = self.serving.attempt(self._start)
+        finally:
+            if started.status and self.reply is None:
+                self._end(started)
+
+    def _start(self) -> bytes:
+        self.serving.receive()
+        self.serving.enter()
+        return b""
+
+    def complete(self) -> int:
+        """RpcAsyncCompleteCall: marshal the reply and free the parameters, whether that succeeds or not.
+
+        Returns the status that the client gets. From now on the routine's side may not touch parameters or handle.
+
+        Raises:
+            RpcError: RPC_S_INVALID_ASYNC_HANDLE, the call has ended before.
+        """
+        with self._resumed():
+            self._end(self.serving.attempt(self.serving.answer))
+        assert self.reply is not None
+        return self.reply.status
+
+    def abort(self, code: int) -> None:
+        """RpcAsyncAbortCall: free the parameters without marshalling anything; the client gets the exception ``code``.
+
+        Raises:
+            RpcError: RPC_S_INVALID_ASYNC_HANDLE, the call has ended before.
+        """
+        with self._resumed():
+            error = RpcError(code, rule="async-abort-frees")
+            self.trace.add("raise", "server", "routine", 0, 0, "async-abort-frees", error)
+            self._end(Reply(code, b""))
+
+    def test_cancel(self) -> int:
+        """RpcServerTestCancel: 0 if the client has cancelled the call, else RPC_S_CALL_IN_PROGRESS."""
+        return 0 if self.cancelled else CALL_IN_PROGRESS
+
+    @contextmanager
+    def _resumed(self) -> Iterator[None]:
+        if self.reply is not None:
+            raise RpcError(INVALID_ASYNC_HANDLE, "the call has ended before", rule="async-handle-ends")
+        self.space.trace = self.trace
+        yield
+
+    def _end(self, reply: Reply) -> None:
+        self.serving.finish()
+        self.reply = reply
+
+
+class AsyncCall:
+    """A pending call as the client knows it. ``state`` is the address of its RPC_ASYNC_STATE, which it allocated.
+
+    ``call`` is the finished :class:`rpcmemkit.call.Call` once :meth:`complete` has returned something else than 997.
+    """
+
+    def __init__(
+        self,
+        stub: ClientStub,
+        frame: Frame,
+        address: int,
+        pipes: dict[str, Pipe],
+        state: int,
+        join: Callable[[Trace, Reply], None],
+        close: Callable[[RpcError | MemoryFault | None], Any],
+    ) -> None:
+        self.stub = stub
+        self.space = stub.program.space
+        self.frame = frame
+        self.address = address
+        self.pipes = pipes
+        self.state = state
+        self.trace = self.space.trace
+        self.aliases = FullPointers()
+        self.call: Any = None
+        self._join = join
+        self._close = close
+        self._cut_off = False
+
+    def send(self, server: ServerStub) -> None:
+        """Marshal the request and start the server's half.
+
+        Raises:
+            RpcError, MemoryFault: of the client stub; the call has not begun, and nothing needs to be completed.
+        """
+        with self.stub.in_stub(self.frame):
+            request = self.stub.marshal(self.frame, self.address, self.aliases, self.pipes)
+        frame = server.procedures.by_number(self.frame.procedure.opnum)
+        assert frame is not None
+        self.server = ServerAsync(server, frame, request)
+
+    @property
+    def status(self) -> int:
+        """RpcAsyncGetCallStatus: RPC_S_ASYNC_CALL_PENDING until the reply is there, then what the call ended with."""
+        reply = self._reply()
+        return PENDING if reply is None else reply.status
+
+    def complete(self) -> int:
+        """RpcAsyncCompleteCall: receive the reply into the storage that was passed when the call began.
+
+        Returns RPC_S_OK, RPC_S_ASYNC_CALL_PENDING as long as there is no reply, or the status that the call ended with.
+        Only after RPC_S_OK the [out] data is valid. After an end the handle may not be used: RPC_S_INVALID_ASYNC_HANDLE.
+
+        Raises:
+            MemoryFault: the client has freed the handle.
+        """
+        self.space.check(self.state, STATE_SIZE[self.space.pointer_size], "use of the asynchronous handle")
+        if self.call is not None:
+            return INVALID_ASYNC_HANDLE
+        reply = self._reply()
+        if reply is None:
+            return PENDING
+        self.space.trace = self.trace
+        self._join(self.server.trace, reply)
+        self.call = self._close(self._receive(reply))
+        return int(self.call.status)
+
+    def cancel(self, *, abort: bool = False) -> None:
+        """RpcAsyncCancelCall: tell the server; with ``abort`` also stop waiting for it. The buffers stay the call's."""
+        rule = "async-cancel-keeps-buffers"
+        self.trace.add("cancel", "client", "application", self.state, 0, rule, "abortive" if abort else "")
+        self.server.cancelled = True
+        self._cut_off = abort and self.server.reply is None
+
+    def _reply(self) -> Reply | None:
+        return Reply(CANCELLED, b"") if self._cut_off else self.server.reply
+
+    def _receive(self, reply: Reply) -> RpcError | MemoryFault | None:
+        """Unmarshal the reply; return the exception that ends the call."""
+        try:
+            if reply.status:
+                raise RpcError(reply.status, rule="server-exception-reaches-client")
+            with self.stub.in_stub(self.frame):
+                self.stub.unmarshal(self.frame, self.address, self.aliases, reply.data, self.pipes)
+        except (RpcError, MemoryFault) as error:
+            return error
+        return None
+
+    def __repr__(self) -> str:
+        return f"<AsyncCall {self.frame.procedure.name}: {'ended' if self.call else 'pending'}>"

@@ -1,0 +1,545 @@
+"""What a declaration promises about memory, before any call: who allocates, who frees, where data lives, what can be lost.
+
+A :class:`Contract` is made from the same plans and the same decisions that the stubs use. Each of its
+:class:`Promise` rows tells of one pointer of a procedure, on both sides, with the ids of the rules behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
+
+from rpcmemkit import types
+from rpcmemkit.annotate import type_name
+from rpcmemkit.call import Environment
+from rpcmemkit.errors import UsageError
+from rpcmemkit.frame import Procedures
+from rpcmemkit.models import allocation_rule, dce_provides
+from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.program import deallocator_of, default_allocator
+from rpcmemkit.trace import Path
+
+Parts: TypeAlias = tuple[str, ...]
+"""A path without indices: ``("names", "[]", ".text")``; ``"*"`` is the next level of a pointer to a pointer."""
+
+OWN, STUB_MEMORY = "its own", "stub memory"
+"""What the application uses for its own data, and where a stub keeps what no allocator gave out."""
+
+WHOLE_BLOCKS = frozenset({"all-nodes-one-block", "byte-count-sizes-buffer"})
+"""The rules by which a stub allocates a whole graph by one call, and frees it by one."""
+
+_PART = re.compile(r"\.?\w+|\[\d*\]|\*")
+
+
+class Act(NamedTuple):
+    """Something that is done to a pointer's storage: by whom, with what, and by which rule.
+
+    ``by`` is ``application``, ``routine`` or ``stub``; ``using`` an allocator, a deallocator, ``its own`` or ``stub memory``.
+    """
+
+    by: str
+    using: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The outcomes that a call may have, and the rules that say so."""
+
+    outcomes: tuple[str, ...]
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSide:
+    """One pointer on the client.
+
+    ``before`` and ``after``: what it may hold, ``storage``, ``new storage`` or ``null``. ``lost``: ``orphaned`` or nothing.
+    """
+
+    before: Cell
+    after: Cell
+    allocates: tuple[Act, ...]
+    frees: tuple[Act, ...]
+    lost: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSide:
+    """One pointer on the server.
+
+    ``entry``: where its referent may live when the routine is entered, in the words of
+    :attr:`rpcmemkit.audit.Audit.server_storage` (``buffer``, ``allocated``, ``stub``) or ``null``; nothing for a result.
+    ``lost``: ``leaked`` or nothing; ``kept`` for [allocate(dont_free)].
+    """
+
+    entry: Cell
+    allocates: tuple[Act, ...]
+    frees: tuple[Act, ...]
+    lost: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What holds for one pointer of a procedure.
+
+    ``kind`` is ``ref``, ``unique`` or ``ptr``; ``level`` is ``top-level`` or ``embedded``; ``direction`` is ``in``,
+    ``out``, ``in,out`` or ``return``. ``again`` is the path whose rows tell of what lies below, for a type that
+    contains itself.
+    """
+
+    parts: Parts
+    kind: str
+    level: str
+    direction: str
+    type: str
+    client: ClientSide
+    server: ServerSide
+    note: str = ""
+    again: Parts | None = None
+
+    @property
+    def path(self) -> str:
+        return parts_text(self.parts)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The promises of one procedure under one environment, in marshalling order.
+
+    ``values`` names the parameters that hold no pointer: they are copied, and nobody allocates or frees them.
+    ``handles`` names the context handles.
+    """
+
+    procedure: types.Procedure
+    environment: Environment
+    promises: tuple[Promise, ...]
+    values: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
+    _rows: dict[Parts, Promise] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._rows.update((promise.parts, promise) for promise in self.promises)
+
+    def __getitem__(self, path: str) -> Promise:
+        """Return the promise for a path as it is printed: ``root.left``, ``names[]``, ``*pp``, ``return``.
+
+        Raises:
+            KeyError: no pointer of the signature has that path.
+        """
+        for promise in self.promises:
+            if promise.path == path:
+                return promise
+        raise KeyError(path)
+
+    def of(self, path: Path | None) -> Promise | None:
+        """Return the promise for a pointer at a path of a call, however deep in a structure that contains itself."""
+        at: Parts = ()
+        for part in path_parts(path):
+            row = self._rows.get(at)
+            at = (*(row.again if row and row.again is not None else at), part)
+        return self._rows.get(at)
+
+    @property
+    def rules(self) -> list[str]:
+        """The ids of all rules behind the promises, in the order in which they are first cited."""
+        found = (rule for promise in self.promises for rule in cited(promise))
+        return list(dict.fromkeys(found))
+
+
+def cited(promise: Promise) -> Iterator[str]:
+    """Yield the rules behind a promise, cell by cell."""
+    client, server = promise.client, promise.server
+    for cell in (client.before, client.after, client.lost, server.entry, server.lost):
+        yield from cell.rules
+    for acts in (client.allocates, client.frees, server.allocates, server.frees):
+        yield from (act.rule for act in acts)
+
+
+def parts_text(parts: Parts) -> str:
+    """Return a path as it is printed: the levels of pointers to pointers as stars in front."""
+    return "*" * parts.count("*") + "".join(part for part in parts if part != "*")
+
+
+def path_parts(path: Path | None) -> Parts:
+    """Return the parts of a call's path with its indices left out."""
+    texts: list[str] = []
+    while path is not None:
+        path, text = path
+        texts.append(text)
+    return tuple(_plain(part) for text in reversed(texts) for part in _PART.findall(text))
+
+
+def _plain(part: str) -> str:
+    return "[]" if part.startswith("[") else part
+
+
+# --- finding the pointers of a signature ------------------------------------------------------
+
+
+class Spot(NamedTuple):
+    """A pointer inside a value; ``loose``: the data itself decides whether it is there (a union, a range)."""
+
+    parts: Parts
+    plan: PointerPlan
+    loose: bool
+
+
+def spots(plan: Plan, parts: Parts, loose: bool = False) -> Iterator[Spot]:
+    """Yield the pointers inside a value of a type, without following any."""
+    if isinstance(plan, PointerPlan):
+        yield Spot(parts, plan, loose)
+    elif isinstance(plan, ArrayPlan):
+        open_end = plan.varying or plan.size_of is not None
+        yield from spots(plan.element, (*parts, "[]"), loose or open_end)
+    elif isinstance(plan, StructPlan):
+        for member in plan.members:
+            yield from spots(member.plan, (*parts, "." + member.name), loose)
+    elif isinstance(plan, UnionPlan):
+        for name, arm in arms(plan):
+            yield from spots(arm, (*parts, "." + name), True)
+
+
+def arms(plan: UnionPlan) -> Iterator[tuple[str, Plan]]:
+    """Yield the name and the plan of every arm that holds something, each once."""
+    found = {arm.name: arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan}
+    yield from found.items()
+
+
+@dataclass(frozen=True, slots=True)
+class _Below:
+    """What the pointers above a pointer decide for it.
+
+    ``forced``, ``block``, ``kept``: [force_allocate], [allocate(all_nodes)] and [allocate(dont_free)] are in force;
+    ``provided``: the server stub provides zeroed storage for its referent;
+    ``fresh``: the client stub may have allocated that storage; ``lost``: the client may lose it.
+    """
+
+    top: bool = True
+    forced: bool = False
+    block: bool = False
+    kept: bool = False
+    provided: bool = True
+    fresh: bool = False
+    lost: bool = False
+
+    def at(self, pointer: types.Pointer) -> _Below:
+        """Return what is in force at a pointer and below it, its own memory attributes included."""
+        block = self.block or pointer.all_nodes
+        forced = self.forced or pointer.force_allocate or pointer.dont_free
+        return replace(self, block=block, forced=forced, kept=self.kept or pointer.dont_free)
+
+
+_Chain: TypeAlias = "dict[tuple[int, _Below], Parts]"
+"""The referents that are being told of, with what is in force, and the path of the pointer that names each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What holds for the whole procedure."""
+
+    osf: bool
+    environment: bool
+    is_object: bool
+    reflects_deletions: bool
+
+    @property
+    def allocator(self) -> str:
+        return default_allocator(self.osf, self.is_object)
+
+    @property
+    def deallocator(self) -> str:
+        return deallocator_of(self.allocator)
+
+    @property
+    def server_allocator(self) -> str:
+        return "RpcSsAllocate" if self.environment else self.allocator
+
+
+class _Parameter:
+    """Collects the promises for the pointers of one parameter, or of the result."""
+
+    def __init__(self, setting: _Setting, parameter: types.Parameter | None) -> None:
+        self.setting = setting
+        self.is_in = parameter is not None and parameter.is_in
+        self.is_out = parameter is None or parameter.is_out
+        self.is_result = parameter is None
+        self.byte_count = parameter is not None and "byte_count" in parameter.attributes
+        self.partial = isinstance(parameter, types.Parameter) and _is_partial(parameter.type)
+        self.rows: dict[Parts, Promise] = {}
+        self.referents: dict[Parts, int] = {}
+
+    @property
+    def direction(self) -> str:
+        names = [name for name, given in (("in", self.is_in), ("out", self.is_out)) if given]
+        return "return" if self.is_result else ",".join(names)
+
+    @property
+    def _zeroed(self) -> bool:
+        """Whether the server stub makes room for the parameter instead of unmarshalling it."""
+        return self.partial or not (self.is_in or self.is_result)
+
+    def follow(self, client: Plan, server: Plan, parts: Parts, below: _Below, chain: _Chain) -> None:
+        """Tell of the pointers inside a value, and of what they name."""
+        twins = {spot.parts: spot.plan for spot in spots(server, parts)}
+        for spot in spots(client, parts):
+            twin = twins[spot.parts]
+            provided = below.top or (below.provided and self.setting.osf and dce_provides(server, twin))
+            here = replace(below.at(spot.plan.type), provided=provided and self._zeroed)
+            self._tell(spot, twin, here, chain)
+
+    def _tell(self, spot: Spot, server: PointerPlan, here: _Below, chain: _Chain) -> None:
+        own = self._client(spot, here)
+        inner = replace(
+            here,
+            top=False,
+            fresh=any(act.by == "stub" for act in own.allocates),
+            lost=bool(own.lost.outcomes),
+        )
+        target = spot.plan.target
+        again = chain.get((id(target), inner))
+        self.referents[spot.parts] = id(target)
+        self.rows[spot.parts] = Promise(
+            spot.parts,
+            spot.plan.type.kind.value,
+            "top-level" if len(spot.parts) == 1 else "embedded",
+            self.direction,
+            type_name(spot.plan),
+            own,
+            self._server(server, here),
+            _note(spot, here, self.byte_count),
+            again,
+        )
+        if again is None:
+            deeper = (*spot.parts, "*") if isinstance(target, PointerPlan) else spot.parts
+            self.follow(target, server.target, deeper, inner, {**chain, (id(target), inner): spot.parts})
+
+    # --- the client ---
+
+    def _client(self, spot: Spot, here: _Below) -> ClientSide:
+        may_be_null = not spot.plan.is_ref
+        made = self._made_by_client_stub(spot, here)
+        lost = self._orphan(spot, here)
+        reflected = self.setting.reflects_deletions and spot.plan.is_full and not self.is_result
+        freed = [Act("stub", self.setting.deallocator, "reflected-deletions-freed")] * reflected
+        own = () if self.is_result else (Act("application", OWN, "client-owns"),)
+        return ClientSide(
+            before=self._before(spot, here),
+            after=self._after(may_be_null, here, made),
+            allocates=(*own, *made),
+            frees=(*own, *(Act("application", self.setting.deallocator, "client-owns") for _ in made), *freed),
+            lost=lost,
+        )
+
+    def _before(self, spot: Spot, here: _Below) -> Cell:
+        if self.is_result:
+            return Cell((), ())
+        if spot.plan.is_ref and (self.is_in or here.top):
+            return Cell(("storage",), ("client-owns", "ref-never-null"))
+        sized = here.top and isinstance(spot.plan.target, ArrayPlan) and spot.plan.target.size_of
+        rules = ("client-owns", "may-be-null", *(("null-needs-zero-size",) if sized else ()))
+        return Cell(("storage", "null"), rules)
+
+    def _after(self, may_be_null: bool, here: _Below, made: tuple[Act, ...]) -> Cell:
+        null = ("null",) if may_be_null else ()
+        rule = ("may-be-null",) if may_be_null else ("ref-never-null",)
+        if self.is_result:
+            return Cell(("new storage", *null), (made[0].rule, *rule))
+        if not self.is_out:
+            return Cell(("storage", *null), ("client-owns", *rule))
+        new = ("new storage",) if made else ()
+        return Cell(("storage", *new, *null), ("client-overwrites-existing", *(a.rule for a in made), *rule))
+
+    def _made_by_client_stub(self, spot: Spot, here: _Below) -> tuple[Act, ...]:
+        """When the client stub allocates: never for a top-level pointer, which was passed by value."""
+        if not self.is_out or (here.top and not self.is_result) or self.byte_count:
+            return ()
+        if here.block:
+            rule = "all-nodes-one-block"
+        elif spot.parts == ("return",):
+            rule = "client-allocates-result"
+        elif not spot.plan.is_ref or not self.is_in or here.fresh or spot.loose:
+            rule = "client-null-to-new"
+        else:
+            return ()
+        return (Act("stub", self.setting.allocator, rule),)
+
+    def _orphan(self, spot: Spot, here: _Below) -> Cell:
+        replaced = spot.loose or here.lost or here.block or self.byte_count
+        kept = spot.plan.is_ref and not replaced
+        if not self.is_out or self.is_result or here.top or kept:
+            return Cell((), ())
+        return Cell(("orphaned",), ("client-never-frees-orphans",))
+
+    # --- the server ---
+
+    def _server(self, pointer: PointerPlan, here: _Below) -> ServerSide:
+        entry = self._entry(pointer, here)
+        return ServerSide(
+            entry=entry,
+            allocates=self._made_on_server(entry, here),
+            frees=self._freed_on_server(entry, here),
+            lost=self._leak(entry, here),
+        )
+
+    def _entry(self, pointer: PointerPlan, here: _Below) -> Cell:
+        if self.is_result:
+            return Cell((), ())
+        if here.provided:
+            return self._provided(pointer)
+        if self._zeroed:
+            return Cell(("null",), ("server-zeroes-out",))
+        if not pointer.travels:
+            return Cell(("null",), ("ignored-not-sent",))
+        rule = self._input_rule(pointer, here)
+        where = "buffer" if rule == "server-reuses-buffer" else "allocated"
+        null = () if pointer.is_ref else ("null",)
+        return Cell((where, *null), (rule, "may-be-null" if null else "ref-never-null"))
+
+    def _provided(self, pointer: PointerPlan) -> Cell:
+        if self.byte_count:
+            return Cell(("allocated",), ("byte-count-sizes-buffer",))
+        where = "stub" if isinstance(pointer.target, PointerPlan) else "allocated"
+        if self.partial:
+            return Cell((where, "null"), ("server-zeroes-out", "partial-ignore-sends-nullness"))
+        return Cell((where,), ("server-zeroes-out",))
+
+    def _input_rule(self, pointer: PointerPlan, here: _Below) -> str:
+        if here.block:
+            return "all-nodes-one-block"
+        if here.forced:
+            return "server-allocates-forced"
+        return allocation_rule(pointer) or ("osf-stub-environment" if self.setting.osf else "server-reuses-buffer")
+
+    def _made_on_server(self, entry: Cell, here: _Below) -> tuple[Act, ...]:
+        acts = []
+        if "allocated" in entry.outcomes:
+            acts.append(Act("stub", self.setting.server_allocator, entry.rules[0]))
+        if "stub" in entry.outcomes:
+            acts.append(Act("stub", STUB_MEMORY, entry.rules[0]))
+        if not here.top or self.is_result:
+            acts.append(Act("routine", self.setting.server_allocator, "routine-allocates"))
+        return tuple(acts)
+
+    def _freed_on_server(self, entry: Cell, here: _Below) -> tuple[Act, ...]:
+        """Who frees what was allocated; the receive buffer and the stub's own memory go with the call."""
+        setting = self.setting
+        if here.top and not self.is_result and "allocated" not in entry.outcomes:
+            return ()
+        if here.kept and not setting.environment:
+            return (Act("application", setting.deallocator, "dont-free-keeps"),)
+        whole = [rule for rule in entry.rules if rule in WHOLE_BLOCKS]
+        dropped = () if here.top or whole or "allocated" not in entry.outcomes else ("routine-frees",)
+        if setting.environment:
+            release = Act("stub", "RpcSsDisableAllocate", "environment-released-at-end")
+            return (release, *(Act("routine", "RpcSsFree", rule) for rule in dropped))
+        rules = [*whole, *([] if here.top and whole else ["server-frees-after-reply"])]
+        stub = (Act("stub", setting.deallocator, rule) for rule in rules)
+        return (*stub, *(Act("routine", setting.deallocator, rule) for rule in dropped))
+
+    def _leak(self, entry: Cell, here: _Below) -> Cell:
+        """What the routine unlinks is out of the clean-up's reach; an environment is released as a whole."""
+        if here.kept and not self.setting.environment:
+            unlinked = () if here.top else ("leaked",)
+            return Cell(("kept", *unlinked), ("dont-free-keeps",))
+        safe = here.top or self.is_result or here.block or self.setting.environment
+        if safe or "allocated" not in entry.outcomes:
+            return Cell((), ())
+        return Cell(("leaked",), ("server-frees-after-reply",))
+
+
+def _is_partial(type_: types.Type) -> bool:
+    return isinstance(type_, types.Pointer) and type_.partial_ignore
+
+
+def _note(spot: Spot, here: _Below, byte_count: bool) -> str:
+    if byte_count:
+        return "laid out in the application's buffer"
+    if here.block:
+        return "part of one block"
+    return "only where the data has it" if spot.loose else ""
+
+
+def _folded(promises: list[Promise], referents: dict[Parts, int]) -> Iterator[Promise]:
+    """Leave out what a type that contains itself only repeats: if the pointers in a node are told of as in an outer one."""
+    below: dict[Parts, list[Promise]] = {}
+    for promise in promises:
+        holder = max((at for at in referents if _starts(promise.parts, at)), key=len, default=())
+        below.setdefault(holder, []).append(promise)
+    gone: list[Parts] = []
+    for promise in promises:
+        if any(_starts(promise.parts, parts) for parts in gone):
+            continue
+        if promise.again is None and (outer := _outer(promise.parts, referents, below)):
+            gone.append(promise.parts)
+            promise = replace(promise, again=outer)
+        yield promise
+
+
+def _outer(parts: Parts, referents: dict[Parts, int], below: dict[Parts, list[Promise]]) -> Parts | None:
+    """Return the pointer further up that names the same type and has the same told of the pointers in it."""
+    own = below.get(parts, [])
+    if not own or any(inner.again != parts for inner in own):
+        return None
+    for at, referent in referents.items():
+        same = referent == referents[parts] and _starts(parts, at)
+        if same and _told(below.get(at, []), at) == _told(own, parts):
+            return at
+    return None
+
+
+def _told(promises: list[Promise], below: Parts) -> list[tuple[object, ...]]:
+    return [(p.parts[len(below) :], p.client, p.server, p.note) for p in promises]
+
+
+def _starts(parts: Parts, at: Parts) -> bool:
+    """Whether a path leads through another one and on."""
+    return len(at) < len(parts) and parts[: len(at)] == at
+
+
+def _aliased(promises: list[Promise]) -> Iterator[Promise]:
+    """Full pointers may name the same storage: each may find it where another of them made the stub put it."""
+    full = [p for p in promises if p.kind == "ptr" and "in" in p.direction.split(",")]
+    places = dict.fromkeys(place for p in full for place in p.server.entry.outcomes if place != "null")
+    for promise in promises:
+        own = promise.server.entry
+        if promise in full and not set(places) <= set(own.outcomes):
+            null = tuple(outcome for outcome in own.outcomes if outcome == "null")
+            entry = replace(own, outcomes=(*places, *null))
+            promise = replace(promise, server=replace(promise.server, entry=entry))
+        yield promise
+
+
+def contract(interface: types.Interface, procedure: str, environment: Environment | None = None) -> Contract:
+    """Return what the declaration of a procedure promises.
+
+    Raises:
+        UsageError: the interface has no such procedure, or a type cannot be marshalled by this kit.
+    """
+    if procedure not in interface.procedures:
+        raise UsageError(f"interface {interface.name} has no procedure {procedure}")
+    environment = environment or Environment(osf=interface.osf)
+    sizes = environment.client_pointer_size, environment.server_pointer_size
+    client, server = (Procedures(interface, environment.planner(size))[procedure] for size in sizes)
+    rpcss = environment.osf or server.enables_environment
+    setting = _Setting(environment.osf, rpcss, interface.is_object, server.reflects_deletions)
+    parameters = {parameter.name: parameter for parameter in client.procedure.parameters}
+    promises: list[Promise] = []
+    values, handles = [], []
+    for (name, plan, _), (_, other, _) in zip(client.all, server.all, strict=True):
+        told = _Parameter(setting, parameters.get(name))
+        told.follow(plan, other, (name,), _Below(), {})
+        promises += _folded(list(told.rows.values()), told.referents)
+        if _is_handle(plan):
+            handles.append(name)
+        elif not told.rows and not isinstance(plan.type, types.Opaque):
+            values.append(name)
+    return Contract(client.procedure, environment, tuple(_aliased(promises)), tuple(values), tuple(handles))
+
+
+def _is_handle(plan: Plan) -> bool:
+    while isinstance(plan, PointerPlan):
+        plan = plan.target
+    return isinstance(plan.type, types.ContextHandle)

@@ -1,0 +1,378 @@
+"""Converted types: between what programs see and what travels, the stub calls the application's own routines.
+
+[transmit_as] and [represent_as] give the stub a second object, which it marshals; [wire_marshal] and [user_marshal]
+write the octets themselves. Each has four routines (the-transmit-as-attribute.md, the-represent-as-attribute.md,
+the-wire-marshal-attribute.md, the-user-marshal-attribute.md). What the sender's routine allocated, its counterpart
+frees; what the receiver's stub provides for a while is the stub's own memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from rpcmemkit import types
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError
+from rpcmemkit.frame import Entry, Frame
+from rpcmemkit.memory import AddressSpace
+from rpcmemkit.ndr import Marshaller, Unmarshaller
+from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
+from rpcmemkit.program import OUT_OF_MEMORY, UNSENT_LIMIT, Program
+from rpcmemkit.trace import Path, Span
+from rpcmemkit.walk import Place, reach
+
+BAD_STUB_DATA = 1783
+USER_PREFIX = 0x72657355  # "User" in front of a deferred wire value, as the Windows runtime and Wine write it
+FLAGS = 0x00100002  # little-endian data, MSHCTX_DIFFERENTMACHINE (the-type-usersize-function.md)
+
+_USER = ("UserSize", "UserMarshal", "UserUnmarshal", "UserFree")
+ROUTINES: Mapping[str, tuple[str, ...]] = {
+    "transmit_as": ("to_xmit", "from_xmit", "free_xmit", "free_inst"),
+    "represent_as": ("from_local", "to_local", "free_inst", "free_local"),
+    "wire_marshal": _USER,
+    "user_marshal": _USER,
+}
+"""The routines of each attribute: to the wire, from it, freeing the sent object, freeing the presented one; the last
+two attributes size, write, read and free."""
+
+_PROTOTYPES = {
+    "to_xmit": "void {type}_to_xmit({type} *, {other} **)",
+    "from_xmit": "void {type}_from_xmit({other} *, {type} *)",
+    "free_xmit": "void {type}_free_xmit({other} *)",
+    "free_inst": "void {type}_free_inst({type} *)",
+    "from_local": "void {type}_from_local({other} *, {type} **)",
+    "to_local": "void {type}_to_local({type} *, {other} *)",
+    "free_local": "void {type}_free_local({other} *)",
+    "UserSize": "unsigned long {type}_UserSize(unsigned long *, unsigned long, {type} *)",
+    "UserMarshal": "unsigned char *{type}_UserMarshal(unsigned long *, unsigned char *, {type} *)",
+    "UserUnmarshal": "unsigned char *{type}_UserUnmarshal(unsigned long *, unsigned char *, {type} *)",
+    "UserFree": "void {type}_UserFree(unsigned long *, {type} *)",
+}
+
+TO, FROM, FREE_SENT, FREE_PRESENTED = range(4)
+SIZE, WRITE, READ, FREE = range(4)
+_RULES = ("to-xmit-allocates", "from-xmit-fills-root", "free-xmit-after-marshalling", "free-inst-below-root")
+_USER_RULES = ("user-size-first", "user-marshal-writes", "user-unmarshal-reads", "user-free-on-server")
+
+Routine: TypeAlias = Callable[..., Any]
+"""What the stub calls: pointers come as places that hold them, numbers and :class:`Buffer` as they are."""
+
+
+class Buffer:
+    """The ``unsigned char *`` of user marshalling: a position in the message's buffer, which its use moves on."""
+
+    def __init__(self, space: AddressSpace, address: int) -> None:
+        self.space = space
+        self.address = address
+
+    def align(self, alignment: int) -> Buffer:
+        """Go to the next multiple of ``alignment`` octets."""
+        self.address = align_up(self.address, alignment)
+        return self
+
+    def write(self, octets: bytes) -> Buffer:
+        """Store octets. Raises :class:`MemoryFault` at the end of what UserSize asked for."""
+        self.space.write(self.address, octets)
+        self.address += len(octets)
+        return self
+
+    def read(self, size: int) -> bytes:
+        """Return the next ``size`` octets. Raises :class:`MemoryFault` at the end of the message."""
+        octets = self.space.read(self.address, size)
+        self.address += size
+        return octets
+
+    def __int__(self) -> int:
+        return self.address
+
+
+class Conversions:
+    """The handler of converted types on one side; it holds the routines that the application registered there."""
+
+    def __init__(self, program: Program, planner: Planner) -> None:
+        self.program = program
+        self.space = program.space
+        self.planner = planner
+        self.routines: dict[tuple[str, str], Routine] = {}
+        """The routines by attribute and C name."""
+        self._sizes: dict[int, int] = {}
+        self._read: Unmarshaller | None = None
+        self._left = self._copy = 0
+
+    # --- registration ---
+
+    def register(self, interface: types.Interface, name: str, routines: Mapping[str, Routine]) -> None:
+        """Take the routines of a type, by the last part of their names.
+
+        Raises:
+            UsageError: no such type is converted, or its attribute has no such routines.
+        """
+        converted = converted_types(interface)
+        own = [type_ for type_ in converted if type_.name == name]
+        if not own:
+            known = ", ".join(dict.fromkeys(type_.name for type_ in converted)) or "none"
+            raise UsageError(f"{name} is not a converted type; there are: {known}")
+        fitting = [type_ for type_ in own if set(routines) <= set(ROUTINES[type_.how])]
+        if len(fitting) != 1:
+            wanted = " or ".join(", ".join(ROUTINES[type_.how]) for type_ in own)
+            raise UsageError(f"the routines of {name} are {wanted}, not {', '.join(routines)}")
+        for part, routine in routines.items():
+            self.routines[fitting[0].how, f"{name}_{part}"] = routine
+
+    # --- the handler ---
+
+    def marshal(
+        self, writer: Marshaller, plan: ConvertedPlan, address: int, scope: int, path: Path | None
+    ) -> None:
+        if plan.deferred is not None:
+            size = self.planner.syntax.pointer
+            writer.align(size)
+            writer.spans.append(Span(len(writer.out), size, "prefix", plan, path))
+            writer.out += USER_PREFIX.to_bytes(size, "big" if self.planner.big_endian else "little")
+            writer.defer(plan.deferred, address, scope, path)
+        elif plan.by_octets:
+            self._write_octets(writer, plan, address, path)
+        else:
+            self._send(writer, plan, address, path)
+
+    def unmarshal(
+        self, reader: Unmarshaller, plan: ConvertedPlan, address: int, scope: int, path: Path | None, new: bool
+    ) -> None:
+        if new:  # a routine may look at the old value of the root, so there has to be one
+            self.space.clear(address, plan.size)
+        if plan.deferred is not None:
+            size = self.planner.syntax.pointer
+            reader.align(size)
+            reader.spans.append(Span(reader.position, size, "prefix", plan, path))
+            if any(reader.take(size)):
+                reader.defer(plan.deferred, address, scope, path)
+        elif plan.by_octets:
+            self._read_octets(reader, plan, address, path)
+        else:
+            self._receive(reader, plan, address, path)
+
+    # --- [transmit_as], [represent_as] ---
+
+    def _send(self, writer: Marshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
+        """Have the sent object made, marshal it, have it freed."""
+        with self._cells(address, 0) as (presented, made):
+            self._call(plan, TO, address, Place(plan.argument, presented, 0, path), Place(plan.result, made, 0, path))
+            sent = self.space.pointer_at(self.space.pointer_at(made))
+        try:
+            writer.value(plan.sent, sent, path)
+        finally:
+            if sent:
+                with self._cells(sent) as (form,):
+                    self._call(plan, FREE_SENT, sent, Place(plan.form, form, 0, path))
+
+    def _receive(self, reader: Unmarshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
+        """Read the sent object into memory of the stub and have the presented one made of it."""
+        given: list[int] = []
+
+        def provide(size: int) -> int:
+            self._justify(reader, size)
+            given.append(self.space.add_block(size, "stack"))
+            return given[0]
+
+        try:
+            sent = reader.value(plan.sent, path, provide)
+            with self._cells(sent, address) as (form, presented):
+                self._call(plan, FROM, address, Place(plan.form, form, 0, path), Place(plan.argument, presented, 0, path))
+        finally:
+            for block in given:
+                self.space.drop_block(block)
+
+    def _justify(self, reader: Unmarshaller, size: int) -> None:
+        """Refuse more memory for sent objects than the message can justify."""
+        self._begin(reader)
+        self._left -= size
+        if self._left < 0:
+            raise RpcError(
+                OUT_OF_MEMORY, f"the message asks for {size} octets that it does not send", rule="bad-data-rejected"
+            )
+
+    def _begin(self, reader: Unmarshaller) -> None:
+        if self._read is not reader:
+            self.end_message()
+            self._read, self._left = reader, UNSENT_LIMIT + 64 * len(reader.data)
+
+    def end_message(self) -> None:
+        """Let go of the copy of a message that the user routines read from."""
+        if self._copy:
+            self.space.drop_block(self._copy)
+        self._read, self._copy = None, 0
+
+    # --- [wire_marshal], [user_marshal] ---
+
+    def size(self, frame: Frame, entries: Iterable[Entry], address: int) -> None:
+        """Carry out the sizing pass of a message: UserSize of each object, before the first octet is written."""
+        self._sizes.clear()
+        if not any(ROUTINES[type_.how] is _USER for type_ in converted_types(frame.interface)):
+            return
+        found: list[Place] = []
+        roots = [Place(plan, address + offset, address, (None, name)) for name, plan, offset in entries]
+        reach(self.space, roots, converted=found)
+        offset = 0
+        for place in found:
+            plan = _what_follows(place.plan)
+            if plan.by_octets:
+                offset = align_up(offset, plan.wire_align)
+                self._sizes[place.address] = room = self._size(plan, place.address, offset)
+                offset += room
+
+    def _size(self, plan: ConvertedPlan, address: int, start: int) -> int:
+        with self._cells(address) as (cell,):
+            end = self._call(plan, SIZE, address, FLAGS, start, Place(plan.argument, cell, 0, None))
+        if not isinstance(end, int) or end < start:
+            raise UsageError(f"{plan.type.name}_UserSize returns the offset behind the object, not {end!r}")
+        return end - start
+
+    def _write_octets(self, writer: Marshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
+        writer.align(plan.wire_align)
+        start = len(writer.out)
+        known = self._sizes.pop(address, None)
+        room = self._size(plan, address, start) if known is None else known
+        lead = start % 8  # so that the routine aligns as the message wants it
+        block = self.space.add_block(lead + room, "stack", fill=0)
+        try:
+            size = self._position(plan, WRITE, block + lead, address, path) - block - lead
+            if not 0 <= size <= room:
+                why = f"{plan.type.name}_UserMarshal wrote {size} octets where UserSize asked for {room}"
+                raise RpcError(BAD_STUB_DATA, why, rule="user-marshal-writes")
+            writer.out += self._ordered(plan, self.space.read(block + lead, size))
+        finally:
+            self.space.drop_block(block)
+        writer.spans.append(Span(start, size, "octets", plan, path))
+
+    def _read_octets(self, reader: Unmarshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
+        reader.align(plan.wire_align)
+        start = reader.position
+        at = self._message(reader) + start
+        size = self._position(plan, READ, at, address, path) - at
+        if not 0 <= size <= len(reader.data) - start:
+            raise reader.bad_data(f"{plan.type.name}_UserUnmarshal left the message", path)
+        reader.position += size
+        reader.spans.append(Span(start, size, "octets", plan, path))
+
+    def _position(self, plan: ConvertedPlan, role: int, at: int, address: int, path: Path | None) -> int:
+        """Call a routine that gets a buffer position and returns the new one."""
+        with self._cells(address) as (cell,):
+            end = self._call(plan, role, address, FLAGS, Buffer(self.space, at), Place(plan.argument, cell, 0, path))
+        if not isinstance(end, int | Buffer):
+            raise UsageError(f"{_routine_name(plan, role)} returns the new buffer position, not {end!r}")
+        return int(end)
+
+    def _message(self, reader: Unmarshaller) -> int:
+        """Return where the message lies in memory: for a client, and for foreign byte order, in a copy."""
+        self._begin(reader)
+        if reader.buffer and not self.planner.big_endian:
+            return reader.buffer
+        if not self._copy:
+            self._copy = self.space.add_block(len(reader.data), "receive buffer")
+            self.space.write(self._copy, reader.data)
+        return self._copy
+
+    def _ordered(self, plan: ConvertedPlan, octets: bytes) -> bytes:
+        """Routines write and read the byte order of their own machine; for the other one the engine converts."""
+        if self.planner.big_endian:
+            raise UsageError(f"{plan.type.name}: user marshalling is carried out in little-endian messages only")
+        return octets
+
+    # --- clean-up on the server ---
+
+    def free_instances(self, frame: Frame, address: int) -> None:
+        """Have freed what lies below the presented objects of a call, the objects themselves aside."""
+        for place in self._instances(frame, address) if converted_types(frame.interface) else ():
+            try:
+                with self._cells(place.address) as (cell,):
+                    argument = Place(place.plan.argument, cell, 0, place.path)  # type: ignore[attr-defined]
+                    flags = (FLAGS,) if place.plan.by_octets else ()  # type: ignore[attr-defined]
+                    self._call(place.plan, FREE, place.address, *flags, argument)  # type: ignore[arg-type]
+            except MemoryFault:
+                continue  # it is in the trace, and the clean-up must go on
+            except RpcError as error:
+                self.program.trace.add("raise", "server", "conversion", 0, 0, error.rule, error)
+
+    def _instances(self, frame: Frame, address: int) -> list[Place]:
+        """Return the objects to free: every one of what is [out], of [in] only parameters that are converted themselves.
+
+        UserFree is called for [in] components too.
+        """
+        outputs = {name for name, _, _ in frame.outputs}
+        instances: dict[int, Place] = {}
+        for name, plan, offset in frame.all:
+            found: list[Place] = []
+            reach(self.space, [Place(plan, address + offset, address, (None, name))], converted=found)
+            for place in found:
+                assert isinstance(place.plan, ConvertedPlan)
+                if name in outputs or place.path == (None, name) or place.plan.by_octets:
+                    instances.setdefault(place.address, place)
+        return list(instances.values())
+
+    # --- calling ---
+
+    def _call(self, plan: ConvertedPlan, role: int, address: int, *arguments: Any) -> Any:
+        """Call one of the four routines.
+
+        Raises:
+            UsageError: it is not registered.
+        """
+        name = _routine_name(plan, role)
+        routine = self.routines.get((plan.type.how, name))
+        if routine is None:
+            part = ROUTINES[plan.type.how][role]
+            raise UsageError(
+                f"{name} is missing: register it with session.conversion({plan.type.name!r}, {part}=…); "
+                f"its prototype is {_prototype(plan.type, part)}"
+            )
+        rule = (_USER_RULES if plan.by_octets else _RULES)[role]
+        size = self.space.capacity(address) if rule == "free-xmit-after-marshalling" else plan.size
+        self.program.trace.add("convert", self.program.side, "stub", address, size, rule, name)
+        return routine(*arguments)
+
+    @contextmanager
+    def _cells(self, *addresses: int) -> Iterator[list[int]]:
+        """Hold pointers to some addresses in stub memory while a routine runs: its arguments.
+
+        For the address 0 there is a null pointer in stub memory, and a pointer to it: an argument for a result.
+        """
+        space, made = self.space, []
+
+        def cell(value: int) -> int:
+            made.append(space.add_block(space.pointer_size, "stack", fill=0))
+            space.set_pointer(made[-1], value)
+            return made[-1]
+
+        try:
+            yield [cell(address or cell(0)) for address in addresses]
+        finally:
+            for block in reversed(made):
+                space.drop_block(block)
+
+
+def _what_follows(plan: Any) -> ConvertedPlan:
+    """Return the plan that the routines get to work on: of a deferred value its later part."""
+    target = plan.deferred.target if plan.deferred is not None else plan
+    assert isinstance(target, ConvertedPlan)
+    return target
+
+
+def converted_types(interface: types.Interface) -> list[types.Converted]:
+    """Return the converted types of an interface; one that is represented and transmitted as others counts twice."""
+    found: dict[int, types.Converted] = {}
+    for type_ in interface.types.values():
+        while isinstance(type_, types.Converted):
+            found[id(type_)] = type_
+            type_ = type_.sent if type_.how == "represent_as" else type_.presented
+    return list(found.values())
+
+
+def _routine_name(plan: ConvertedPlan, role: int) -> str:
+    return f"{plan.type.name}_{ROUTINES[plan.type.how][role]}"
+
+
+def _prototype(type_: types.Converted, part: str) -> str:
+    if type_.how == "represent_as" and part == "free_inst":
+        return f"void {type_.name}_free_inst({type_.name} *)"
+    return _PROTOTYPES[part].format(type=type_.name, other=type_.other)

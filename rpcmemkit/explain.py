@@ -1,0 +1,210 @@
+"""A contract for people and for programs: tables with numbered rules, and JSON.
+
+The JSON of :func:`as_data` is stable: keys are added, never renamed. Paths, outcomes and rule ids are those of
+:mod:`rpcmemkit.contract`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from rpcmemkit.contract import OWN, STUB_MEMORY, Act, Cell, Contract, Promise, cited
+from rpcmemkit.contract import parts_text as path_text
+from rpcmemkit.program import deallocator_of
+from rpcmemkit.rules import RULES
+from rpcmemkit.story import table_text
+
+RETURNED = {"storage": "place", "new storage": "new storage"}
+ENTRY = {"buffer": "receive buffer", "stub": "stub memory"}
+
+
+class Sheet(NamedTuple):
+    """One side of a contract as a table of text. Numbers in brackets lead to ``rules`` of :class:`Sheets`."""
+
+    caption: str
+    heads: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+class Sheets(NamedTuple):
+    """A contract as text: what was declared, the two sides, remarks, and the rules by number."""
+
+    title: str
+    sides: tuple[Sheet, Sheet]
+    remarks: list[str]
+    rules: list[tuple[str, str]]
+
+
+def sheets(contract: Contract) -> Sheets:
+    """Return a contract as text, laid out for tables."""
+    numbers = {rule: number for number, rule in enumerate(contract.rules, 1)}
+    rules = [(f"[{number}]", f"{rule}: {_told(rule)}") for rule, number in numbers.items()]
+    sides = (
+        Sheet(
+            "On the client" + _tools(contract, lambda promise: promise.client.allocates),
+            ("pointer", "class", "may be null", "comes back in", "allocates", "frees", "may be lost"),
+            [_client_row(promise, numbers) for promise in contract.promises],
+        ),
+        Sheet(
+            "On the server" + _tools(contract, lambda promise: promise.server.allocates),
+            ("pointer", "on entry in", "allocates", "frees", "may be lost"),
+            [_server_row(promise, numbers) for promise in contract.promises],
+        ),
+    )
+    return Sheets(_title(contract), sides, remarks(contract), rules)
+
+
+def _tools(contract: Contract, acts: Callable[[Promise], tuple[Act, ...]]) -> str:
+    """Return the allocators of a side, other than the application's own, and what frees their storage."""
+    used = dict.fromkeys(act.using for promise in contract.promises for act in acts(promise))
+    told = [f"{name}, freed with {deallocator_of(name)}" for name in used if name not in (OWN, STUB_MEMORY)]
+    return f" (stubs and routines allocate with {'; '.join(told)})" if told else ""
+
+
+def _title(contract: Contract) -> str:
+    env = contract.environment
+    syntax = env.transfer_syntax + (", DCE" if env.osf else "")
+    bits = f"{env.client_pointer_size * 8}-bit client, {env.server_pointer_size * 8}-bit server, {syntax}"
+    return f"{contract.procedure.declaration or contract.procedure.name}  ({bits})"
+
+
+def _told(rule: str) -> str:
+    return f"When {RULES[rule].when}, {RULES[rule].then}." if rule in RULES else ""
+
+
+def remarks(contract: Contract) -> list[str]:
+    """Return what belongs to no pointer, or to several: recursion, values, context handles."""
+    found = []
+    for promise in contract.promises:
+        if promise.again is not None:
+            found.append(f"What lies below {promise.path} is told at {path_text(promise.again)}: the type contains itself.")
+        if promise.note:
+            found.append(f"{promise.path}: {promise.note}.")
+    if contract.values:
+        found.append(f"No pointers: {', '.join(contract.values)}. Copied; there is nothing to allocate or to free.")
+    found += [
+        f"{name} is a context handle: the server keeps its state; the client ends it by a call or with "
+        "RpcSsDestroyClientContext and never frees it."
+        for name in contract.handles
+    ]
+    return found
+
+
+def _client_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
+    side = promise.client
+    return (
+        promise.path,
+        f"{promise.kind}, {promise.level}".replace("-level", ""),
+        _nulls(side.before, side.after, numbers),
+        _returns(promise, numbers),
+        _acts(side.allocates, numbers),
+        _acts(side.frees, numbers),
+        _cell(side.lost, numbers),
+    )
+
+
+def _returns(promise: Promise, numbers: dict[str, int]) -> str:
+    """Return where the data lies that comes back, if any does."""
+    after = promise.client.after
+    if promise.direction == "in":
+        return "-"
+    words = [RETURNED[outcome] for outcome in after.outcomes if outcome in RETURNED]
+    return " or ".join(words) + _marks([rule for rule in after.rules if "null" not in rule], numbers)
+
+
+def _server_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
+    side = promise.server
+    return (
+        promise.path,
+        _cell(side.entry, numbers, "-"),
+        _acts(side.allocates, numbers),
+        _acts(side.frees, numbers),
+        _cell(side.lost, numbers),
+    )
+
+
+def _nulls(before: Cell, after: Cell, numbers: dict[str, int]) -> str:
+    words = {(True, True): "yes", (True, False): "before", (False, True): "after", (False, False): "no"}
+    text = words["null" in before.outcomes, "null" in after.outcomes]
+    rules = [rule for rule in (*before.rules, *after.rules) if "null" in rule and "client" not in rule]
+    return text + _marks(rules, numbers)
+
+
+def _cell(cell: Cell, numbers: dict[str, int], nothing: str = "no") -> str:
+    words = [ENTRY.get(outcome, outcome) for outcome in cell.outcomes]
+    return (" or ".join(words) or nothing) + _marks(cell.rules, numbers)
+
+
+def _acts(acts: Sequence[Act], numbers: dict[str, int]) -> str:
+    """Return who does it, each under the rules that say so."""
+    rules: dict[str, list[str]] = {}
+    for act in acts:
+        name = f"{act.by}, in memory of its own" if act.using == STUB_MEMORY else act.by
+        rules.setdefault(name, []).append(act.rule)
+    return "; ".join(f"{who}{_marks(cited, numbers)}" for who, cited in rules.items()) or "nobody"
+
+
+def _marks(rules: Iterable[str], numbers: dict[str, int]) -> str:
+    return "".join(f" [{numbers[rule]}]" for rule in dict.fromkeys(rules))
+
+
+def as_text(contract: Contract, width: int = 100) -> str:
+    """Return a contract as tables of at most ``width`` columns."""
+    told = sheets(contract)
+    parts = [textwrap.fill(told.title, width)]
+    if contract.promises:
+        parts += [f"{side.caption}\n{table_text(side.heads, side.rows, width)}" for side in told.sides]
+    parts += ["\n".join(textwrap.fill(text, width, subsequent_indent="  ") for text in told.remarks)]
+    parts += [table_text(None, told.rules, width)] if told.rules else []
+    return "\n\n".join(part for part in parts if part)
+
+
+# --- JSON -------------------------------------------------------------------------------------
+
+
+def as_data(contract: Contract) -> dict[str, Any]:
+    """Return a contract as plain data for JSON.
+
+    ``pointers`` is a list in marshalling order. Each has ``path``, ``class`` (``ref``, ``unique``, ``ptr``), ``level``,
+    ``direction``, ``type``, ``note``, ``continued_at`` (a path, where a type contains itself), ``client``, ``server``
+    and the ids of its ``rules``. A side holds cells, ``{"outcomes": [...], "rules": [...]}``, and lists of acts,
+    ``{"by": …, "using": …, "rule": …}``.
+    """
+    cells = {rule: {"when": RULES[rule].when, "then": RULES[rule].then} for rule in contract.rules if rule in RULES}
+    return {
+        "procedure": contract.procedure.name,
+        "declaration": contract.procedure.declaration,
+        "environment": asdict(contract.environment),
+        "pointers": [_promise_data(promise) for promise in contract.promises],
+        "values": list(contract.values),
+        "handles": list(contract.handles),
+        "rules": cells,
+    }
+
+
+def _promise_data(promise: Promise) -> dict[str, Any]:
+    return {
+        "path": promise.path,
+        "class": promise.kind,
+        "level": promise.level,
+        "direction": promise.direction,
+        "type": promise.type,
+        "note": promise.note,
+        "continued_at": None if promise.again is None else path_text(promise.again),
+        "client": _side_data(promise.client),
+        "server": _side_data(promise.server),
+        "rules": list(dict.fromkeys(cited(promise))),
+    }
+
+
+def _side_data(side: Any) -> dict[str, Any]:
+    return {name: _plain(getattr(side, name)) for name in side.__slots__}
+
+
+def _plain(value: Cell | tuple[Act, ...]) -> Any:
+    if isinstance(value, Cell):
+        return {"outcomes": list(value.outcomes), "rules": list(value.rules)}
+    return [act._asdict() for act in value]

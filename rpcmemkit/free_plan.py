@@ -1,0 +1,497 @@
+"""What the client owes after a call: the frees, as C and as steps that the kit carries out (the-midl-user-free-function.md).
+
+What the application passed stays its own. What the client stub allocated below [out] and [in, out] parameters, and
+for the result, the application frees: inner storage first, each block once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rpcmemkit import types
+from rpcmemkit.call import Call, Environment, Session
+from rpcmemkit.contract import spots
+from rpcmemkit.errors import UsageError
+from rpcmemkit.frame import Frame, Procedures
+from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.program import deallocator_of, default_allocator
+from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
+from rpcmemkit.walk import Place, pointers_in, reach, referent
+
+
+class Step(NamedTuple):
+    """What is owed for one parameter, or for the result.
+
+    ``action``: ``free`` (the storage and everything below), ``free below`` (a parameter's own storage is the client's),
+    ``free block`` (everything below is one block), ``close`` (a context handle), or ``keep``. ``rule`` says why.
+    """
+
+    name: str
+    action: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What a plan freed, by address: what the application could reach, and what only the trace still knew.
+
+    After a call that failed half-way the stub may leave storage that no pointer names: a real client leaks it.
+    """
+
+    addresses: tuple[int, ...]
+    beyond_reach: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.addresses) + len(self.beyond_reach)
+
+
+@dataclass(frozen=True)
+class FreePlan:
+    """The frees that the client owes after a call of one procedure.
+
+    Raises:
+        UsageError: the interface has no such procedure, or a type cannot be marshalled by this kit.
+    """
+
+    interface: types.Interface
+    procedure: str
+    environment: Environment = field(default_factory=Environment)
+
+    def __post_init__(self) -> None:
+        if self.procedure not in self.interface.procedures:
+            raise UsageError(f"interface {self.interface.name} has no procedure {self.procedure}")
+        planner = self.environment.planner(self.environment.client_pointer_size)
+        object.__setattr__(self, "frame", Procedures(self.interface, planner)[self.procedure])
+
+    frame: Frame = field(init=False, repr=False, compare=False)
+
+    @property
+    def deallocator(self) -> str:
+        """The name of the function that frees what the client stub allocated."""
+        return deallocator_of(default_allocator(self.environment.osf, self.interface.is_object))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is owed, parameter by parameter, the result last."""
+        given = {parameter.name: parameter for parameter in self.frame.procedure.parameters}
+        return tuple(_step(name, plan, given.get(name)) for name, plan, _ in self.frame.all)
+
+    @property
+    def c(self) -> str:
+        """The plan as C: one function for the procedure, and those of the types it needs."""
+        return c_code([self])
+
+    def run(self, session: Session, call: Call | None = None) -> Freed:
+        """Free what is owed after a call, by default the session's last; a call that failed may owe less, or nothing.
+
+        Every free is an event of the call's trace: the actor is ``application``, the rule ``client-owns``. Pointers in
+        the client's own storage that named what is gone are null afterwards.
+
+        Raises:
+            UsageError: there was no call, or it was one of another procedure.
+            MemoryFault: the storage was freed before.
+        """
+        call = call or session.last
+        if call is None or call.procedure.name != self.procedure:
+            raise UsageError(f"this plan is for calls of {self.procedure}")
+        return _Running(session, call).run(self.steps)
+
+
+def _step(name: str, plan: Plan, parameter: types.Parameter | None) -> Step:
+    if _is_context_handle(plan):
+        return Step(name, "close", "client-owns")
+    if parameter is not None and "byte_count" in parameter.attributes:
+        return Step(name, "keep", "byte-count-in-place")
+    is_out = parameter is None or parameter.is_out
+    if not is_out or next(spots(plan, ()), None) is None:
+        return Step(name, "keep", "client-owns")
+    if parameter is None:
+        return Step(name, "free", "client-owns")
+    if isinstance(plan, PointerPlan) and plan.type.all_nodes:
+        return Step(name, "free block", "all-nodes-one-block")
+    return Step(name, "free below" if _holds_pointers(below(plan)) else "keep", "client-owns")
+
+
+def below(plan: Plan) -> Plan:
+    """Return what a parameter's own storage holds: of a pointer, its referent."""
+    return plan.target if isinstance(plan, PointerPlan) else plan
+
+
+def _holds_pointers(plan: Plan) -> bool:
+    return any(spot.plan.travels for spot in spots(plan, ()))
+
+
+def _is_context_handle(plan: Plan) -> bool:
+    while isinstance(plan, PointerPlan):
+        plan = plan.target
+    return isinstance(plan.type, types.ContextHandle)
+
+
+# --- carrying it out ----------------------------------------------------------------------------
+
+
+class _Running:
+    """One plan at work on the client's memory after a call."""
+
+    def __init__(self, session: Session, call: Call) -> None:
+        self.program = session.client
+        self.space = session.client.space
+        self.call = call
+        self.made = {
+            event.address: event.detail
+            for event in call.trace.select("allocate", side="client", actor="stub")
+            if event.address
+        }
+
+    def run(self, steps: Iterable[Step]) -> Freed:
+        roots = [root for step in steps if step.action.startswith("free") for root in self._roots(step)]
+        reached = reach(self.space, roots, lambda pointer: pointer.travels)
+        owed = [address for address in reversed(reached) if self._is_owed(address)]
+        for address in owed:
+            self._free(address)
+        self._clear(roots, reached, owed)
+        rest = [address for address in reversed(self.made) if self._is_owed(address)]
+        for address in rest:
+            self._free(address)
+        return Freed(tuple(owed), tuple(rest))
+
+    def _roots(self, step: Step) -> list[Place]:
+        place = self.call.client_frame.place(step.name, self.call.frame_address)
+        if step.action == "free" or not isinstance(place.plan, PointerPlan):
+            return [place]
+        own = referent(self.space, place)
+        return [own] if own is not None else []
+
+    def _is_owed(self, address: int) -> bool:
+        block = self.space.block(address)
+        return address in self.made and block is not None and block.live
+
+    def _free(self, address: int) -> None:
+        self.program.free(address, "application", "client-owns", self.program.pairs[self.made[address]])
+
+    def _clear(self, roots: list[Place], reached: dict[int, Place], owed: list[int]) -> None:
+        """Null the pointers of what stays that named what is gone."""
+        gone = set(owed)
+        stays = [place for address, place in reached.items() if self.space.capacity(address)]
+        for place in (*roots, *stays):
+            for pointer in pointers_in(self.space, place):
+                if self.space.pointer_at(pointer.address) in gone:
+                    self.space.set_pointer(pointer.address, 0)
+
+
+# --- C ------------------------------------------------------------------------------------------
+
+COLLECTOR = """\
+/* Full pointers may name one block twice, or form a cycle: each block is noted once, and freed once. */
+typedef struct { void **at; size_t used, room, own; } blocks;
+
+static int note(blocks *met, void *block)
+{
+    size_t i;
+    if (!block)
+        return 0;
+    for (i = 0; i < met->used; i++)
+        if (met->at[i] == block)
+            return 0;
+    if (met->used == met->room) {
+        met->room = met->room ? 2 * met->room : 16;
+        met->at = realloc(met->at, met->room * sizeof *met->at);
+        if (!met->at)
+            abort();
+    }
+    met->at[met->used++] = block;
+    return 1;
+}
+"""
+
+
+def c_code(plans: Iterable[FreePlan]) -> str:
+    """Return several plans of one interface as C, each helper function once."""
+    writers = [_Writer(plan) for plan in plans]
+    bodies = [writer.procedure() for writer in writers]
+    helpers: dict[str, str] = {}
+    for writer in writers:
+        helpers.update(writer.functions)
+    collector = [COLLECTOR] if any(writer.collects for writer in writers) else []
+    prototypes = "".join(f"{text.split(chr(10), 1)[0]};\n" for text in helpers.values())
+    return "\n".join(part for part in (*collector, prototypes, *helpers.values(), *bodies) if part)
+
+
+class _Value(NamedTuple):
+    """A C expression for a value, or for the address of one."""
+
+    text: str
+    is_address: bool
+
+    def member(self, name: str) -> str:
+        return f"{self.text}{'->' if self.is_address else '.'}{name}"
+
+    @property
+    def address(self) -> str:
+        if not self.is_address:
+            return f"&{self.text}"
+        return self.text[1:-1] if self.text.startswith("(*") else self.text
+
+
+class _Writer:
+    """Writes the C of one plan. A ``leaf`` is what is done about each pointer: ``free``, ``collect``, ``first``, ``null``."""
+
+    def __init__(self, plan: FreePlan) -> None:
+        self.plan = plan
+        self.functions: dict[str, str] = {}
+        self.collects = any(
+            pointer.is_full
+            for (_, root, _), step in zip(plan.frame.all, plan.steps, strict=True)
+            if step.action in {"free", "free below"}
+            for pointer in _all_pointers(root)
+        )
+
+    # --- the procedure ---
+
+    def procedure(self) -> str:
+        plan = self.plan
+        lines = [line for line in self._body() if line]
+        text = "\n".join(lines)
+        used = [text_ for name, text_ in self._parameters() if re.search(rf"\b{name}\b", text)]
+        head = f"void free_after_{plan.procedure}({', '.join(used) or 'void'})"
+        return f"{self._comment()}{head}\n{{\n{text}\n}}\n"
+
+    def _comment(self) -> str:
+        """Return what the reader of the code has to know: the conditions under which it is right."""
+        told = [f"What the client frees after {self.plan.procedure}."]
+        ways = {p.name: p for p in self.plan.frame.procedure.parameters}
+        for step in self.plan.steps:
+            parameter = ways.get(step.name)
+            told += _condition(step, parameter, self.plan.deallocator)
+        return "/* " + "\n   ".join(told) + " */\n"
+
+    def _parameters(self) -> Iterator[tuple[str, str]]:
+        procedure = self.plan.frame.procedure
+        for parameter in procedure.parameters:
+            yield parameter.name, _c_declaration(parameter.declaration)
+        if procedure.result is not None:
+            head = re.split(rf"\b{procedure.name}\s*\(", procedure.declaration, maxsplit=1)[0]
+            yield "result", f"{_c_declaration(head)} result".replace("* ", "*")
+
+    def _body(self) -> list[str]:
+        roots = [
+            (step, plan)
+            for step, (_, plan, _) in zip(self.plan.steps, self.plan.frame.all, strict=True)
+        ]
+        if not self.collects:
+            return [line for step, plan in roots for line in self._root(step, plan, "free", 1)]
+        return self._collected(roots)
+
+    def _collected(self, roots: list[tuple[Step, Plan]]) -> list[str]:
+        own = [line for step, plan in roots for line in self._own(step, plan)]
+        found = [line for step, plan in roots for line in self._root(step, plan, "collect", 1)]
+        nulls = [line for step, plan in roots for line in self._root(step, plan, "null", 1)]
+        return [
+            "    blocks met = {0};",
+            "    blocks *const all = &met;",
+            *own,
+            "    met.own = met.used;  /* what the client passed stays its own */",
+            *found,
+            *nulls,
+            "    while (met.used > met.own)",
+            f"        {self.plan.deallocator}(met.at[--met.used]);",
+            "    free(met.at);",
+        ]
+
+    def _own(self, step: Step, plan: Plan) -> list[str]:
+        """Note what the client passed: the parameters' own storage, and all that hangs below an [in] parameter."""
+        if step.name == "return" or not isinstance(plan, PointerPlan):
+            return []
+        if step.action == "keep" and _holds_pointers(plan.target):
+            return self._pointer(plan, step.name, "", "collect", 1)
+        return [f"    note(all, {step.name});"]
+
+    def _root(self, step: Step, plan: Plan, leaf: str, depth: int) -> list[str]:
+        name = "result" if step.name == "return" else step.name
+        if step.action == "free block":
+            return self._one_block(plan, name) if leaf == "free" or leaf == "collect" else []
+        if step.action == "free":
+            return [] if leaf == "null" else self._inside(plan, _Value(name, False), "", leaf, depth)
+        if step.action != "free below":
+            return []
+        return self._inside(below(plan), _Value(name, isinstance(plan, PointerPlan)), "", leaf, depth)
+
+    def _one_block(self, plan: Plan, name: str) -> list[str]:
+        """The first pointer that is not null names the start of the block."""
+        lines = self._inside(below(plan), _Value(name, True), "", "first", 2)
+        nulls = self._inside(below(plan), _Value(name, True), "", "null", 2)
+        free = f"        {self.plan.deallocator}(block);"
+        return ["    {", "        void *block = NULL;", *lines, "        if (block)", "    " + free, *nulls, "    }"]
+
+    # --- values ---
+
+    def _inside(self, plan: Plan, value: _Value, scope: str, leaf: str, depth: int) -> list[str]:
+        """Return the statements for the pointers inside a value; ``scope`` is where size expressions find names."""
+        if not _holds_pointers(plan):
+            return []
+        pad = "    " * depth
+        if isinstance(plan, PointerPlan):
+            text = f"*{value.text}" if value.is_address else value.text
+            return self._pointer(plan, text, scope, leaf, depth)
+        if isinstance(plan, StructPlan) and plan.type.name and leaf in {"free", "collect"}:
+            return [f"{pad}{self._function(plan, leaf)}({self._passed(leaf)}{value.address});"]
+        if isinstance(plan, StructPlan):
+            return self._members(plan, value, leaf, depth)
+        if isinstance(plan, ArrayPlan):
+            return self._loop(plan, value, scope, leaf, depth)
+        assert isinstance(plan, UnionPlan)
+        return self._switch(plan, value, scope, leaf, depth)
+
+    def _passed(self, leaf: str) -> str:
+        return "all, " if leaf == "collect" else ""
+
+    def _members(self, plan: StructPlan, value: _Value, leaf: str, depth: int) -> list[str]:
+        scope = value.member("")
+        return [
+            line
+            for member in plan.members
+            for line in self._inside(member.plan, _Value(value.member(member.name), False), scope, leaf, depth)
+        ]
+
+    def _function(self, plan: StructPlan, leaf: str) -> str:
+        """Return the name of the function for a structure, and write it if it is new."""
+        kind = self._type_name(plan)
+        name = f"{leaf}_{kind.split()[-1]}"
+        if name not in self.functions:
+            self.functions[name] = ""
+            body = "\n".join(self._members(plan, _Value("it", True), leaf, 1))
+            first = "blocks *all, " if leaf == "collect" else ""
+            self.functions[name] = f"static void {name}({first}{kind} *it)\n{{\n{body}\n}}\n"
+        return name
+
+    def _type_name(self, plan: StructPlan) -> str:
+        for name, type_ in self.plan.interface.types.items():
+            if type_ is plan.type and name != plan.type.name:
+                return name
+        is_typedef = re.match(r"\w+$", plan.type.name) and plan.type.name in self.plan.interface.types
+        return plan.type.name if is_typedef else f"struct {plan.type.name}"
+
+    def _loop(self, plan: ArrayPlan, value: _Value, scope: str, leaf: str, depth: int) -> list[str]:
+        pad, index = "    " * depth, "ijklmnop"[min(depth - 1, 7)]
+        array = plan.type
+        first = f"({_c(array.first, scope)})" if array.first is not None else "0"
+        count = str(array.bound) if array.size is None else _c(array.size, scope)
+        end = f"{first} + ({_c(array.length, scope)})" if array.length is not None else count
+        element = _Value(f"{_simple(value.text)}[{index}]", False)
+        body = self._inside(plan.element, element, scope, leaf, depth + 1)
+        head = f"for (long {index} = {first}; {index} < (long)({end}); {index}++)"
+        return [f"{pad}{head} {{", *body, f"{pad}}}"]
+
+    def _switch(self, plan: UnionPlan, value: _Value, scope: str, leaf: str, depth: int) -> list[str]:
+        pad = "    " * depth
+        held = value if plan.tag_of is not None else _Value(value.member(plan.union_name), False)
+        own = value.member(plan.tag_name)
+        tag = _c(plan.type.switch_is, scope) if isinstance(plan.type, types.Switched) else own
+        lines = [f"{pad}switch ({tag}) {{"]
+        for arm in dict.fromkeys(plan.arms.values()):
+            lines += [f"{pad}case {label}:" for label, other in plan.arms.items() if other is arm]
+            lines += self._arm(arm.name, arm.plan, held, scope, leaf, depth)
+        default = plan.default
+        lines += [f"{pad}default:"]
+        lines += self._arm(default.name, default.plan, held, scope, leaf, depth) if default else [f"{pad}    break;"]
+        return [*lines, f"{pad}}}"]
+
+    def _arm(
+        self, name: str, plan: Plan | None, held: _Value, scope: str, leaf: str, depth: int
+    ) -> list[str]:
+        inner = self._inside(plan, _Value(held.member(name), False), scope, leaf, depth + 1) if plan else []
+        return [*inner, "    " * (depth + 1) + "break;"]
+
+    # --- pointers ---
+
+    def _pointer(self, plan: PointerPlan, text: str, scope: str, leaf: str, depth: int) -> list[str]:
+        pad = "    " * depth
+        if not plan.travels:
+            return []
+        if leaf == "null":
+            return [f"{pad}{text} = NULL;"]
+        if leaf == "first":
+            return [f"{pad}if (!block)", f"{pad}    block = {text};"]
+        target = plan.target
+        is_block = plan.type.all_nodes
+        value = _Value(f"({text})" if text.startswith("*") else text, True)
+        inner = [] if is_block else self._inside(target, value, scope, leaf, depth + 1)
+        if leaf == "collect":
+            return self._collect(text, inner, pad)
+        free = [f"{pad}    {self.plan.deallocator}({text});", f"{pad}    {text} = NULL;"]
+        return [f"{pad}if ({text}) {{", *inner, *free, f"{pad}}}"]
+
+    def _collect(self, text: str, inner: list[str], pad: str) -> list[str]:
+        if not inner:
+            return [f"{pad}note(all, {text});"]
+        return [f"{pad}if (note(all, {text})) {{", *inner, f"{pad}}}"]
+
+
+def _condition(step: Step, parameter: types.Parameter | None, deallocator: str) -> list[str]:
+    """Return a line of the comment on one parameter, where there is something to say."""
+    match step.action:
+        case "close":
+            return [f"{step.name}: a context handle; end it with a call or RpcSsDestroyClientContext."]
+        case "free block":
+            return [f"{step.name}: one block; what hung there before the call is not freed here."]
+        case "keep" if step.rule == "byte-count-in-place":
+            return [f"{step.name}: lies in your own buffer."]
+    if parameter is not None and parameter.is_in and parameter.is_out and step.action != "keep":
+        source = _source(deallocator)
+        return [
+            f"{step.name}: right only if your own nodes below it come from {source} too,",
+            "and if you have kept no other pointer to them.",
+        ]
+    return []
+
+
+def _source(deallocator: str) -> str:
+    return {"CoTaskMemFree": "CoTaskMemAlloc", "free": "malloc"}.get(deallocator, "midl_user_allocate")
+
+
+def _all_pointers(root: Plan) -> Iterator[PointerPlan]:
+    """Yield every pointer of a type, also behind other pointers, each once."""
+    seen: dict[int, PointerPlan] = {}
+    pending = [root]
+    while pending:
+        for spot in spots(pending.pop(), ()):
+            if id(spot.plan) not in seen:
+                seen[id(spot.plan)] = spot.plan
+                pending.append(spot.plan.target)
+                yield spot.plan
+
+
+def _c_declaration(text: str) -> str:
+    """Return a declaration without the attributes in front."""
+    return re.sub(r"^\s*(\[[^\]]*\]\s*)+", "", text).strip()
+
+
+def _simple(text: str) -> str:
+    return f"({text})" if text.startswith(("*", "&")) else text
+
+
+def _c(expr: Expr, scope: str) -> str:
+    """Return an attribute expression as C; its names are members of ``scope``, or parameters."""
+    match expr:
+        case Const(value):
+            return str(value)
+        case Name(name):
+            return scope + name
+        case Unary(op, operand):
+            return f"{op}{_operand(operand, scope)}"
+        case Binary(op, left, right):
+            return f"{_operand(left, scope)} {op} {_operand(right, scope)}"
+        case Conditional(test, yes, no):
+            return f"{_operand(test, scope)} ? {_operand(yes, scope)} : {_operand(no, scope)}"
+
+
+def _operand(expr: Expr, scope: str) -> str:
+    text = _c(expr, scope)
+    return text if isinstance(expr, Const | Name) else f"({text})"
+
+
+__all__ = ["FreePlan", "Freed", "Step", "c_code"]

@@ -1,0 +1,165 @@
+"""What a converted type may be: [transmit_as], [represent_as], [wire_marshal] and [user_marshal].
+
+The IDL attributes stand on the type that programs see and name the type that is sent; the ACF attributes stand on the
+type that is sent and name the other one, which may be unknown here (transmit-as.md, represent-as.md, wire-marshal.md,
+user-marshal.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.levels import assemble
+from rpcmemkit.idl.memory import complain_about
+from rpcmemkit.types import (
+    Array,
+    ContextHandle,
+    Converted,
+    EncapsulatedUnion,
+    Opaque,
+    Pointer,
+    PointerKind,
+    Struct,
+    Switched,
+    Type,
+    Union,
+)
+
+if TYPE_CHECKING:
+    from rpcmemkit.idl.declared import Declared, Place
+    from rpcmemkit.idl.resolve import Resolver
+
+_NAMES_SENT = ("transmit_as", "wire_marshal")
+_BY_ROUTINES = ("transmit_as", "represent_as")  # the others write octets themselves
+_CONVERSIONS = (*_BY_ROUTINES, "wire_marshal", "user_marshal")
+
+
+def check_conversion(resolver: Resolver, declared: Declared, extra: s.Attributes, place: Place) -> None:
+    """Check every conversion of a typedef; ``extra`` are its ACF attributes."""
+    for attributes, from_acf in ((declared.attributes, False), (extra, True)):
+        for attribute in attributes.items:
+            if attribute.name in _CONVERSIONS:
+                for code in _problems(resolver, declared, attribute, place):
+                    complain_about(resolver, code, declared, attribute, from_acf, attribute=attribute.name)
+
+
+def _problems(resolver: Resolver, declared: Declared, attribute: s.Attribute, place: Place) -> Iterator[str]:
+    own = assemble(declared.levels, declared.base, place.fallback)
+    named = _named(resolver, attribute, place)
+    sent, presented = (named, own) if attribute.name in _NAMES_SENT else (own, named)
+    if isinstance(declared.base, ContextHandle):
+        if "context_handle" not in declared.attributes:  # which has complained already
+            yield "IDL362" if attribute.name == "transmit_as" else "IDL349"
+        return
+    if _allocated(resolver, attribute):
+        yield "IDL408"
+    if attribute.name not in _BY_ROUTINES:
+        yield from _wire_problems(sent)
+        return
+    if sent is not None and any(isinstance(part, Pointer) for part in _parts(sent, through_pointers=True)):
+        yield "IDL351"
+    if presented is not None and _open(presented):
+        yield "IDL372"
+
+
+def _wire_problems(sent: Type | None) -> Iterator[str]:
+    """The rules for types whose octets the program writes (marshaling-rules-for-user-marshal-and-wire-marshal.md)."""
+    if sent is None:
+        return
+    if any(_is_full(part) for part in _parts(sent, through_pointers=True)):
+        yield "IDL373"
+    if not isinstance(sent, Pointer) and _open(sent):
+        yield "IDL374"
+
+
+def converted(
+    resolver: Resolver, declared: Declared, attributes: s.Attributes, place: Place
+) -> Converted | None:
+    """The conversion that the attributes of a typedef, IDL and ACF together, ask for, or ``None``.
+
+    [represent_as] lies over [transmit_as] (the-represent-as-attribute.md).
+    """
+    found: Converted | None = None
+    for how in ("transmit_as", "wire_marshal", "represent_as", "user_marshal"):
+        attribute = attributes.get(how)
+        if attribute is None:
+            continue
+        own = found or assemble(declared.levels, declared.base, place.fallback)
+        run = attribute.arguments[0] if attribute.arguments else None
+        words = " ".join(run or ())
+        named = _known(resolver, attribute, place) or Opaque("local", words)
+        presented, sent = (own, named) if how in _NAMES_SENT else (named, own)
+        found = Converted(words if how == "user_marshal" else declared.name, how, presented, sent, words)
+        resolver.conversions.append(found)
+    return found
+
+
+def _named(resolver: Resolver, attribute: s.Attribute, place: Place) -> Type | None:
+    """The type that the attribute names: that of the ACF may be one of the programming language only."""
+    if attribute.name in _NAMES_SENT and resolver.type_argument(attribute, place) is None:
+        return None
+    return _known(resolver, attribute, place)
+
+
+def _known(resolver: Resolver, attribute: s.Attribute, place: Place) -> Type | None:
+    run = attribute.arguments[0] if attribute.arguments else None
+    return _by_words(resolver, " ".join(run or ()), place)
+
+
+def _by_words(resolver: Resolver, words: str, place: Place) -> Type | None:
+    plain = words.removeprefix("const ").removesuffix("*").strip()
+    found = resolver.type_of(plain)
+    return Pointer(found, place.fallback) if found is not None and words.endswith("*") else found
+
+
+def settle_conversions(resolver: Resolver, place: Place) -> None:
+    """Give the local types that were declared after their use the meaning that they have by the end of the text."""
+    for conversion in resolver.conversions:
+        if isinstance(conversion.presented, Opaque) and conversion.presented.what == "local":
+            conversion.presented = _by_words(resolver, conversion.presented.name, place) or conversion.presented
+
+
+def _allocated(resolver: Resolver, attribute: s.Attribute) -> bool:
+    """Whether the attribute file puts [allocate] on the other type of a conversion."""
+    run = attribute.arguments[0] if attribute.arguments else None
+    return "allocate" in resolver.acf.of_type(str(run[0])) if run else False
+
+
+def _open(found: Type) -> bool:
+    """Whether the size of a type, or of what a sized pointer names, varies at run time."""
+    if isinstance(found, Pointer):
+        return _is_open_array(found.target)
+    return any(_is_open_array(part) for part in _parts(found, through_pointers=False))
+
+
+def _is_open_array(found: Type) -> bool:
+    return isinstance(found, Array) and (found.conformant or found.varying)
+
+
+def _is_full(found: Type) -> bool:
+    return isinstance(found, Pointer) and found.kind is PointerKind.FULL
+
+
+def _parts(found: Type, *, through_pointers: bool) -> Iterator[Type]:
+    """A type and every type inside it."""
+    waiting, seen = [found], set()
+    while waiting:
+        type_ = waiting.pop()
+        if id(type_) in seen:
+            continue
+        seen.add(id(type_))
+        yield type_
+        if isinstance(type_, Pointer):
+            waiting.extend([type_.target] if through_pointers else [])
+        elif isinstance(type_, Array):
+            waiting.append(type_.element)
+        elif isinstance(type_, (Switched, EncapsulatedUnion)):
+            waiting.append(type_.union)
+        elif isinstance(type_, Converted):
+            waiting.append(type_.sent)
+        elif isinstance(type_, Struct):
+            waiting.extend(member.type for member in type_.members)
+        elif isinstance(type_, Union):
+            waiting.extend(arm.member.type for arm in type_.arms if arm.member)

@@ -1,0 +1,74 @@
+"""MIDL's command line, as far as it decides what a text means (general-midl-command-line-syntax.md)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rpcmemkit.errors import UsageError
+
+MODES = ("Oi", "Oic", "Oif", "Oicf", "Os")
+_TARGET = re.compile(r"NT(\d{2,3})")
+
+# The first /target level that has a feature (-target.md, range.md, disable-consistence-check.md). No page says since
+# when [ptr] follows aliases: MIDL2216 calls it a matter of the version, and full pointers came with MIDL 2.0, NT35.
+SINCE = {
+    "ptr": 35,
+    "robust": 50,
+    "notify": 50,
+    "notify_flag": 50,
+    "partial_ignore": 51,
+    "force_allocate": 51,
+    "range on a size": 60,
+    "context handles inside data": 60,
+    "type_strict_context_handle": 60,
+    "disable_consistency_check": 60,
+    "MIDL2465": 60,  # before, the same mistake was MIDL2043
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """The switches of one compilation; the defaults are those of a current compiler.
+
+    ``target`` is the oldest system that the stubs must run on (/target, ``"NT50"`` to ``"NT62"`` and later), ``mode``
+    one of :data:`MODES` (-oi.md, -os.md), ``robust`` is off with /no_robust, ``ndr64`` asks for a stub that speaks
+    NDR64 (-protocol.md), ``maybenull_sizeis`` is that option of -backward-compat.md. ``app_config`` is on here,
+    unlike in MIDL: one text is enough for an example (-app-config.md).
+
+    Raises :class:`~rpcmemkit.errors.UsageError` for a target or mode that does not exist.
+    """
+
+    target: str = "NT62"
+    mode: str = "Oicf"
+    robust: bool = True
+    osf: bool = False
+    rpcss: bool = False
+    app_config: bool = True
+    ndr64: bool = False
+    maybenull_sizeis: bool = False
+
+    def __post_init__(self) -> None:
+        if not _TARGET.fullmatch(self.target):
+            raise UsageError(f"{self.target!r} is not a /target level: write NT50, NT51, NT60, NT61 or NT62")
+        if self.mode not in MODES:
+            raise UsageError(f"{self.mode!r} is not a mode: use one of {', '.join(MODES)}")
+
+    @property
+    def level(self) -> int:
+        """The target's number: levels are ordered by it."""
+        return int(self.target[2:])
+
+    def has(self, feature: str) -> bool:
+        """Whether the target is new enough for a feature of :data:`SINCE`."""
+        return self.level >= SINCE.get(feature, 0)
+
+    @property
+    def checks(self) -> bool:
+        """Whether stubs check what /robust checks; asking for it switches to /Oicf (MIDL2370)."""
+        return self.robust and self.has("robust")
+
+    @property
+    def effective_mode(self) -> str:
+        """The mode that stubs are really made in."""
+        return "Oicf" if self.checks and self.mode not in ("Oif", "Oicf") else self.mode

@@ -1,0 +1,302 @@
+"""The free plan: what it frees in the kit, and what its C frees in a real process."""
+
+import re
+import shutil
+import subprocess
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rpcmemkit import Audit, Session, UsageError
+from rpcmemkit.free_plan import FreePlan, Step, c_code
+from rpcmemkit.walk import reach
+from tests.engine.constructs import CONSTRUCTS
+from tests.engine.helpers import NODE, TREE, first, idl_text, linked, open_session
+from tests.generated import carry_out, make
+
+DCE_REFUSES = {"conformant arrays", "ranges", "pointers to pointers"}
+GCC = shutil.which("gcc") or shutil.which("cc")
+needs_c = pytest.mark.skipif(GCC is None, reason="needs a C compiler")
+
+
+def owed(call):
+    """The live blocks that the client stub allocated during a call, read from the memory itself."""
+    made = [e.address for e in call.trace.select("allocate", side="client", actor="stub") if e.address]
+    return made
+
+
+def live(space, addresses):
+    return [address for address in addresses if (block := space.block(address)) and block.live]
+
+
+def check_run(session, call):
+    """Carry out the plan after a call and hold it to its promises; return what it freed."""
+    space = session.client.space
+    made = owed(call)
+    others = {
+        block.address
+        for block in (space.ledger[index] for index in range(len(space.ledger)))
+        if block.live and block.address not in made
+    }
+    events = len(call.trace)
+    freed = FreePlan(session.interface, call.procedure.name, session.environment).run(session, call)
+    assert not live(space, made), "everything that the stub allocated is gone"
+    assert set(live(space, others)) == others, "nothing else is"
+    frees = list(call.trace)[events:]
+    assert [(e.kind, e.actor, e.rule) for e in frees] == [("free", "application", "client-owns")] * freed.count
+    assert len({e.address for e in frees}) == freed.count, "nothing was freed twice"
+    return freed
+
+
+@pytest.mark.parametrize("osf", [False, True])
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_every_construct_is_freed(name, osf):
+    if osf and name in DCE_REFUSES:
+        pytest.skip("DCE does not compile it")
+    construct = CONSTRUCTS[name]
+    session = open_session(construct.body, construct.routine, osf=osf)
+    call = session.try_call(first(session), construct.arguments)
+    assert not call.status
+    freed = check_run(session, call)
+    assert not freed.beyond_reach
+    assert len(freed.addresses) == len(owed(call))
+
+
+@settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False))
+def test_generated_calls_are_freed(random):
+    """Also when the call failed: whatever the stub allocated is gone, once, and nothing else."""
+    _, session, call = carry_out(random)
+    freed = check_run(session, call)
+    if not call.status and not shares(call):
+        assert not freed.beyond_reach
+    assert not Audit(call).faults or call.status
+
+
+def shares(call):
+    """Whether two client pointers name one block before the call (K24: the later write wins, the first one's is lost)."""
+    space = call.space("client before")
+    blocks = list(reach(space, call.arguments.values()).values())
+    named = [space.pointer_at(p.address) for p in every_pointer(space, [*call.arguments.values(), *blocks])]
+    return len({address for address in named if address}) < sum(map(bool, named))
+
+
+def every_pointer(space, places):
+    from rpcmemkit.walk import pointers_in
+
+    return [pointer for place in places if space.capacity(place.address) for pointer in pointers_in(space, place)]
+
+
+# --- particular cases -----------------------------------------------------------------------------
+
+
+def two(call, made):
+    made[0] = call.new({"value": 1, "left": {"value": 2, "left": None, "right": None}, "right": None})
+
+
+def plan_of(session):
+    return FreePlan(session.interface, first(session), session.environment)
+
+
+def test_the_result_and_what_hangs_below_it_are_freed_inner_first():
+    session = open_session(NODE + "node *f([in] long n);", lambda call, n: linked(3))
+    call = session.call("f", n=3)
+    assert plan_of(session).steps == (Step("n", "keep", "client-owns"), Step("return", "free", "client-owns"))
+    made = owed(call)
+    assert plan_of(session).run(session).addresses == tuple(reversed(made))
+    assert call.trace.raw[-1][:3] == ("free", "client", "application")
+    assert call.trace.raw[-1][6] == "midl_user_free"
+
+
+def test_what_the_client_passed_stays_and_names_nothing_that_is_gone():
+    session = open_session(TREE + "void f([in, out] node *root);", lambda call, root: two(call, [0]) or grow(call, root))
+    call = session.call("f", root={"value": 1, "left": {"value": 5, "left": None, "right": None}, "right": None})
+    freed = check_run(session, call)
+    assert freed.count == 1
+    place = call.client_frame.place("root", call.frame_address)
+    space = session.client.space
+    values = [space.pointer_at(p.address) for p in every_pointer(space, reach(space, [place]).values())]
+    assert sum(map(bool, values)) == 1, "the application's own child is still there; the stub's is gone"
+
+
+def grow(call, root):
+    root.right = call.new({"value": 9, "left": None, "right": None})
+
+
+ONE_BLOCK = TREE + "typedef [allocate(all_nodes)] node *tree;\n"
+
+
+@pytest.mark.parametrize("body", ["void f([out] tree *made);", "void f([in, out] tree *made);"])
+def test_an_all_nodes_graph_is_one_free(body):
+    session = open_session(ONE_BLOCK + body, two)
+    call = session.call("f", **({"made": {"value": 5, "left": None, "right": None}} if "in," in body else {}))
+    assert len(owed(call)) == 1
+    assert check_run(session, call).count == 1
+    assert "free_node(" not in plan_of(session).c
+    assert plan_of(session).c.count("midl_user_free(") == 1
+
+
+def test_an_all_nodes_graph_below_a_top_level_pointer_is_one_free():
+    session = open_session(ONE_BLOCK + "void f([in, out] tree root);", grow)
+    call = session.call("f", root={"value": 1, "left": None, "right": None})
+    assert plan_of(session).steps == (Step("root", "free block", "all-nodes-one-block"),)
+    assert check_run(session, call).count == 1
+
+
+def test_a_byte_count_buffer_is_the_applications():
+    session = open_session(
+        NODE + "void f([in] long size, [out] node *made);", lambda call, size, made: setattr(made, "next", call.new({"value": 2, "next": None})), "f([byte_count(size)] made);"
+    )
+    call = session.call("f", size=64)
+    assert plan_of(session).steps[1] == Step("made", "keep", "byte-count-in-place")
+    assert check_run(session, call).count == 0
+    assert "midl_user_free(" not in plan_of(session).c
+
+
+def test_a_context_handle_is_closed_not_freed():
+    session = Session(idl_text("typedef [context_handle] void *HCTX; void f([in] handle_t h, [out] HCTX *ctx);"))
+    plan = plan_of(session)
+    assert plan.steps[-1].action == "close"
+    assert "RpcSsDestroyClientContext" in plan.c
+    assert "midl_user_free(" not in plan.c
+
+
+def test_cotaskmemfree_for_object_interfaces():
+    text = "[object, uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i { typedef struct { [string] char *s; } t; long f([out] t *made); }"
+    plan = FreePlan(Session(text).interface, "f")
+    assert plan.deallocator == "CoTaskMemFree"
+    assert "CoTaskMemFree(it->s)" in plan.c
+
+
+def test_a_failed_call_owes_what_arrived_before_it_failed():
+    body = TREE + "typedef struct { [range(0, 3)] long n; } few;\nvoid f([out] node **made, [out] few *s);"
+
+    def routine(call, made, s):
+        two(call, made)
+        s.n = 9
+
+    session = open_session(body, routine)
+    call = session.try_call("f", {})
+    assert call.status
+    assert len(owed(call)) == 2
+    assert check_run(session, call).addresses
+
+
+def test_a_call_that_brought_nothing_owes_nothing():
+    session = open_session(TREE + "void f([out] node **made);", fail_after=0)
+    call = session.try_call("f", {})
+    assert check_run(session, call).count == 0
+
+
+def test_a_plan_is_for_its_procedure():
+    session = open_session("void f([in] long n); void g([in] long n);")
+    with pytest.raises(UsageError, match="calls of f"):
+        FreePlan(session.interface, "f").run(session)
+    session.call("g", n=1)
+    with pytest.raises(UsageError, match="calls of f"):
+        FreePlan(session.interface, "f").run(session)
+    with pytest.raises(UsageError, match="no procedure h"):
+        FreePlan(session.interface, "h")
+
+
+# --- the C ----------------------------------------------------------------------------------------
+
+PRELUDE = """\
+#include <stdlib.h>
+#include <stdio.h>
+typedef long long hyper; typedef unsigned char byte, boolean; typedef signed char small;
+static long live;
+static void *midl_user_allocate(size_t size) { live++; return calloc(1, size); }
+static void midl_user_free(void *p) { live--; free(p); }
+"""
+
+
+def compiled(source, folder, *options):
+    file, program = folder / "plan.c", folder / "plan"
+    file.write_text(source, encoding="utf-8")
+    command = [GCC, "-std=c11", "-Wall", "-Wno-unused-function", "-Wno-unused-variable", *options, str(file), "-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr, f"{done.stderr}\n{source}"
+    return program
+
+
+@needs_c
+def test_the_c_of_generated_interfaces_compiles(tmp_path):
+    """Each interface in a file of its own, all in one run of the compiler."""
+    files = []
+    for seed in range(40):
+        made = make(Random(seed))
+        session = Session(idl_text(made.body))
+        source = f"{PRELUDE}{made.c_types}\n{FreePlan(session.interface, 'f').c}"
+        file = tmp_path / f"i{seed}.c"
+        file.write_text(source, encoding="utf-8")
+        files.append(str(file))
+    command = [GCC, "-std=c11", "-fsyntax-only", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-variable", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr, done.stderr[:3000]
+
+
+NATIVE = """
+typedef struct node { long value; struct node *next; } node;
+typedef [switch_type(short)] union { [case(1)] long l; [case(2)] node *list; [case(3), string] char *text; [default] ; } either;
+typedef struct { short tag; [switch_is(tag)] either body; } holder;
+typedef struct { long n; [size_is(n), string] char **names; holder two[2]; } bag;
+typedef struct ring { long value; [ptr] struct ring *left; [ptr] struct ring *right; } ring;
+void Bag([out] bag *b, [out] node **list);
+node *Result([in] long n);
+void Array([in] long n, [out, size_is(n)] node **items);
+void Ring([in, out] ring *r, [in, ptr] ring *mine);
+"""
+
+MAIN = """
+#include <assert.h>
+#define NEW(type) ((type *)midl_user_allocate(sizeof(type)))
+static node *list(int n) { node *it = NULL; while (n--) { node *new = NEW(node); new->next = it; it = new; } return it; }
+static char *text(void) { return midl_user_allocate(4); }
+
+int main(void)
+{
+    bag b = {0}; node *head = list(3), *items[3] = {list(2), NULL, list(1)};
+    ring root = {0}, own = {0}, *a, *c;
+    b.n = 3; b.names = midl_user_allocate(3 * sizeof *b.names);
+    b.names[0] = text(); b.names[2] = text();
+    b.two[0].tag = 2; b.two[0].body.list = list(2);
+    b.two[1].tag = 3; b.two[1].body.text = text();
+    assert(live == 3 + 3 + 1 + 2 + 2 + 1);
+    free_after_Bag(&b, &head);
+    assert(live == 3 && !head && !b.names && !b.two[0].body.list);
+    free_after_Bag(&b, &head);                          /* what is null is left alone */
+    assert(live == 3);
+    free_after_Array(3, items);
+    assert(live == 0 && !items[0] && !items[2]);
+    free_after_Result(list(4));
+    free_after_Result(NULL);
+    assert(live == 0);
+    a = NEW(ring); c = NEW(ring);                       /* shared, cyclic, and back to what the client passed */
+    root.left = a; root.right = c; a->left = c; a->right = a; c->left = &root; c->right = &own; own.left = &own;
+    free_after_Ring(&root, &own);
+    assert(live == 0 && !root.left && !root.right && own.left == &own);
+    return 0;
+}
+"""
+
+
+@needs_c
+def test_the_c_frees_everything_once(tmp_path):
+    session = Session(idl_text(NATIVE))
+    plans = [FreePlan(session.interface, name) for name in session.interface.procedures]
+    types = re.sub(r"(?<!\w)\[[^\]]*\] ?", "", NATIVE[: NATIVE.index("void Bag")])
+    program = compiled(PRELUDE + types + c_code(plans) + MAIN, tmp_path, "-g")
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_c_says_when_it_is_right():
+    session = open_session(TREE + "void f([in, out] node *root, [out] node **made);")
+    code = plan_of(session).c
+    comment = code[code.index("/* What the client frees after f.") :]
+    assert "root: right only if your own nodes below it come from midl_user_allocate too" in comment
+    assert comment.index("free_node(root);") < comment.index("midl_user_free(*made);")
+    assert "midl_user_free(root)" not in code
