@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from rpcmemkit.call import Call
-from rpcmemkit.plan import ArrayPlan, BasePlan, Body, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.plan import ArrayPlan, BasePlan, Body, PipePlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.trace import Span, path_text
 from rpcmemkit.types import Array, Base, EnumType
 
@@ -314,6 +314,8 @@ def type_name(plan: Plan) -> str:
     if isinstance(plan, ArrayPlan):
         assert isinstance(plan.type, Array)
         return f"{type_name(plan.element)}[{'' if plan.bound is None else plan.bound}]"
+    if isinstance(plan, PipePlan):
+        return f"pipe of {type_name(plan.elements.element)}"
     name = getattr(plan.type, "name", "") or getattr(getattr(plan.type, "union", None), "name", "")
     return str(name) or {StructPlan: "struct", UnionPlan: "union"}.get(type(plan), "enum")
 

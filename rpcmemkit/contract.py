@@ -16,8 +16,17 @@ from rpcmemkit.annotate import type_name
 from rpcmemkit.call import Environment
 from rpcmemkit.errors import UsageError
 from rpcmemkit.frame import Procedures
-from rpcmemkit.models import allocation_rule, dce_provides
-from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.models import dce_provides, input_rule
+from rpcmemkit.plan import (
+    ArrayPlan,
+    ContextPlan,
+    ConvertedPlan,
+    PipePlan,
+    Plan,
+    PointerPlan,
+    StructPlan,
+    UnionPlan,
+)
 from rpcmemkit.program import deallocator_of, default_allocator
 from rpcmemkit.trace import Path
 
@@ -27,8 +36,24 @@ Parts: TypeAlias = tuple[str, ...]
 OWN, STUB_MEMORY = "its own", "stub memory"
 """What the application uses for its own data, and where a stub keeps what no allocator gave out."""
 
+CONTEXT_RECORD, CONTEXT_TABLE = "context record", "context table"
+"""Where a client stub and the server's run-time keep what belongs to a handle; no allocator gives it out."""
+
+CONVERSIONS = {
+    "object": (
+        ("to-xmit-allocates", "free-xmit-after-marshalling"),
+        "from-xmit-fills-root",
+        "free-inst-below-root",
+    ),
+    "octets": (("user-marshal-writes",), "user-unmarshal-reads", "user-free-on-server"),
+}
+"""For [transmit_as] and [represent_as], and for the user-marshalled types: the rules of sending, receiving, the end."""
+
 WHOLE_BLOCKS = frozenset({"all-nodes-one-block", "byte-count-sizes-buffer"})
 """The rules by which a stub allocates a whole graph by one call, and frees it by one."""
+
+MANY = 100
+"""From so many pointers of a parameter on, each type is told of once: types that name each other have many paths."""
 
 _PART = re.compile(r"\.?\w+|\[\d*\]|\*")
 
@@ -50,6 +75,9 @@ class Cell:
 
     outcomes: tuple[str, ...]
     rules: tuple[str, ...]
+
+
+NOTHING = Cell((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +113,8 @@ class ServerSide:
 class Promise:
     """What holds for one pointer of a procedure.
 
-    ``kind`` is ``ref``, ``unique`` or ``ptr``; ``level`` is ``top-level`` or ``embedded``; ``direction`` is ``in``,
+    ``kind`` is ``ref``, ``unique`` or ``ptr``; or ``context handle``, ``pipe``, or ``transmit_as`` and the like for a type that the
+    application's routines convert. ``level`` is ``top-level`` or ``embedded``; ``direction`` is ``in``,
     ``out``, ``in,out`` or ``return``. ``again`` is the path whose rows tell of what lies below, for a type that
     contains itself.
     """
@@ -187,19 +216,31 @@ class Spot(NamedTuple):
     loose: bool
 
 
-def spots(plan: Plan, parts: Parts, loose: bool = False) -> Iterator[Spot]:
-    """Yield the pointers inside a value of a type, without following any."""
-    if isinstance(plan, PointerPlan):
-        yield Spot(parts, plan, loose)
-    elif isinstance(plan, ArrayPlan):
+def spots(plan: Plan, parts: Parts) -> Iterator[Spot]:
+    """Yield the pointers inside a value of a type, in marshalling order, without following any."""
+    for where, leaf, loose in _leaves(plan, parts, False):
+        if isinstance(leaf, PointerPlan):
+            yield Spot(where, leaf, loose)
+
+
+def converted(plan: Plan) -> list[ConvertedPlan]:
+    """Return the types inside a value that the application's routines convert."""
+    return [leaf for _, leaf, _ in _leaves(plan, (), False) if isinstance(leaf, ConvertedPlan)]
+
+
+def _leaves(plan: Plan, parts: Parts, loose: bool) -> Iterator[tuple[Parts, Plan, bool]]:
+    """Yield what a value consists of that is no array, structure or union."""
+    if isinstance(plan, ArrayPlan):
         open_end = plan.varying or plan.size_of is not None
-        yield from spots(plan.element, (*parts, "[]"), loose or open_end)
+        yield from _leaves(plan.element, (*parts, "[]"), loose or open_end)
     elif isinstance(plan, StructPlan):
         for member in plan.members:
-            yield from spots(member.plan, (*parts, "." + member.name), loose)
+            yield from _leaves(member.plan, (*parts, "." + member.name), loose)
     elif isinstance(plan, UnionPlan):
         for name, arm in arms(plan):
-            yield from spots(arm, (*parts, "." + name), True)
+            yield from _leaves(arm, (*parts, "." + name), True)
+    else:
+        yield parts, plan, loose
 
 
 def arms(plan: UnionPlan) -> Iterator[tuple[str, Plan]]:
@@ -254,6 +295,11 @@ class _Setting:
         return deallocator_of(self.allocator)
 
     @property
+    def client_allocators(self) -> tuple[str, ...]:
+        """What the client stub may use; RpcSs if it is sensitive to an environment that the application has enabled."""
+        return (self.allocator, *(("RpcSsAllocate",) if self.environment else ()))
+
+    @property
     def server_allocator(self) -> str:
         return "RpcSsAllocate" if self.environment else self.allocator
 
@@ -270,6 +316,7 @@ class _Parameter:
         self.partial = isinstance(parameter, types.Parameter) and _is_partial(parameter.type)
         self.rows: dict[Parts, Promise] = {}
         self.referents: dict[Parts, int] = {}
+        self.told: dict[tuple[int, _Below], Parts] = {}
 
     @property
     def direction(self) -> str:
@@ -289,6 +336,13 @@ class _Parameter:
             provided = below.top or (below.provided and self.setting.osf and dce_provides(server, twin))
             here = replace(below.at(spot.plan.type), provided=provided and self._zeroed)
             self._tell(spot, twin, here, chain)
+        for where, leaf, _ in _leaves(client, parts, False):
+            if isinstance(leaf, ContextPlan):
+                self.rows[where] = self._special(where, "context handle", leaf, *self._context(leaf))
+            elif isinstance(leaf, PipePlan):
+                self.rows[where] = self._special(where, "pipe", leaf, *self._pipe())
+            elif isinstance(leaf, ConvertedPlan):
+                self.rows[where] = self._special(where, leaf.type.how, leaf, *self._converted(leaf))
 
     def _tell(self, spot: Spot, server: PointerPlan, here: _Below, chain: _Chain) -> None:
         own = self._client(spot, here)
@@ -299,7 +353,11 @@ class _Parameter:
             lost=bool(own.lost.outcomes),
         )
         target = spot.plan.target
-        again = chain.get((id(target), inner))
+        key = id(target), inner
+        again = chain.get(key)
+        if again is None and len(self.rows) >= MANY:
+            again = self.told.setdefault(key, spot.parts)
+            again = None if again == spot.parts else again
         self.referents[spot.parts] = id(target)
         self.rows[spot.parts] = Promise(
             spot.parts,
@@ -313,8 +371,80 @@ class _Parameter:
             again,
         )
         if again is None:
-            deeper = (*spot.parts, "*") if isinstance(target, PointerPlan) else spot.parts
-            self.follow(target, server.target, deeper, inner, {**chain, (id(target), inner): spot.parts})
+            deeper = (
+                (*spot.parts, "*")
+                if isinstance(target, PointerPlan | ContextPlan | ConvertedPlan)
+                else spot.parts
+            )
+            self.follow(target, server.target, deeper, inner, {**chain, key: spot.parts})
+
+    # --- what is no pointer to the stubs ---
+
+    def _special(
+        self, parts: Parts, kind: str, plan: Plan, client: ClientSide, server: ServerSide
+    ) -> Promise:
+        level = "top-level" if len(parts) == 1 else "embedded"
+        return Promise(parts, kind, level, self.direction, type_name(plan), client, server)
+
+    def _context(self, plan: ContextPlan) -> tuple[ClientSide, ServerSide]:
+        """A context handle: a record on the client, and state on the server that outlives the call."""
+        own, reset = "context-client-record", "context-client-reset"
+        record = (
+            Cell(("storage", "null"), (own,)) if self.is_out else Cell(("storage",), ("context-in-not-null",))
+        )
+        made = (Act("stub", CONTEXT_RECORD, own),) if self.is_out else ()
+        freed = (*made, Act("application", "RpcSsDestroyClientContext", reset))
+        setting = self.setting
+        opens: tuple[Act, ...] = ()
+        closes: tuple[Act, ...] = ()
+        gone = Act("routine", deallocator_of(setting.server_allocator), "routine-frees")
+        if self.is_out:
+            state = Act("routine", setting.server_allocator, "routine-allocates")
+            opens = (state, Act("stub", CONTEXT_TABLE, "context-opened-by-value"))
+            closes = (Act("stub", CONTEXT_TABLE, "context-closed-by-null"),)
+        run_down = "context-run-down" if plan.type.is_type else "context-without-run-down"
+        entry = ("allocated", "null") if self.is_in else ("null",) if not self.is_result else ()
+        lost = ("kept",) if plan.type.is_type else ("kept", "leaked")
+        return (
+            ClientSide(
+                record if self.is_in or self.is_result else Cell(("null",), (own,)),
+                record,
+                made,
+                freed,
+                NOTHING,
+            ),
+            ServerSide(
+                Cell(entry, ("context-token-travels",)),
+                opens,
+                (gone, *closes, *((Act("stub", CONTEXT_TABLE, run_down),) if plan.type.is_type else ())),
+                Cell(lost, ("context-state-stays", *(() if plan.type.is_type else (run_down,)))),
+            ),
+        )
+
+    def _pipe(self) -> tuple[ClientSide, ServerSide]:
+        """A pipe: the application gives the client stub a buffer for each chunk, the server stub has its own."""
+        held = Cell(("storage",), ("pipe-alloc-by-application",))
+        given = Act("application", "its alloc procedure", "pipe-alloc-by-application")
+        buffer = Act("stub", STUB_MEMORY, "pipe-buffer-of-server-stub")
+        return (
+            ClientSide(held, held, (given,), (Act("application", OWN, "client-owns"),), NOTHING),
+            ServerSide(Cell(("stub",), ("pipe-buffer-of-server-stub",)), (buffer,), (), NOTHING),
+        )
+
+    def _converted(self, plan: ConvertedPlan) -> tuple[ClientSide, ServerSide]:
+        """A converted type: the application's routines allocate and free what the stubs do not know."""
+        sends, fills, done = CONVERSIONS["octets" if plan.by_octets else "object"]
+        makes = Act("conversion", self.setting.allocator, "conversion-allocates")
+        frees = Act("conversion", self.setting.deallocator, "conversion-frees")
+        there = (*(sends if self.is_in else ()), *((fills,) if self.is_out else ()))
+        here = (*((fills,) if self.is_in else ()), *(sends if self.is_out else ()), done)
+        own = Act("application", OWN, "client-owns")
+        held = Cell(("storage",), ("client-owns", *there))
+        lost = Cell(("orphaned",), ("client-never-frees-orphans",)) if self.is_out and self.is_in else NOTHING
+        return (
+            ClientSide(held, held, (own, makes), (own, frees), lost),
+            ServerSide(Cell(("converted",), here), (makes,), (frees,), NOTHING),
+        )
 
     # --- the client ---
 
@@ -327,26 +457,32 @@ class _Parameter:
         own = () if self.is_result else (Act("application", OWN, "client-owns"),)
         return ClientSide(
             before=self._before(spot, here),
-            after=self._after(may_be_null, here, made),
+            after=self._after(may_be_null, spot.plan.is_full, made),
             allocates=(*own, *made),
-            frees=(*own, *(Act("application", self.setting.deallocator, "client-owns") for _ in made), *freed),
+            frees=(
+                *own,
+                *(Act("application", deallocator_of(act.using), "client-owns") for act in made),
+                *freed,
+            ),
             lost=lost,
         )
 
     def _before(self, spot: Spot, here: _Below) -> Cell:
         if self.is_result:
-            return Cell((), ())
+            return NOTHING
         if spot.plan.is_ref and (self.is_in or here.top):
             return Cell(("storage",), ("client-owns", "ref-never-null"))
         sized = here.top and isinstance(spot.plan.target, ArrayPlan) and spot.plan.target.size_of
         rules = ("client-owns", "may-be-null", *(("null-needs-zero-size",) if sized else ()))
         return Cell(("storage", "null"), rules)
 
-    def _after(self, may_be_null: bool, here: _Below, made: tuple[Act, ...]) -> Cell:
+    def _after(self, may_be_null: bool, is_full: bool, made: tuple[Act, ...]) -> Cell:
+        """Where the data is after the call; a full pointer of the result may name what a parameter names.""" 
         null = ("null",) if may_be_null else ()
         rule = ("may-be-null",) if may_be_null else ("ref-never-null",)
         if self.is_result:
-            return Cell(("new storage", *null), (made[0].rule, *rule))
+            alias = ("storage",) if is_full else ()
+            return Cell(("new storage", *alias, *null), (made[0].rule, *rule))
         if not self.is_out:
             return Cell(("storage", *null), ("client-owns", *rule))
         new = ("new storage",) if made else ()
@@ -364,13 +500,13 @@ class _Parameter:
             rule = "client-null-to-new"
         else:
             return ()
-        return (Act("stub", self.setting.allocator, rule),)
+        return tuple(Act("stub", name, rule) for name in self.setting.client_allocators)
 
     def _orphan(self, spot: Spot, here: _Below) -> Cell:
         replaced = spot.loose or here.lost or here.block or self.byte_count
         kept = spot.plan.is_ref and not replaced
         if not self.is_out or self.is_result or here.top or kept:
-            return Cell((), ())
+            return NOTHING
         return Cell(("orphaned",), ("client-never-frees-orphans",))
 
     # --- the server ---
@@ -386,13 +522,15 @@ class _Parameter:
 
     def _entry(self, pointer: PointerPlan, here: _Below) -> Cell:
         if self.is_result:
-            return Cell((), ())
+            return NOTHING
         if here.provided:
             return self._provided(pointer)
         if self._zeroed:
             return Cell(("null",), ("server-zeroes-out",))
         if not pointer.travels:
             return Cell(("null",), ("ignored-not-sent",))
+        if isinstance(pointer.target, ContextPlan):
+            return Cell(("stub",), ("context-token-travels", "ref-never-null"))
         rule = self._input_rule(pointer, here)
         where = "buffer" if rule == "server-reuses-buffer" else "allocated"
         null = () if pointer.is_ref else ("null",)
@@ -401,7 +539,7 @@ class _Parameter:
     def _provided(self, pointer: PointerPlan) -> Cell:
         if self.byte_count:
             return Cell(("allocated",), ("byte-count-sizes-buffer",))
-        where = "stub" if isinstance(pointer.target, PointerPlan) else "allocated"
+        where = "stub" if isinstance(pointer.target, PointerPlan | ContextPlan) else "allocated"
         if self.partial:
             return Cell((where, "null"), ("server-zeroes-out", "partial-ignore-sends-nullness"))
         return Cell((where,), ("server-zeroes-out",))
@@ -411,7 +549,7 @@ class _Parameter:
             return "all-nodes-one-block"
         if here.forced:
             return "server-allocates-forced"
-        return allocation_rule(pointer) or ("osf-stub-environment" if self.setting.osf else "server-reuses-buffer")
+        return input_rule(pointer, reuse=not self.setting.osf) or "server-reuses-buffer"
 
     def _made_on_server(self, entry: Cell, here: _Below) -> tuple[Act, ...]:
         acts = []
@@ -446,7 +584,7 @@ class _Parameter:
             return Cell(("kept", *unlinked), ("dont-free-keeps",))
         safe = here.top or self.is_result or here.block or self.setting.environment
         if safe or "allocated" not in entry.outcomes:
-            return Cell((), ())
+            return NOTHING
         return Cell(("leaked",), ("server-frees-after-reply",))
 
 
@@ -462,20 +600,32 @@ def _note(spot: Spot, here: _Below, byte_count: bool) -> str:
     return "only where the data has it" if spot.loose else ""
 
 
-def _folded(promises: list[Promise], referents: dict[Parts, int]) -> Iterator[Promise]:
+def _folded(promises: list[Promise], referents: dict[Parts, int]) -> list[Promise]:
     """Leave out what a type that contains itself only repeats: if the pointers in a node are told of as in an outer one."""
     below: dict[Parts, list[Promise]] = {}
     for promise in promises:
         holder = max((at for at in referents if _starts(promise.parts, at)), key=len, default=())
         below.setdefault(holder, []).append(promise)
-    gone: list[Parts] = []
+    gone: dict[Parts, Parts] = {}
+    kept: list[Promise] = []
     for promise in promises:
         if any(_starts(promise.parts, parts) for parts in gone):
             continue
         if promise.again is None and (outer := _outer(promise.parts, referents, below)):
-            gone.append(promise.parts)
+            gone[promise.parts] = outer
             promise = replace(promise, again=outer)
-        yield promise
+        kept.append(promise)
+    return [replace(promise, again=_moved(promise.again, gone)) for promise in kept]
+
+
+def _moved(parts: Parts | None, gone: dict[Parts, Parts]) -> Parts | None:
+    """Return where a path is told of when the rows below some others were left out."""
+    while parts is not None:
+        found = next((at for at in gone if _starts(parts, at)), None)
+        if found is None:
+            break
+        parts = gone[found] + parts[len(found) :]
+    return parts
 
 
 def _outer(parts: Parts, referents: dict[Parts, int], below: dict[Parts, list[Promise]]) -> Parts | None:
@@ -532,14 +682,8 @@ def contract(interface: types.Interface, procedure: str, environment: Environmen
         told = _Parameter(setting, parameters.get(name))
         told.follow(plan, other, (name,), _Below(), {})
         promises += _folded(list(told.rows.values()), told.referents)
-        if _is_handle(plan):
+        if any(row.kind == "context handle" for row in told.rows.values()):
             handles.append(name)
-        elif not told.rows and not isinstance(plan.type, types.Opaque):
+        if not told.rows and not isinstance(plan.type, types.Opaque):
             values.append(name)
     return Contract(client.procedure, environment, tuple(_aliased(promises)), tuple(values), tuple(handles))
-
-
-def _is_handle(plan: Plan) -> bool:
-    while isinstance(plan, PointerPlan):
-        plan = plan.target
-    return isinstance(plan.type, types.ContextHandle)

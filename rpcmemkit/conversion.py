@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from struct import Struct as Codec
 from typing import Any, TypeAlias
 
 from rpcmemkit import types
@@ -50,8 +51,8 @@ _PROTOTYPES = {
     "UserFree": "void {type}_UserFree(unsigned long *, {type} *)",
 }
 
-TO, FROM, FREE_SENT, FREE_PRESENTED = range(4)
-SIZE, WRITE, READ, FREE = range(4)
+TO, FROM, FREE_SENT, FREE = range(4)
+SIZE, WRITE, READ, _ = range(4)
 _RULES = ("to-xmit-allocates", "from-xmit-fills-root", "free-xmit-after-marshalling", "free-inst-below-root")
 _USER_RULES = ("user-size-first", "user-marshal-writes", "user-unmarshal-reads", "user-free-on-server")
 
@@ -137,7 +138,13 @@ class Conversions:
             self._send(writer, plan, address, path)
 
     def unmarshal(
-        self, reader: Unmarshaller, plan: ConvertedPlan, address: int, scope: int, path: Path | None, new: bool
+        self,
+        reader: Unmarshaller,
+        plan: ConvertedPlan,
+        address: int,
+        scope: int,
+        path: Path | None,
+        new: bool,
     ) -> None:
         if new:  # a routine may look at the old value of the root, so there has to be one
             self.space.clear(address, plan.size)
@@ -157,7 +164,9 @@ class Conversions:
     def _send(self, writer: Marshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
         """Have the sent object made, marshal it, have it freed."""
         with self._cells(address, 0) as (presented, made):
-            self._call(plan, TO, address, Place(plan.argument, presented, 0, path), Place(plan.result, made, 0, path))
+            self._call(
+                plan, TO, address, Place(plan.argument, presented, 0, path), Place(plan.result, made, 0, path)
+            )
             sent = self.space.pointer_at(self.space.pointer_at(made))
         try:
             writer.value(plan.sent, sent, path)
@@ -178,7 +187,13 @@ class Conversions:
         try:
             sent = reader.value(plan.sent, path, provide)
             with self._cells(sent, address) as (form, presented):
-                self._call(plan, FROM, address, Place(plan.form, form, 0, path), Place(plan.argument, presented, 0, path))
+                self._call(
+                    plan,
+                    FROM,
+                    address,
+                    Place(plan.form, form, 0, path),
+                    Place(plan.argument, presented, 0, path),
+                )
         finally:
             for block in given:
                 self.space.drop_block(block)
@@ -189,7 +204,9 @@ class Conversions:
         self._left -= size
         if self._left < 0:
             raise RpcError(
-                OUT_OF_MEMORY, f"the message asks for {size} octets that it does not send", rule="bad-data-rejected"
+                OUT_OF_MEMORY,
+                f"the message asks for {size} octets that it does not send",
+                rule="bad-data-rejected",
             )
 
     def _begin(self, reader: Unmarshaller) -> None:
@@ -240,15 +257,19 @@ class Conversions:
             if not 0 <= size <= room:
                 why = f"{plan.type.name}_UserMarshal wrote {size} octets where UserSize asked for {room}"
                 raise RpcError(BAD_STUB_DATA, why, rule="user-marshal-writes")
-            writer.out += self._ordered(plan, self.space.read(block + lead, size))
+            writer.out += self._sent(plan, self.space.read(block + lead, size))
         finally:
             self.space.drop_block(block)
         writer.spans.append(Span(start, size, "octets", plan, path))
 
-    def _read_octets(self, reader: Unmarshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
+    def _read_octets(
+        self, reader: Unmarshaller, plan: ConvertedPlan, address: int, path: Path | None
+    ) -> None:
         reader.align(plan.wire_align)
         start = reader.position
         at = self._message(reader) + start
+        if self.planner.big_endian:
+            self._make_native(reader, plan, at, path)
         size = self._position(plan, READ, at, address, path) - at
         if not 0 <= size <= len(reader.data) - start:
             raise reader.bad_data(f"{plan.type.name}_UserUnmarshal left the message", path)
@@ -258,7 +279,9 @@ class Conversions:
     def _position(self, plan: ConvertedPlan, role: int, at: int, address: int, path: Path | None) -> int:
         """Call a routine that gets a buffer position and returns the new one."""
         with self._cells(address) as (cell,):
-            end = self._call(plan, role, address, FLAGS, Buffer(self.space, at), Place(plan.argument, cell, 0, path))
+            end = self._call(
+                plan, role, address, FLAGS, Buffer(self.space, at), Place(plan.argument, cell, 0, path)
+            )
         if not isinstance(end, int | Buffer):
             raise UsageError(f"{_routine_name(plan, role)} returns the new buffer position, not {end!r}")
         return int(end)
@@ -273,11 +296,24 @@ class Conversions:
             self.space.write(self._copy, reader.data)
         return self._copy
 
-    def _ordered(self, plan: ConvertedPlan, octets: bytes) -> bytes:
-        """Routines write and read the byte order of their own machine; for the other one the engine converts."""
-        if self.planner.big_endian:
-            raise UsageError(f"{plan.type.name}: user marshalling is carried out in little-endian messages only")
-        return octets
+    def _sent(self, plan: ConvertedPlan, octets: bytes) -> bytes:
+        """Return what a routine wrote in the byte order of the message."""
+        if not self.planner.big_endian:
+            return octets
+        native, foreign = _codecs(plan)
+        if len(octets) != native.size:
+            raise RpcError(
+                BAD_STUB_DATA, f"{len(octets)} octets for {plan.sent!r}", rule="user-marshal-writes"
+            )
+        return foreign.pack(*native.unpack(octets))
+
+    def _make_native(self, reader: Unmarshaller, plan: ConvertedPlan, at: int, path: Path | None) -> None:
+        """Convert a value of a foreign byte order, as the engine does before UserUnmarshal is called."""
+        native, foreign = _codecs(plan)
+        octets = reader.data[reader.position : reader.position + native.size]
+        if len(octets) != native.size:
+            raise reader.bad_data("the message ends too early", path)
+        self.space.write(at, native.pack(*foreign.unpack(octets)))
 
     # --- clean-up on the server ---
 
@@ -356,6 +392,17 @@ def _what_follows(plan: Any) -> ConvertedPlan:
     target = plan.deferred.target if plan.deferred is not None else plan
     assert isinstance(target, ConvertedPlan)
     return target
+
+
+def _codecs(plan: ConvertedPlan) -> tuple[Codec, Codec]:
+    """Return the codecs of a wire type in little-endian and in big-endian order."""
+    wire = plan.sent.target if isinstance(plan.sent, PointerPlan) else plan.sent
+    if wire.body is None or wire.body.slots:
+        raise UsageError(
+            f"{plan.type.name}: in big-endian messages a user-marshalled type needs a wire type of fixed layout"
+        )
+    values = wire.body.wire.format[1:]
+    return Codec("<" + values), Codec(">" + values)
 
 
 def converted_types(interface: types.Interface) -> list[types.Converted]:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from rpcmemkit.contract import OWN, STUB_MEMORY, Act, Cell, Contract, Promise, cited
+from rpcmemkit.contract import STUB_MEMORY, Act, Cell, Contract, Promise, cited
 from rpcmemkit.contract import parts_text as path_text
-from rpcmemkit.program import deallocator_of
+from rpcmemkit.program import ALLOCATORS, deallocator_of
 from rpcmemkit.rules import RULES
 from rpcmemkit.story import table_text
 
-RETURNED = {"storage": "place", "new storage": "new storage"}
+RETURNED = {"storage": "place", "new storage": "new"}
+WORDS = "program: the application itself. place: what the client's pointer named before. new: from the client stub."
+WHO = {"application": "program"}
 ENTRY = {"buffer": "receive buffer", "stub": "stub memory"}
 
 
@@ -45,12 +47,12 @@ def sheets(contract: Contract) -> Sheets:
     sides = (
         Sheet(
             "On the client" + _tools(contract, lambda promise: promise.client.allocates),
-            ("pointer", "class", "may be null", "comes back in", "allocates", "frees", "may be lost"),
+            ("pointer", "class", "null?", "data back in", "allocates", "frees", "lost?"),
             [_client_row(promise, numbers) for promise in contract.promises],
         ),
         Sheet(
             "On the server" + _tools(contract, lambda promise: promise.server.allocates),
-            ("pointer", "on entry in", "allocates", "frees", "may be lost"),
+            ("pointer", "on entry in", "allocates", "frees", "lost?"),
             [_server_row(promise, numbers) for promise in contract.promises],
         ),
     )
@@ -60,8 +62,8 @@ def sheets(contract: Contract) -> Sheets:
 def _tools(contract: Contract, acts: Callable[[Promise], tuple[Act, ...]]) -> str:
     """Return the allocators of a side, other than the application's own, and what frees their storage."""
     used = dict.fromkeys(act.using for promise in contract.promises for act in acts(promise))
-    told = [f"{name}, freed with {deallocator_of(name)}" for name in used if name not in (OWN, STUB_MEMORY)]
-    return f" (stubs and routines allocate with {'; '.join(told)})" if told else ""
+    told = [f"{name} and {deallocator_of(name)}" for name in used if name in ALLOCATORS]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _title(contract: Contract) -> str:
@@ -80,16 +82,17 @@ def remarks(contract: Contract) -> list[str]:
     found = []
     for promise in contract.promises:
         if promise.again is not None:
-            found.append(f"What lies below {promise.path} is told at {path_text(promise.again)}: the type contains itself.")
+            inside = promise.parts[: len(promise.again)] == promise.again
+            why = "the type contains itself" if inside else "it is the same type"
+            found.append(f"What lies below {promise.path} is told at {path_text(promise.again)}: {why}.")
         if promise.note:
             found.append(f"{promise.path}: {promise.note}.")
+    if contract.promises:
+        found.append(WORDS)
     if contract.values:
-        found.append(f"No pointers: {', '.join(contract.values)}. Copied; there is nothing to allocate or to free.")
-    found += [
-        f"{name} is a context handle: the server keeps its state; the client ends it by a call or with "
-        "RpcSsDestroyClientContext and never frees it."
-        for name in contract.handles
-    ]
+        found.append(
+            f"No pointers: {', '.join(contract.values)}. Copied; there is nothing to allocate or to free."
+        )
     return found
 
 
@@ -97,7 +100,7 @@ def _client_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
     side = promise.client
     return (
         promise.path,
-        f"{promise.kind}, {promise.level}".replace("-level", ""),
+        f"{promise.kind}, top" if promise.level == "top-level" else promise.kind,
         _nulls(side.before, side.after, numbers),
         _returns(promise, numbers),
         _acts(side.allocates, numbers),
@@ -142,7 +145,7 @@ def _acts(acts: Sequence[Act], numbers: dict[str, int]) -> str:
     """Return who does it, each under the rules that say so."""
     rules: dict[str, list[str]] = {}
     for act in acts:
-        name = f"{act.by}, in memory of its own" if act.using == STUB_MEMORY else act.by
+        name = f"{act.by}, own memory" if act.using == STUB_MEMORY else WHO.get(act.by, act.by)
         rules.setdefault(name, []).append(act.rule)
     return "; ".join(f"{who}{_marks(cited, numbers)}" for who, cited in rules.items()) or "nobody"
 
@@ -173,7 +176,9 @@ def as_data(contract: Contract) -> dict[str, Any]:
     and the ids of its ``rules``. A side holds cells, ``{"outcomes": [...], "rules": [...]}``, and lists of acts,
     ``{"by": …, "using": …, "rule": …}``.
     """
-    cells = {rule: {"when": RULES[rule].when, "then": RULES[rule].then} for rule in contract.rules if rule in RULES}
+    cells = {
+        rule: {"when": RULES[rule].when, "then": RULES[rule].then} for rule in contract.rules if rule in RULES
+    }
     return {
         "procedure": contract.procedure.name,
         "declaration": contract.procedure.declaration,

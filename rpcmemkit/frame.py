@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from rpcmemkit import types
 from rpcmemkit.errors import RpcError
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.plan import ArrayPlan, OpaquePlan, PipePlan, Plan, Planner, PointerPlan, StructPlan, compile_lazily
+from rpcmemkit.plan import (
+    ArrayPlan,
+    OpaquePlan,
+    PipePlan,
+    Plan,
+    Planner,
+    PointerPlan,
+    StructPlan,
+    compile_lazily,
+)
 from rpcmemkit.walk import Place, presented
 
 Entry = tuple[str, Plan, int]

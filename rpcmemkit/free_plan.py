@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from rpcmemkit import types
 from rpcmemkit.call import Call, Environment, Session
-from rpcmemkit.contract import spots
+from rpcmemkit.contract import converted, spots
 from rpcmemkit.errors import UsageError
 from rpcmemkit.frame import Frame, Procedures
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
@@ -53,8 +54,7 @@ class Freed:
 class FreePlan:
     """The frees that the client owes after a call of one procedure.
 
-    Raises:
-        UsageError: the interface has no such procedure, or a type cannot be marshalled by this kit.
+    Raises :class:`~rpcmemkit.errors.UsageError` if the interface has no such procedure.
     """
 
     interface: types.Interface
@@ -64,10 +64,12 @@ class FreePlan:
     def __post_init__(self) -> None:
         if self.procedure not in self.interface.procedures:
             raise UsageError(f"interface {self.interface.name} has no procedure {self.procedure}")
-        planner = self.environment.planner(self.environment.client_pointer_size)
-        object.__setattr__(self, "frame", Procedures(self.interface, planner)[self.procedure])
 
-    frame: Frame = field(init=False, repr=False, compare=False)
+    @cached_property
+    def frame(self) -> Frame:
+        """The procedure compiled for the client."""
+        planner = self.environment.planner(self.environment.client_pointer_size)
+        return Procedures(self.interface, planner)[self.procedure]
 
     @property
     def deallocator(self) -> str:
@@ -221,6 +223,9 @@ def c_code(plans: Iterable[FreePlan]) -> str:
     return "\n".join(part for part in (*collector, prototypes, *helpers.values(), *bodies) if part)
 
 
+INDICES = "ijklmnopqrstuvw"
+
+
 class _Value(NamedTuple):
     """A C expression for a value, or for the address of one."""
 
@@ -267,6 +272,8 @@ class _Writer:
         for step in self.plan.steps:
             parameter = ways.get(step.name)
             told += _condition(step, parameter, self.plan.deallocator)
+            if _has_converted(self.plan.frame.plan.by_name[step.name].plan):
+                told.append(f"{step.name}: holds what conversion routines made; free that as they do.")
         return "/* " + "\n   ".join(told) + " */\n"
 
     def _parameters(self) -> Iterator[tuple[str, str]]:
@@ -279,8 +286,7 @@ class _Writer:
 
     def _body(self) -> list[str]:
         roots = [
-            (step, plan)
-            for step, (_, plan, _) in zip(self.plan.steps, self.plan.frame.all, strict=True)
+            (step, plan) for step, (_, plan, _) in zip(self.plan.steps, self.plan.frame.all, strict=True)
         ]
         if not self.collects:
             return [line for step, plan in roots for line in self._root(step, plan, "free", 1)]
@@ -325,7 +331,15 @@ class _Writer:
         lines = self._inside(below(plan), _Value(name, True), "", "first", 2)
         nulls = self._inside(below(plan), _Value(name, True), "", "null", 2)
         free = f"        {self.plan.deallocator}(block);"
-        return ["    {", "        void *block = NULL;", *lines, "        if (block)", "    " + free, *nulls, "    }"]
+        return [
+            "    {",
+            "        void *block = NULL;",
+            *lines,
+            "        if (block)",
+            "    " + free,
+            *nulls,
+            "    }",
+        ]
 
     # --- values ---
 
@@ -354,7 +368,9 @@ class _Writer:
         return [
             line
             for member in plan.members
-            for line in self._inside(member.plan, _Value(value.member(member.name), False), scope, leaf, depth)
+            for line in self._inside(
+                member.plan, _Value(value.member(member.name), False), scope, leaf, depth
+            )
         ]
 
     def _function(self, plan: StructPlan, leaf: str) -> str:
@@ -376,14 +392,15 @@ class _Writer:
         return plan.type.name if is_typedef else f"struct {plan.type.name}"
 
     def _loop(self, plan: ArrayPlan, value: _Value, scope: str, leaf: str, depth: int) -> list[str]:
-        pad, index = "    " * depth, "ijklmnop"[min(depth - 1, 7)]
+        pad, index = "    " * depth, INDICES[value.text.count("[")]
         array = plan.type
         first = f"({_c(array.first, scope)})" if array.first is not None else "0"
         count = str(array.bound) if array.size is None else _c(array.size, scope)
         end = f"{first} + ({_c(array.length, scope)})" if array.length is not None else count
         element = _Value(f"{_simple(value.text)}[{index}]", False)
         body = self._inside(plan.element, element, scope, leaf, depth + 1)
-        head = f"for (long {index} = {first}; {index} < (long)({end}); {index}++)"
+        limit = end if end.isdigit() else f"(long)({end})"
+        head = f"for (long {index} = {first}; {index} < {limit}; {index}++)"
         return [f"{pad}{head} {{", *body, f"{pad}}}"]
 
     def _switch(self, plan: UnionPlan, value: _Value, scope: str, leaf: str, depth: int) -> list[str]:
@@ -397,7 +414,11 @@ class _Writer:
             lines += self._arm(arm.name, arm.plan, held, scope, leaf, depth)
         default = plan.default
         lines += [f"{pad}default:"]
-        lines += self._arm(default.name, default.plan, held, scope, leaf, depth) if default else [f"{pad}    break;"]
+        lines += (
+            self._arm(default.name, default.plan, held, scope, leaf, depth)
+            if default
+            else [f"{pad}    break;"]
+        )
         return [*lines, f"{pad}}}"]
 
     def _arm(
@@ -447,6 +468,11 @@ def _condition(step: Step, parameter: types.Parameter | None, deallocator: str) 
             "and if you have kept no other pointer to them.",
         ]
     return []
+
+
+def _has_converted(plan: Plan) -> bool:
+    """Whether a value, or what its pointers name, holds a type that the application's routines convert."""
+    return any(leaf for root in (plan, *(p.target for p in _all_pointers(plan))) for leaf in converted(root))
 
 
 def _source(deallocator: str) -> str:

@@ -9,7 +9,17 @@ from __future__ import annotations
 from rpcmemkit.errors import RpcError
 from rpcmemkit.memory import ALIGNMENT, AddressSpace
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
-from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, Plan, PointerPlan, StructPlan, UnionPlan, align_up
+from rpcmemkit.plan import (
+    ArrayPlan,
+    BasePlan,
+    ContextPlan,
+    ConvertedPlan,
+    Plan,
+    PointerPlan,
+    StructPlan,
+    UnionPlan,
+    align_up,
+)
 from rpcmemkit.program import OUT_OF_MEMORY, Program, StubAllocator
 from rpcmemkit.trace import path_text
 
@@ -37,6 +47,11 @@ def allocation_rule(pointer: PointerPlan) -> str:
     if isinstance(plan, PointerPlan) or (isinstance(plan, StructPlan) and _pointers_widen(plan)):
         return "server-allocates-widened-pointer"
     return "server-allocates-complex"
+
+
+def input_rule(pointer: PointerPlan, reuse: bool) -> str:
+    """As :func:`allocation_rule`, for a stub that may leave nothing in the buffer if not ``reuse`` (DCE)."""
+    return allocation_rule(pointer) or ("" if reuse else "osf-stub-environment")
 
 
 def _array_rule(plan: ArrayPlan) -> str:
@@ -96,7 +111,7 @@ class ServerNodes:
             return self.handles[-1], True
         rule = self._rules.get(plan)
         if rule is None:
-            rule = allocation_rule(plan) or ("" if self.reuse else "osf-stub-environment")
+            rule = input_rule(plan, self.reuse)
             self._rules[plan] = rule
         if not rule:
             address = self.buffer + position

@@ -16,6 +16,7 @@ from typing import Any
 from rpcmemkit.annotate import Direction, octets_text, rows
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
+from rpcmemkit.contract import Contract, contract
 from rpcmemkit.draw import Builder, CallPicture, Step, draw_all, steps
 from rpcmemkit.draw.build import LIMIT, signature, status_text
 from rpcmemkit.draw.model import Block, Gap, parts
@@ -23,6 +24,7 @@ from rpcmemkit.draw.show import scrolling
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, OWNERS
 from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import UsageError
+from rpcmemkit.explain import as_text, sheets
 from rpcmemkit.status import status_name
 from rpcmemkit.trace import Event, path_text
 
@@ -231,7 +233,7 @@ def _event(number: int, event: Event) -> tuple[object, ...]:
 def _detail(event: Event) -> str:
     """Return an event's detail in a few words."""
     match event.kind:
-        case "allocate" | "free" | "mark":
+        case "allocate" | "free" | "open" | "close" | "run-down" | "lose" | "mark" | "convert" | "pipe" | "cancel":
             return f"({event.detail})"
         case "rpcss":
             return f"({event.detail[0]}: {status_name(event.detail[1])})"
@@ -266,6 +268,24 @@ def call_table(call: Call) -> Shown:
     return table(signature(call), ("argument", "after the call"), body)
 
 
+def contract_table(source: Contract | Session, procedure: str | None = None) -> Shown:
+    """Return who allocates and who frees each pointer of a procedure, on both sides, with the rules behind it.
+
+    ``source`` is a contract, or a session and ``procedure`` one of its interface's.
+
+    Raises:
+        UsageError: the interface has no such procedure.
+    """
+    if isinstance(source, Session):
+        source = contract(source.interface, procedure or next(iter(source.interface.procedures)), source.environment)
+    told = sheets(source)
+    parts = [table(f"{told.title}: {side.caption}", side.heads, side.rows) for side in told.sides]
+    notes = Shown(_items(told.remarks), "\n".join(told.remarks))
+    legend = table("Rules", ("no.", "rule"), told.rules)
+    shown = [*parts, notes, legend] if source.promises else [notes]
+    return Shown("".join(part.html for part in shown), as_text(source))
+
+
 def session_table(session: Session) -> Shown:
     """Return the procedures of a session's interface with the directions of their parameters."""
     body = []
@@ -281,6 +301,7 @@ def session_table(session: Session) -> Shown:
 REPRESENTATIONS: dict[type, Callable[[Any], Shown]] = {
     Audit: audit_table,
     Call: call_table,
+    Contract: contract_table,
     Session: session_table,
 }
 
@@ -300,6 +321,7 @@ __all__ = [
     "audit_table",
     "bytes_table",
     "call_table",
+    "contract_table",
     "events_table",
     "memory_table",
     "session_table",

@@ -110,7 +110,10 @@ class ChunkReader:
         if not self.left and not self.ended:
             self.left = self._size = self._count()
             self.ended = not self.left
-            if self.left * max(self.plan.elements.wire_last, 1) > len(self.reader.data) - self.reader.position:
+            if (
+                self.left * max(self.plan.elements.wire_last, 1)
+                > len(self.reader.data) - self.reader.position
+            ):
                 raise self.reader.bad_data(f"{self.left} elements announced, fewer follow", self.path)
             if self.ended:
                 self._trailer()
@@ -167,7 +170,9 @@ class ClientPipes:
         self.pipes = pipes
         for name, _ in (*frame.input_pipes, *frame.output_pipes):
             if name not in pipes:
-                raise UsageError(f"{name} is a pipe: pass session.pipe(…), or a Pipe with procedures of your own")
+                raise UsageError(
+                    f"{name} is a pipe: pass session.pipe(…), or a Pipe with procedures of your own"
+                )
 
     def send(self, writer: Marshaller) -> None:
         """Drain every input pipe into the request, the leftmost first."""
@@ -215,7 +220,9 @@ class ClientPipes:
 
     def _note(self, what: str, buffer: PipeBuffer, count: int) -> None:
         size = count * buffer.plan.stride
-        self.program.trace.add("pipe", "client", "stub", buffer.address, size, "pipe-alloc-by-application", what)
+        self.program.trace.add(
+            "pipe", "client", "stub", buffer.address, size, "pipe-alloc-by-application", what
+        )
 
 
 # --- the server -------------------------------------------------------------------------------
@@ -305,7 +312,9 @@ class ServerPipes:
 
     def _note(self, what: str, buffer: PipeBuffer, count: int) -> None:
         size = count * buffer.plan.stride
-        self.program.trace.add("pipe", "server", "stub", buffer.address, size, "pipe-buffer-of-server-stub", what)
+        self.program.trace.add(
+            "pipe", "server", "stub", buffer.address, size, "pipe-buffer-of-server-stub", what
+        )
 
 
 class PipeEnd:

@@ -248,7 +248,7 @@ class Program:
             UsageError: ``pair`` is that of the RpcSs package, and the thread has no environment.
         """
         pair = pair or self.pair
-        exhausted = self.exhausted
+        exhausted = self.fail_after is not None and self.exhausted
         self.calls += 1
         address = 0 if exhausted else pair.allocate(size)
         self.trace.raw.append(("allocate", self.side, actor, address, size, rule, pair.name))

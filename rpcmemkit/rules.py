@@ -12,8 +12,6 @@ from functools import cached_property
 from importlib.resources import files
 from textwrap import wrap
 
-import yaml
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Rule:
@@ -37,6 +35,8 @@ class Rules(Mapping[str, Rule]):
 
     @cached_property
     def _table(self) -> dict[str, Rule]:
+        import yaml
+
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         text = files("rpcmemkit").joinpath("rules.yaml").read_text(encoding="utf-8")
         rows = yaml.load(text, Loader=loader)  # noqa: S506 (both loaders are safe)

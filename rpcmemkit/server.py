@@ -9,7 +9,7 @@ from rpcmemkit.contexts import Context, ContextTable, Ended, ServerContexts, use
 from rpcmemkit.conversion import Conversions
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.frame import Frame, Procedures
-from rpcmemkit.models import ServerNodes, dce_provides
+from rpcmemkit.models import BYTE_COUNT_TOO_SMALL, ServerNodes, dce_provides
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller
 from rpcmemkit.pipes import ServerPipes
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan
@@ -256,7 +256,7 @@ class Serving:
             assert isinstance(plan, PointerPlan)
             room = self.frame.byte_count(self.space, name, self.address)
             if room is not None:
-                self._provide_buffer(plan, self.address + offset, room)
+                self._provide_buffer(plan, self.address + offset, room, name)
                 continue
             slots = [Place(plan, self.address + offset, self.address, (None, name))]
             while slots:
@@ -267,8 +267,11 @@ class Serving:
                 if self.stub.osf:
                     slots += self._nested_refs(pointer.plan.target, target, pointer)
 
-    def _provide_buffer(self, plan: PointerPlan, slot: int, room: int) -> None:
+    def _provide_buffer(self, plan: PointerPlan, slot: int, room: int, name: str) -> None:
         """Allocate the room that [byte_count] gives, by one call; one call will free it (byte-count.md)."""
+        if room < plan.target.size:
+            why = f"the data takes {plan.target.size} octets or more, the buffer has {room}"
+            raise RpcError(BYTE_COUNT_TOO_SMALL, why, path=name, rule="byte-count-too-small")
         address = self.storage.allocator.allocate(room, "byte-count-sizes-buffer")
         self.space.clear(address, room)
         self.storage.blocks[address] = "byte-count-sizes-buffer"

@@ -141,7 +141,8 @@ class _Teller:
             )
         if leaked:
             found.append(Sentence(f"LEAKED: {_number(leaked, 'server block')} that nobody will free.", "bad"))
-        found += [Sentence(f"DANGLING: {path} on the client.", "bad") for path in _cut(self._dangling(), str)]
+        dangling = [f"DANGLING: {each.path} on the {each.side}." for each in self.audit.dangling]
+        found += [Sentence(text, "bad") for text in _cut(dangling, str)]
         found += [Sentence(text, "bad") for text in _cut(self.audit.faults, _fault)]
         if len(found) == 1 and not self.call.status:
             found.append(Sentence("Nothing is orphaned, leaked or left dangling.", "good"))
@@ -160,7 +161,7 @@ class _Teller:
         return Sentence(text + (f" [{rule}]" if rule else ""), "bad")
 
     def _dangling(self) -> list[str]:
-        return [dangling.path for dangling in self.audit.dangling]
+        return [dangling.path for dangling in self.audit.dangling if dangling.side == "client"]
 
     # --- the client before ---
 
@@ -235,7 +236,7 @@ class _Teller:
         """Tell what the routine does to memory."""
         if "server entry" not in self.trace.snapshots:
             return []
-        done = self.trace.select(*DEEDS, side="server", actor="routine")
+        done, _ = self._done()
         deeds = [event for event in done if event.kind != "rpcss" or event.detail[0][5:] not in MOVING]
         if not deeds:
             return [Sentence("It changes nothing.")]
@@ -243,22 +244,44 @@ class _Teller:
         told = [text for kind, events in _runs(deeds) for text in _deeds(kind, events, names)]
         return [Sentence(text) for text in _cut(told, str)]
 
+    def _done(self) -> tuple[list[Event], list[Event]]:
+        """Return what the routine does, and what run-down routines do after it."""
+        deeds = [
+            event
+            for event in self.trace.select(*DEEDS, "run-down", side="server")
+            if event.actor == "routine" or event.kind == "run-down"
+        ]
+        at = next((n for n, event in enumerate(deeds) if event.kind == "run-down"), len(deeds))
+        return deeds[:at], deeds[at:]
+
     def clean_up(self) -> list[Sentence | Table]:
         """Tell what the server stub frees, what is kept, and what is leaked."""
         if "server after" not in self.trace.snapshots:
             return []
         names = _Names(self.call)
         freed = list(self.trace.select("free", side="server", actor="stub"))
-        found: list[Sentence | Table] = []
+        found: list[Sentence | Table] = [*self._converted(names)]
         for function in dict.fromkeys(event.detail for event in freed):
             these = [event for event in freed if event.detail == function]
             found.append(Sentence(_freeing(function, these, names)))
-        if not freed:
+        if not found:
             found.append(Sentence("The stub has nothing to free: the receive buffer goes as a whole."))
         found += self._kept(names)
         found += self._handles(names)
         found += self._leaked(names)
         return [*found, *_cited(event.rule for event in freed)]
+
+    def _converted(self, names: _Names) -> Iterator[Sentence]:
+        """Tell what the routines of converted types free when the call ends."""
+        freed: dict[str, list[int]] = {}
+        routine = ""
+        for event in self.trace.select("convert", "free", side="server"):
+            if event.kind == "convert":
+                routine = event.detail if event.rule in _FREEING_ROUTINES else ""
+            elif event.actor == "conversion" and routine:
+                freed.setdefault(routine, []).append(event.address)
+        for routine, addresses in freed.items():
+            yield Sentence(f"The stub calls {routine}, which frees {_listed(_cut(addresses, names.block))}.")
 
     def _kept(self, names: _Names) -> Iterator[Sentence]:
         live = self.call.space("server after").capacity
@@ -272,6 +295,9 @@ class _Teller:
         for event in self.trace.select(*_HANDLE_DEEDS, side="server"):
             deed, type_ = _HANDLE_DEEDS[event.kind], event.detail.split()[0]
             yield Sentence(f"A context handle of type {type_} {deed}: its state is {names.block(event.address)}.")
+        for event in self._done()[1]:
+            if event.kind == "free":
+                yield Sentence(f"The run-down routine frees {names.block(event.address)} with {event.detail}.")
 
     def _leaked(self, names: _Names) -> Iterator[Sentence]:
         leaked = self.audit.leaked
@@ -368,6 +394,7 @@ def _departure_deed(event: Event) -> str:
 
 # --- names for addresses ------------------------------------------------------------------------
 
+_FREEING_ROUTINES = ("free-inst-below-root", "user-free-on-server")
 _HANDLE_DEEDS = {
     "open": "opens",
     "close": "closes",
@@ -613,11 +640,15 @@ def table_text(heads: tuple[str, ...] | None, rows: Sequence[tuple[str, ...]], w
 
 
 def _column_widths(lines: Sequence[tuple[str, ...]], width: int) -> list[int]:
-    """Give each column what it needs, and take from the widest until the table fits."""
-    widths = [max(len(row[index]) for row in lines) for index in range(len(lines[0]))]
+    """Give each column what it needs, and take from the widest until the table fits; words are broken last."""
+    columns = [[row[index] for row in lines] for index in range(len(lines[0]))]
+    widths = [max(map(len, column)) for column in columns]
+    words = [max((len(word) for cell in column for word in cell.split()), default=0) for column in columns]
     room = width - 2 * (len(widths) - 1)
     while sum(widths) > room and max(widths) > 6:
-        widths[widths.index(max(widths))] -= 1
+        can_wrap = [index for index in range(len(widths)) if widths[index] > words[index]]
+        widest = max(can_wrap or range(len(widths)), key=widths.__getitem__)
+        widths[widest] -= 1
     return widths
 
 

@@ -41,9 +41,11 @@ class Event(NamedTuple):
     ``kind``
         ``allocate``, ``free``, ``mark`` (freed for later), ``marshal`` (memory read into a message), ``unmarshal``
         (message written into memory), ``reuse`` (a referent left in the receive buffer), ``read``, ``write``,
-        ``fault``, ``raise``, ``phase``, ``open``, ``close``, ``run-down`` and ``lose`` (of a context handle), ``rpcss`` (a function of the RpcSs package returned or raised).
+        ``fault``, ``raise``, ``phase``, ``open``, ``close``, ``run-down`` and ``lose`` (of a context handle), ``rpcss`` (a function of the
+        RpcSs package returned or raised), ``convert`` (a stub calls a conversion routine), ``pipe`` (a procedure of a
+        pipe), ``cancel`` (of an asynchronous call).
     ``side``, ``actor``
-        ``client`` or ``server``; ``application``, ``stub`` or ``routine``.
+        ``client`` or ``server``; ``application``, ``stub``, ``routine`` or ``conversion``.
     ``address``, ``size``
         the memory concerned, in octets.
     ``rule``
@@ -130,9 +132,9 @@ class Trace:
 
     def select(self, *kinds: str, side: str | None = None, actor: str | None = None) -> Iterator[Event]:
         """Yield the events of the given kinds, of one side and one actor where these are given."""
-        for event in self:
-            if event.kind in kinds and side in (None, event.side) and actor in (None, event.actor):
-                yield event
+        for event in self._events:  # bare tuples: few of many events are asked for
+            if event[0] in kinds and side in (None, event[1]) and actor in (None, event[2]):
+                yield Event._make(event)
 
     def __repr__(self) -> str:
         return f"<Trace of {self.procedure}: {len(self)} events>"

@@ -4,7 +4,7 @@ A value is written as the scenario format has it: numbers, text, lists, maps by 
 pointer, and where a pointer is declared, the value of new storage that the pointer shall name. The special maps
 ``{"$label": L, "$value": V}``, ``{"$alias": L}``, ``{"$allocated": N, "$elements": [...]}``, ``{"$hex": "00ff"}`` and
 ``{"$case": SELECTOR, "$value": V}`` mean what they mean there. The same dict or list given twice is one piece of
-storage: that is how Python says aliasing.
+storage: that is how Python says aliasing. ``{"$context": NAME}`` is the client's context handle of that name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from typing import Any
 
 from rpcmemkit.errors import UsageError
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.plan import (
+    ArrayPlan,
+    BasePlan,
+    ContextPlan,
+    ConvertedPlan,
+    Plan,
+    PointerPlan,
+    StructPlan,
+    UnionPlan,
+)
 from rpcmemkit.trace import Path, path_text
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.walk import Place, presented
@@ -167,7 +176,7 @@ class Writer:
         elif value is None:
             self.space.set_pointer(place.address, 0)
             return []
-        if isinstance(plan.target, ContextPlan) and is_handle(value):
+        if isinstance(plan.target, ContextPlan) and is_handle(value) and label is None:
             self.space.set_pointer(place.address, self._variable(value, place, plan.target.size))
             return []
         if isinstance(value, Place):

@@ -170,7 +170,9 @@ def reach(
         if isinstance(target, PointerPlan) and path:
             path = (path, "*")
         place = Place(target, address, scope, path)
-        reached[address] = place if converted is not None else presented(place)
+        if isinstance(target, ConvertedPlan) and converted is None:
+            place = presented(place)
+        reached[address] = place
         if target.body is None or target.body.slots:
             stack += reversed(_hops(space, place, converted))
     return reached

@@ -194,7 +194,9 @@ class Values:
             case "pointer":
                 share = each.kind == "ptr" and each.target in self.shared and random.random() < 0.2
                 found[name] = (
-                    random.choice(self.shared[each.target]) if share else self.maybe(each.target, depth, each.kind)
+                    random.choice(self.shared[each.target])
+                    if share
+                    else self.maybe(each.target, depth, each.kind)
                 )
             case "double":
                 found[name] = self.maybe(each.target, depth) if present else None
@@ -212,7 +214,10 @@ class Values:
                 found[name] = [self.maybe(each.target, depth) for _ in range(2)]
             case "union":
                 found[f"{name}_t"] = tag = random.randint(0, 4)
-                found[name] = {"$case": tag if tag < 4 else "default", "$value": self._arm(tag, number, depth)}
+                found[name] = {
+                    "$case": tag if tag < 4 else "default",
+                    "$value": self._arm(tag, number, depth),
+                }
                 if tag == 4:
                     del found[name]["$value"]
 
@@ -276,12 +281,22 @@ class Routine:
         """Whether a careful routine may free this: a live block from the allocator, and nothing shares it."""
         block = self.call.program.space.block(address) if address else None
         alone = block is not None and self._values(roots).count(address) == 1
-        return alone and block.live and block.address == address and block.kind in ("midl_user", "RpcSs", "application")
+        return (
+            alone
+            and block.live
+            and block.address == address
+            and block.kind in ("midl_user", "RpcSs", "application")
+        )
 
     def _share(self, pointer: Place) -> None:
         space, target = self.call.program.space, pointer.plan.target
-        same = [p for p in self._pointers if p.plan.is_full and p.plan.target is target and space.capacity(p.address)]
-        self.operations.assign(pointer, space.pointer_at(self.random.choice(same).address))
+        same = [
+            p
+            for p in self._pointers
+            if p.plan.is_full and p.plan.target is target and space.capacity(p.address)
+        ]
+        if same:
+            self.operations.assign(pointer, space.pointer_at(self.random.choice(same).address))
 
     def _allocate(self, pointer: Place) -> None:
         value = self._value(pointer)
@@ -320,6 +335,9 @@ class Routine:
     def _result(self, place: Place) -> None:
         value = self._value(place) if isinstance(place.plan, PointerPlan) else 7
         self.operations.result_storage(place, value)
+        for pointer in self._embedded([place]):
+            if pointer.plan.is_full and isinstance(pointer.plan.target, StructPlan) and self.random.random() < 0.5:
+                self._share(pointer)
 
 
 def carry_out(random: Random) -> tuple[Made, Session, Any]:

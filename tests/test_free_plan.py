@@ -13,6 +13,7 @@ from rpcmemkit import Audit, Session, UsageError
 from rpcmemkit.free_plan import FreePlan, Step, c_code
 from rpcmemkit.walk import reach
 from tests.engine.constructs import CONSTRUCTS
+from tests.engine.conversions import list_session
 from tests.engine.helpers import NODE, TREE, first, idl_text, linked, open_session
 from tests.generated import carry_out, make
 
@@ -23,8 +24,7 @@ needs_c = pytest.mark.skipif(GCC is None, reason="needs a C compiler")
 
 def owed(call):
     """The live blocks that the client stub allocated during a call, read from the memory itself."""
-    made = [e.address for e in call.trace.select("allocate", side="client", actor="stub") if e.address]
-    return made
+    return [e.address for e in call.trace.select("allocate", side="client", actor="stub") if e.address]
 
 
 def live(space, addresses):
@@ -45,7 +45,9 @@ def check_run(session, call):
     assert not live(space, made), "everything that the stub allocated is gone"
     assert set(live(space, others)) == others, "nothing else is"
     frees = list(call.trace)[events:]
-    assert [(e.kind, e.actor, e.rule) for e in frees] == [("free", "application", "client-owns")] * freed.count
+    assert [(e.kind, e.actor, e.rule) for e in frees] == [
+        ("free", "application", "client-owns")
+    ] * freed.count
     assert len({e.address for e in frees}) == freed.count, "nothing was freed twice"
     return freed
 
@@ -64,11 +66,13 @@ def test_every_construct_is_freed(name, osf):
     assert len(freed.addresses) == len(owed(call))
 
 
+@pytest.mark.claims("M-166", "M-167")
 @settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_generated_calls_are_freed(random):
     """Also when the call failed: whatever the stub allocated is gone, once, and nothing else."""
     _, session, call = carry_out(random)
+    assert not list(call.trace.select("free", side="client"))
     freed = check_run(session, call)
     if not call.status and not shares(call):
         assert not freed.beyond_reach
@@ -86,7 +90,9 @@ def shares(call):
 def every_pointer(space, places):
     from rpcmemkit.walk import pointers_in
 
-    return [pointer for place in places if space.capacity(place.address) for pointer in pointers_in(space, place)]
+    return [
+        pointer for place in places if space.capacity(place.address) for pointer in pointers_in(space, place)
+    ]
 
 
 # --- particular cases -----------------------------------------------------------------------------
@@ -100,6 +106,7 @@ def plan_of(session):
     return FreePlan(session.interface, first(session), session.environment)
 
 
+@pytest.mark.claims("M-167", "M-203")
 def test_the_result_and_what_hangs_below_it_are_freed_inner_first():
     session = open_session(NODE + "node *f([in] long n);", lambda call, n: linked(3))
     call = session.call("f", n=3)
@@ -111,8 +118,12 @@ def test_the_result_and_what_hangs_below_it_are_freed_inner_first():
 
 
 def test_what_the_client_passed_stays_and_names_nothing_that_is_gone():
-    session = open_session(TREE + "void f([in, out] node *root);", lambda call, root: two(call, [0]) or grow(call, root))
-    call = session.call("f", root={"value": 1, "left": {"value": 5, "left": None, "right": None}, "right": None})
+    session = open_session(
+        TREE + "void f([in, out] node *root);", lambda call, root: two(call, [0]) or grow(call, root)
+    )
+    call = session.call(
+        "f", root={"value": 1, "left": {"value": 5, "left": None, "right": None}, "right": None}
+    )
     freed = check_run(session, call)
     assert freed.count == 1
     place = call.client_frame.place("root", call.frame_address)
@@ -147,7 +158,9 @@ def test_an_all_nodes_graph_below_a_top_level_pointer_is_one_free():
 
 def test_a_byte_count_buffer_is_the_applications():
     session = open_session(
-        NODE + "void f([in] long size, [out] node *made);", lambda call, size, made: setattr(made, "next", call.new({"value": 2, "next": None})), "f([byte_count(size)] made);"
+        NODE + "void f([in] long size, [out] node *made);",
+        lambda call, size, made: setattr(made, "next", call.new({"value": 2, "next": None})),
+        "f([byte_count(size)] made);",
     )
     call = session.call("f", size=64)
     assert plan_of(session).steps[1] == Step("made", "keep", "byte-count-in-place")
@@ -156,11 +169,18 @@ def test_a_byte_count_buffer_is_the_applications():
 
 
 def test_a_context_handle_is_closed_not_freed():
-    session = Session(idl_text("typedef [context_handle] void *HCTX; void f([in] handle_t h, [out] HCTX *ctx);"))
+    session = Session(
+        idl_text("typedef [context_handle] void *HCTX; void f([in] handle_t h, [out] HCTX *ctx);")
+    )
     plan = plan_of(session)
     assert plan.steps[-1].action == "close"
     assert "RpcSsDestroyClientContext" in plan.c
     assert "midl_user_free(" not in plan.c
+
+
+def test_what_conversion_routines_made_is_pointed_out():
+    code = FreePlan(list_session("void f([in, out] LIST *p);").interface, "f").c
+    assert "p: holds what conversion routines made" in code
 
 
 def test_cotaskmemfree_for_object_interfaces():
@@ -216,7 +236,17 @@ static void midl_user_free(void *p) { live--; free(p); }
 def compiled(source, folder, *options):
     file, program = folder / "plan.c", folder / "plan"
     file.write_text(source, encoding="utf-8")
-    command = [GCC, "-std=c11", "-Wall", "-Wno-unused-function", "-Wno-unused-variable", *options, str(file), "-o", str(program)]
+    command = [
+        GCC,
+        "-std=c11",
+        "-Wall",
+        "-Wno-unused-function",
+        "-Wno-unused-variable",
+        *options,
+        str(file),
+        "-o",
+        str(program),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.stderr, f"{done.stderr}\n{source}"
     return program
@@ -233,7 +263,16 @@ def test_the_c_of_generated_interfaces_compiles(tmp_path):
         file = tmp_path / f"i{seed}.c"
         file.write_text(source, encoding="utf-8")
         files.append(str(file))
-    command = [GCC, "-std=c11", "-fsyntax-only", "-Wall", "-Wextra", "-Wno-unused-function", "-Wno-unused-variable", *files]
+    command = [
+        GCC,
+        "-std=c11",
+        "-fsyntax-only",
+        "-Wall",
+        "-Wextra",
+        "-Wno-unused-function",
+        "-Wno-unused-variable",
+        *files,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.stderr, done.stderr[:3000]
 

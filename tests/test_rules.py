@@ -31,7 +31,9 @@ def nodes():
 @cache
 def constants():
     """Every string in the code of the package."""
-    return {node.value for _, node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {
+        node.value for _, node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
 
 
 @cache

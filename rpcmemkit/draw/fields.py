@@ -15,7 +15,9 @@ from rpcmemkit.plan import (
     ArrayPlan,
     BasePlan,
     ContextPlan,
+    ConvertedPlan,
     OpaquePlan,
+    PipePlan,
     Plan,
     PointerPlan,
     StructPlan,
@@ -23,7 +25,7 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.trace import Path
 from rpcmemkit.values import python_scalar, python_text
-from rpcmemkit.walk import Place
+from rpcmemkit.walk import Place, presented
 
 HEAD = 4
 """How many elements of an array are shown before the cut; the last one is shown after it."""
@@ -80,6 +82,10 @@ def _flatten(space: AddressSpace, place: Place) -> Iterator[Value]:
 def _open(space: AddressSpace, name: str, place: Place, offset: int) -> list[Item]:
     """Return the value at ``place``, or the parts it consists of."""
     match place.plan:
+        case ConvertedPlan():
+            return [(name, presented(place))]
+        case PipePlan() as plan:
+            return [Value(offset, name or "pipe", "pull, push, alloc, state", None, type_name(plan))]
         case StructPlan() as plan:
             return [
                 (

@@ -227,16 +227,16 @@ class Marshaller:
         NDR64 fills the gap behind the last member that is not conformant (MS-RPCE 2.2.5.3.4.1).
         """
         self.align(plan.wire_align)
-        gap_before = plan.tail if self.planner.syntax.padded else None
+        padded = self.planner.syntax.padded
         for offset, body, piece, name in plan.pieces:
             if body is not None:
                 self._flat(body, plan, address + offset, address, path, found)
             else:
                 assert piece is not None
-                if piece is gap_before:
+                if padded and plan.tail is not None and piece is plan.tail:
                     self.align(plan.wire_align)
                 self._body(piece, address + offset, address, (path, "." + name), found)
-        if self.planner.syntax.padded and plan.tail is None:
+        if padded and plan.tail is None:
             self.align(plan.wire_align)
 
     def _union(self, plan: UnionPlan, address: int, scope: int, path: Path | None, found: Found) -> None:

@@ -21,6 +21,7 @@ from tests.engine.conversions import (
     converted,
     faults,
     four,
+    free_inst,
     free_xmit,
     from_xmit,
     linked,
@@ -42,7 +43,7 @@ IN_OUT = "void f([in, out] LIST *p);"
 def test_the_sender_s_routines_allocate_and_free_what_is_sent() -> None:
     call = list_session(IN).call("f", p=linked(1, 2, 3))
     assert converted(call, "client") == ["LIST_to_xmit", "LIST_free_xmit"]
-    events = [e for e in call.trace.select("allocate", "free", side="client", actor="conversion")]
+    events = list(call.trace.select("allocate", "free", side="client", actor="conversion"))
     assert [(e.kind, e.size, e.detail) for e in events] == [
         ("allocate", 8, "midl_user_allocate"),
         ("free", 8, "midl_user_free"),
@@ -68,7 +69,11 @@ def test_from_xmit_allocates_below_a_root_that_the_stub_provides() -> None:
     session.conversion("LIST", from_xmit=noting)
     call = session.call("f", p=linked(1, 2, 3))
     made = list(call.trace.select("allocate", side="server"))
-    assert [(event.actor, event.size) for event in made] == [("stub", 16), ("conversion", 16), ("conversion", 16)]
+    assert [(event.actor, event.size) for event in made] == [
+        ("stub", 16),
+        ("conversion", 16),
+        ("conversion", 16),
+    ]
     assert roots == [(made[0].address, made[0].address)]
 
 
@@ -88,6 +93,22 @@ def test_a_free_inst_that_frees_the_root_is_a_fault() -> None:
     session.conversion("LIST", free_inst=lambda call, obj: call.free(obj))
     call = session.call("f", p=linked(1))
     assert faults(call) == ["double free"]
+
+
+@proving("M-430 M-431")
+def test_from_xmit_may_free_what_the_client_s_root_had() -> None:
+    def replacing(call: Any, sent: Any, obj: Any) -> None:
+        free_inst(call, obj)
+        from_xmit(call, sent, obj)
+
+    session = list_session(IN_OUT, lambda call, p: None)
+    session.conversion("LIST", from_xmit=replacing)
+    first = session.call("f", p=linked(1, 2, 3))
+    assert faults(first) == []  # on the server the root is new and null inside
+    audit = Audit(first)
+    assert (audit.orphaned, audit.server_leaked) == ([], 0)
+    freed = [event.detail for event in first.trace.select("free", side="client", actor="conversion")]
+    assert freed.count("free") == 2  # the nodes that the application had
 
 
 @proving("M-432")
@@ -110,7 +131,9 @@ def test_without_free_xmit_the_sent_object_leaks() -> None:
         ("typedef struct { LIST *l; } S; void f([in] S *p);", {"p": {"l": linked(1, 2)}}, 0),
     ],
 )
-def test_of_in_data_only_the_parameter_s_own_conversion_is_freed(body: str, arguments: Any, calls: int) -> None:
+def test_of_in_data_only_the_parameter_s_own_conversion_is_freed(
+    body: str, arguments: Any, calls: int
+) -> None:
     call = list_session(body).call("f", **arguments)
     assert converted(call, "server").count("LIST_free_inst") == calls
 
@@ -128,7 +151,11 @@ def test_what_lies_below_in_components_leaks() -> None:
     [
         ("void f([in, out] LIST *p);", {"p": linked(1, 2)}, 1),
         ("void f([in, out] LIST p[2]);", {"p": [linked(1), linked(2, 3)]}, 2),
-        ("typedef struct { LIST l; LIST *m; } S; void f([in, out] S *p);", {"p": {"l": linked(1), "m": linked(2, 3)}}, 2),
+        (
+            "typedef struct { LIST l; LIST *m; } S; void f([in, out] S *p);",
+            {"p": {"l": linked(1), "m": linked(2, 3)}},
+            2,
+        ),
     ],
 )
 def test_of_out_data_every_conversion_is_freed(body: str, arguments: Any, calls: int) -> None:
@@ -174,7 +201,9 @@ def test_to_local_allocates_below_the_local_object_and_free_local_frees_that() -
     assert seen == [boxes(7, 8)]
     assert converted(call, "server") == ["LONG2_to_local", "LONG2_free_local"]
     assert balance(call, "server") == (2, 2)
-    assert list(call.trace.select("allocate", side="server", actor="stub")) == []  # the object lies in the stub's frame
+    assert (
+        list(call.trace.select("allocate", side="server", actor="stub")) == []
+    )  # the object lies in the stub's frame
     assert Audit(call).server_leaked == 0
 
 
@@ -186,7 +215,9 @@ typedef struct { long tens; long ones; } DIGITS;
 
 
 def both_session() -> tuple[Session, list[tuple[str, Any]]]:
-    session = open_session(BOTH + "void f([in, out] NUMBER *p);", acf="typedef [represent_as(DIGITS)] NUMBER;")
+    session = open_session(
+        BOTH + "void f([in, out] NUMBER *p);", acf="typedef [represent_as(DIGITS)] NUMBER;"
+    )
     log: list[tuple[str, Any]] = []
 
     def from_local(call: Any, local: Any, named: Any) -> None:
@@ -214,10 +245,13 @@ def test_represent_as_comes_first_when_marshalling_and_last_when_unmarshalling()
     session, log = both_session()
     call = session.call("f", p={"tens": 4, "ones": 2})
     assert call.request.hex() == "0a000200"  # 42 = 2 * 16 + 10
-    out, back = ["NUMBER_from_local", "NUMBER_to_xmit", "NUMBER_free_xmit", "NUMBER_free_inst"], [
-        "NUMBER_from_xmit",
-        "NUMBER_to_local",
-    ]
+    out, back = (
+        ["NUMBER_from_local", "NUMBER_to_xmit", "NUMBER_free_xmit", "NUMBER_free_inst"],
+        [
+            "NUMBER_from_xmit",
+            "NUMBER_to_local",
+        ],
+    )
     assert converted(call, "client") == out + back
     assert converted(call, "server") == [*back, *out, "NUMBER_free_local"]
     assert log == [("to_xmit", 42), ("to_xmit", 42)]  # the named object is what to_xmit works on
@@ -242,12 +276,15 @@ def text_session(body: str, routine: Any = None, **routines: Any) -> Session:
 
 @proving("M-442")
 def test_each_pass_of_the_stubs_has_its_routine() -> None:
-    call = four_session("void f([in, out] FOUR *p, [in] FOUR q);").call("f", p=0x00020001, q=5)
-    assert call.request.hex() == "01000200" + "05000000"
-    sent = ["FOUR_UserSize", "FOUR_UserSize", "FOUR_UserMarshal", "FOUR_UserMarshal"]
-    assert converted(call, "client") == [*sent, "FOUR_UserUnmarshal"]
-    got = ["FOUR_UserUnmarshal", "FOUR_UserUnmarshal"]
-    assert converted(call, "server") == [*got, "FOUR_UserSize", "FOUR_UserMarshal", "FOUR_UserFree", "FOUR_UserFree"]
+    call = four_session("void f([in, out] FOUR *p, [in, out] FOUR *q, [in] FOUR r);").call(
+        "f", p=0x00020001, q=5, r=6
+    )
+    assert call.request.hex() == "01000200" + "05000000" + "06000000"
+    sizes, writes, reads, frees = (
+        f"FOUR_{part}" for part in ("UserSize", "UserMarshal", "UserUnmarshal", "UserFree")
+    )
+    assert converted(call, "client") == [sizes] * 3 + [writes] * 3 + [reads] * 2
+    assert converted(call, "server") == [reads] * 3 + [sizes] * 2 + [writes] * 2 + [frees] * 3
 
 
 @proving("M-442")
@@ -298,7 +335,9 @@ def test_user_size_may_not_say_too_little() -> None:
 
 @proving("M-446")
 def test_a_position_beyond_what_user_size_asked_for_is_refused() -> None:
-    session = four_session("void f([in] FOUR *p);", UserMarshal=lambda call, flags, buffer, obj: buffer.address + 5)
+    session = four_session(
+        "void f([in] FOUR *p);", UserMarshal=lambda call, flags, buffer, obj: buffer.address + 5
+    )
     with pytest.raises(RpcError) as caught:
         session.call("f", p=1)
     assert (caught.value.code, caught.value.rule) == (1783, "user-marshal-writes")
@@ -316,7 +355,9 @@ def test_padding_is_the_routine_s_business() -> None:
         obj[0] = struct.unpack("<I", buffer.align(4).read(4))[0]
         return buffer
 
-    body = "typedef struct { char c; FOUR f; } S; void f([in, out] S *p);"  # the wire type is aligned to 2 only
+    body = (
+        "typedef struct { char c; FOUR f; } S; void f([in, out] S *p);"  # the wire type is aligned to 2 only
+    )
     routines = {"UserSize": lambda call, flags, start, obj: size(call, flags, start, obj) + 2}
     session = four_session(body, **routines, UserMarshal=marshal, UserUnmarshal=unmarshal)
     call = session.call("f", p={"c": "x", "f": 9})
@@ -347,16 +388,32 @@ def numbers(body: str, acf: str | None = None) -> list[int | None]:
             None,
             marks=proving("M-437"),
         ),
-        pytest.param(2416, "typedef [ptr] long *FULL; typedef [wire_marshal(FULL)] long L;", None, marks=proving("M-445")),
+        pytest.param(
+            2416,
+            "typedef [ptr] long *FULL; typedef [wire_marshal(FULL)] long L;",
+            None,
+            marks=proving("M-445"),
+        ),
         pytest.param(
             2417,
             "typedef struct { long n; [size_is(n)] long a[]; } OPEN; typedef [wire_marshal(OPEN)] long L;",
             None,
             marks=proving("M-445"),
         ),
-        pytest.param(2045, "typedef [context_handle, transmit_as(long)] void *H;", None, marks=proving("M-407")),
         pytest.param(
-            2223, "typedef [wire_marshal(long)] char *W;", "typedef [allocate(dont_free)] W;", marks=proving("M-066")
+            2084,
+            "typedef [context_handle] void *H; typedef [transmit_as(long)] H X;",
+            None,
+            marks=proving("M-407"),
+        ),
+        pytest.param(
+            2045, "typedef [context_handle, transmit_as(long)] void *H;", None, marks=proving("M-407")
+        ),
+        pytest.param(
+            2223,
+            "typedef [wire_marshal(long)] char *W;",
+            "typedef [allocate(dont_free)] W;",
+            marks=proving("M-066"),
         ),
     ],
 )

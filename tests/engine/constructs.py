@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.engine.helpers import NODE
+from tests.engine.helpers import NODE, TREE
 
 
 class Construct(NamedTuple):
-    """The body of an interface, the arguments of its procedure, and the routine."""
+    """The body of an interface, the arguments of its procedure, the routine, and the body of an ACF if there is one.
+
+    ``only`` names the one dialect that has the construct: ``msrpc`` or ``dce``.
+    """
 
     body: str
     arguments: dict[str, Any]
     routine: Callable[..., Any] | None = None
+    acf: str | None = None
+    only: str = ""
 
 
 def _grow(call: Any, head: Any) -> None:
@@ -197,3 +202,96 @@ CONSTRUCTS: dict[str, Construct] = {
         lambda call, n: {"n": 5, "name": "five"},
     ),
 }
+
+LEAF = {"value": 2, "left": None, "right": None}
+PTREE = TREE + "typedef node *PTREE;\n"
+BUFFER = """typedef struct { short n; [size_is(n), unique] long *a; [string, unique] char *text; [unique] hyper *h; } s;
+    void f([in] long size, [out] s *p);"""
+RING = "typedef struct n { long v; [ptr] struct n *left; [ptr] struct n *right; } n;\n"
+WHOLE = {
+    "v": 1,
+    "left": {"v": 2, "left": None, "right": None},
+    "right": {"v": 3, "left": None, "right": None},
+}
+
+
+def _fill(call: Any, size: Any, p: Any) -> None:
+    if size < 64:
+        return  # the buffer is as large as the client says
+    p.n, p.a, p.text, p.h = 3, call.new([1, 2, 3]), call.new("text"), call.new(7)
+
+
+def _unlink(call: Any, root: Any) -> None:
+    if root and root() == WHOLE:  # with aliases in it, the routine itself would make pointers dangle
+        call.free(root.left)
+        root.left = None
+
+
+MODELS: dict[str, Construct] = {
+    "one block": Construct(
+        PTREE + "void f([in, out] PTREE root, [in, out] PTREE *both, [out] PTREE *made);",
+        {"root": LEAF | {"left": LEAF, "right": LEAF}, "both": LEAF | {"left": LEAF}},
+        lambda call, root, both, made: _make(call, made, LEAF | {"right": LEAF}),
+        "typedef [allocate(all_nodes)] PTREE;",
+        only="msrpc",
+    ),
+    "one block of many kinds": Construct(
+        """typedef struct { short n; [size_is(n), unique] long *a; [string, unique] wchar_t *text; [unique] hyper *h; } s;
+           typedef s *PS; typedef struct { PS deep; long v; } outer;
+           void f([in, out] PS p, [in] outer *o, [in, unique] PS *q);""",
+        {
+            "p": {"n": 2, "a": [1, 2], "text": "ab", "h": 3},
+            "o": {"deep": {"n": 1, "a": [4], "text": None, "h": None}, "v": 5},
+            "q": {"n": 0, "a": None, "text": "c", "h": 6},
+        },
+        None,
+        "typedef [allocate(all_nodes)] PS;",
+        only="msrpc",
+    ),
+    "one block of aliases": Construct(
+        RING + "typedef n *PN; void f([in, out] PN p);",
+        {"p": {"v": 1, "left": {"$label": "A", "$value": {"v": 2, "left": None, "right": None}},
+               "right": {"$alias": "A"}}},
+        None,
+        "typedef [allocate(all_nodes)] PN;",
+        only="msrpc",
+    ),
+    "byte_count": Construct(BUFFER, {"size": 64}, _fill, "f([byte_count(size)] p);", only="msrpc"),
+    "force_allocate": Construct(
+        NODE + "void f([in, out] node *head, [in] long n, [in, size_is(n)] long *a, [in, unique, string] char *s);",
+        {"head": {"value": 1, "next": {"value": 2, "next": None}}, "n": 2, "a": [1, 2], "s": "abc"},
+        lambda call, head, *others: _grow(call, head),
+        "f([force_allocate] head, [force_allocate] a, [force_allocate] s);",
+        only="msrpc",
+    ),
+    "ignore": Construct(
+        "typedef struct s { long v; [ignore] long *q; [unique] short *r; } s; void f([in, out] s *p, [in] s two[2]);",
+        {"p": {"v": 1, "r": 2}, "two": [{"v": 3, "r": None}, {"v": 4, "r": 5}]},
+    ),
+    "partial_ignore": Construct(
+        """typedef struct { long v; [unique] short *r; } s;
+           void f([in, out, unique, partial_ignore] s *p, [in, unique] long *q, [in, out, unique, partial_ignore] long *n);""",
+        {"p": {"v": 1, "r": 2}, "q": 3, "n": None},
+        only="msrpc",
+    ),
+    "reflect_deletions": Construct(
+        RING + "[reflect_deletions] void f([in, out, ptr] n *root);",
+        {"root": WHOLE},
+        _unlink,
+        only="dce",
+    ),
+    "notify": Construct(
+        NODE + "void f([in, out] node *head);",
+        {"head": {"value": 1, "next": None}},
+        _grow,
+        "[notify] f();",
+        only="msrpc",
+    ),
+    "RpcSs environment": Construct(
+        NODE + "void f([in, out] node *head);",
+        {"head": {"value": 1, "next": {"value": 2, "next": None}}},
+        _grow,
+        "[enable_allocate] f();",
+        only="msrpc",
+    ),
+}  # fmt: skip

@@ -396,3 +396,62 @@ def test_the_story_of_a_departure() -> None:
     text = tell_departure(session.disconnect()).text()
     assert "A context handle of type PV is forgotten without a run-down routine" in text
     assert "Leaked on the server: 0x" in text
+
+
+# --- other settings ---
+
+
+def test_ndr64_has_the_same_token() -> None:
+    session = opened(transfer_syntax="ndr64")
+    assert session.call("Open").response.hex() == FIRST
+
+
+def test_dce_state_must_not_come_from_the_stubs_environment() -> None:
+    """What rpc_ss_allocate gives goes with the call; memory of the routine's own stays."""
+    session = open_session(
+        "typedef [context_handle] void *PH; void Open([out] PH *h); void Use([in] PH h);", osf=True
+    )
+    seen: list[Any] = []
+    serve(session, "Use", lambda call, h: seen.append(h[0]))
+    serve(session, "Open", lambda call, h: h.__setitem__(0, call.new(b"x", "malloc")))
+    session.call("Use", h=session.call("Open", h={"$context": "good"})["h"])
+    assert seen == [ord("x")]
+    serve(session, "Open", lambda call, h: h.__setitem__(0, call.new(b"x")))
+    session.call("Open", h={"$context": "bad"})
+    lost = session.try_call("Use", {"h": {"$context": "bad"}})
+    assert (lost.status, [event.detail[0] for event in Audit(lost).faults]) == (1726, ["use after free"])
+
+
+def test_a_copy_of_a_closed_handle_is_refused_by_the_client() -> None:
+    session = opened()
+    handle = session.call("Open")["h"]
+    copy = {"$label": "copy", "$value": handle}
+    serve(session, "Change", lambda call, h: None)
+    assert session.call("Change", h=copy)["h"] is not None
+    serve(session, "Change", close)
+    session.call("Change", h=handle)
+    call = session.try_call("Count", {"h": {"$context": "copy"}})
+    assert (call.status, call.request) == (6, b"")
+
+
+def test_handles_without_a_type_are_of_one_type() -> None:
+    body = "void Open([out, context_handle] void **a); void Use([in, context_handle] void *b);"
+    session = Session(idl_text(body), "[type_strict_context_handle] interface i { }")
+    serve(session, "Open", lambda call, a: a.__setitem__(0, call.new(b"x")))
+    assert session.call("Use", b=session.call("Open")["a"]).status == 0
+
+
+def test_interfaces_of_one_program_share_memory_names_and_numbers() -> None:
+    session = opened()
+    second = session.also(idl_text("typedef [context_handle] void *PX; void Open([out] PX *h);"))
+    serve(second, "Open", lambda call, h: h.__setitem__(0, call.new(b"x")))
+    session.call("Open")
+    assert second.call("Open").response[4] == 2
+
+    @second.rundown
+    def PX_rundown(call: Any, context: Any) -> None:
+        call.free(context)
+
+    departure = session.disconnect()
+    assert (departure.lost, departure.rundowns) == (["PH"], ["PX"])
+    assert session.call("Open").response[4] == 3

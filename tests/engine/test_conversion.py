@@ -10,7 +10,9 @@ import pytest
 from rpcmemkit import Audit, MemoryFault, RpcError, UsageError, types
 from rpcmemkit.annotate import rows
 from rpcmemkit.conversion import Buffer
+from rpcmemkit.draw.show import render
 from rpcmemkit.memory import AddressSpace
+from rpcmemkit.story import tell
 from tests.engine.conversions import (
     FOUR,
     LIST,
@@ -20,6 +22,8 @@ from tests.engine.conversions import (
     converted,
     faults,
     four,
+    free_inst,
+    from_xmit,
     linked,
     list_session,
     local_session,
@@ -27,7 +31,9 @@ from tests.engine.conversions import (
 )
 from tests.engine.helpers import open_session
 
-MIXED = "typedef struct { char c; LIST l; long *after; LIST *m; short last; } MIXED; void f([in, out] MIXED *p);"
+MIXED = (
+    "typedef struct { char c; LIST l; long *after; LIST *m; short last; } MIXED; void f([in, out] MIXED *p);"
+)
 VALUE = {"c": "x", "l": linked(1, 2), "after": 9, "m": linked(3), "last": 5}
 ENVIRONMENTS = [
     {},
@@ -47,8 +53,8 @@ def test_converted_values_embed_in_structures(environment: dict[str, Any]) -> No
 
 def test_the_octets_of_an_embedded_value_are_those_of_the_sent_type() -> None:
     call = list_session(MIXED).call("f", p=VALUE)
-    l, after, m = "02000000 0200 0100 0200", "0000 00000200 04000200", "01000000 0100 0300"
-    expected = f"78 000000 {l} {after} 0500 0000 09000000 {m}"
+    first, after, second = "02000000 0200 0100 0200", "0000 00000200 04000200", "01000000 0100 0300"
+    expected = f"78 000000 {first} {after} 0500 0000 09000000 {second}"
     assert call.request.hex() == expected.replace(" ", "")
 
 
@@ -76,7 +82,10 @@ def test_the_octets_of_a_deferred_value() -> None:
     session = open_session(TEXT + "void f([in] WTEXT p, [in] short n);")
     session.conversion("WTEXT", **text())
     call = session.call("f", p={"text": "abc", "extra": 0}, n=1)
-    assert call.request.hex() == "55736572" + "00000000" + "03000000" * 1 + "01000000" + "03000000" + "616263" + "00" + "0100"
+    assert (
+        call.request.hex()
+        == "55736572" + "00000000" + "03000000" * 1 + "01000000" + "03000000" + "616263" + "00" + "0100"
+    )
 
 
 def test_a_null_marker_leaves_the_object_zeroed() -> None:
@@ -116,13 +125,47 @@ def test_annotation_names_what_user_routines_wrote() -> None:
     ]
 
 
+def test_a_root_in_another_arm_s_octets_is_new() -> None:
+    def routine(call: Any, p: Any) -> None:
+        p.k = 1
+        p.u.l.v, p.u.l.next = 5, None
+
+    def replacing(call: Any, sent: Any, obj: Any) -> None:
+        free_inst(call, obj)
+        from_xmit(call, sent, obj)
+
+    body = (
+        "typedef union switch (long k) u { case 1: LIST l; case 2: hyper h[2]; } U; void f([in, out] U *p);"
+    )
+    session = list_session(body, routine)
+    session.conversion("LIST", from_xmit=replacing)
+    call = session.call("f", p={"$case": 2, "$value": [-1, -1]})
+    assert call["p"] == {"$case": 1, "$value": linked(5)}
+
+
+def test_the_story_tells_what_the_routines_free() -> None:
+    call = list_session("void f([in] LIST *p);").call("f", p=linked(1, 2))
+    assert "The stub calls LIST_free_inst, which frees p.next" in str(tell(call))
+
+
+def test_a_picture_shows_what_the_program_sees() -> None:
+    call = list_session("void f([in] LIST *p);").call("f", p=linked(1, 2))
+    assert "next" in render(call)
+
+
 # --- registration ---
 
 
 @pytest.mark.parametrize(
     ("body", "acf", "arguments", "missing", "prototype"),
     [
-        (LIST + "void f([in] LIST *p);", None, {"p": linked(1)}, "LIST_to_xmit", "void LIST_to_xmit(LIST *, SHORTS **)"),
+        (
+            LIST + "void f([in] LIST *p);",
+            None,
+            {"p": linked(1)},
+            "LIST_to_xmit",
+            "void LIST_to_xmit(LIST *, SHORTS **)",
+        ),
         (
             LOCAL + "void f([in] LONG2 *p);",
             "typedef [represent_as(PBOX)] LONG2;",
@@ -153,7 +196,9 @@ def test_only_converted_types_have_routines() -> None:
     session = list_session("void f([in] LIST *p);")
     with pytest.raises(UsageError, match="SHORTS is not a converted type; there are: LIST"):
         session.conversion("SHORTS", to_xmit=print)
-    with pytest.raises(UsageError, match="the routines of LIST are to_xmit, from_xmit, free_xmit, free_inst, not to"):
+    with pytest.raises(
+        UsageError, match="the routines of LIST are to_xmit, from_xmit, free_xmit, free_inst, not to"
+    ):
         session.conversion("LIST", to=print)
 
 
@@ -189,7 +234,9 @@ def test_a_to_xmit_that_gives_nothing_is_a_null_pointer() -> None:
 
 def test_what_is_sent_is_freed_also_if_it_cannot_be_marshalled() -> None:
     session = list_session("void f([in] LIST *p);")
-    session.conversion("LIST", to_xmit=lambda call, obj, sent: sent.__setitem__(0, call.new({"n": -1, "a": []})))
+    session.conversion(
+        "LIST", to_xmit=lambda call, obj, sent: sent.__setitem__(0, call.new({"n": -1, "a": []}))
+    )
     with pytest.raises(RpcError) as caught:
         session.call("f", p=linked(1))
     assert caught.value.code == 1734
@@ -218,11 +265,29 @@ def test_what_user_size_and_user_marshal_return_is_looked_at() -> None:
         session.call("f", p=1)
 
 
-def test_user_marshalling_is_little_endian() -> None:
-    session = open_session(FOUR + "void f([in] FOUR *p);", byte_order="big")
+def test_the_engine_converts_a_foreign_byte_order() -> None:
+    body = "typedef struct { char c; FOUR f; } S; void f([in, out] FOUR *p, [in, out] S *s);"
+    session = open_session(FOUR + body, byte_order="big")
     session.conversion("FOUR", **four())
-    with pytest.raises(UsageError, match="little-endian"):
+    call = session.call("f", p=0x00020001, s={"c": "x", "f": 0x00040003})
+    assert call.request.hex() == "00010002" + "7800" + "00030004"  # the halves, each big-endian
+    assert (call["p"], call["s"]) == (0x00020001, {"c": "x", "f": 0x00040003})
+    assert session.server_stub.dispatch(0, bytes(3)).status == 1783
+
+
+def test_a_foreign_byte_order_needs_a_wire_type_of_fixed_layout() -> None:
+    session = open_session(TEXT + "void f([in] WTEXT p);", byte_order="big")
+    session.conversion("WTEXT", **text())
+    with pytest.raises(UsageError, match="a wire type of fixed layout"):
+        session.call("f", p={"text": "a", "extra": 0})
+
+
+def test_in_a_foreign_byte_order_the_whole_wire_type_is_written() -> None:
+    session = open_session(FOUR + "void f([in] FOUR *p);", byte_order="big")
+    session.conversion("FOUR", **four(UserMarshal=lambda call, flags, buffer, obj: buffer.write(b"abc")))
+    with pytest.raises(RpcError) as caught:
         session.call("f", p=1)
+    assert caught.value.code == 1783
 
 
 # --- hostile octets ---
@@ -232,7 +297,7 @@ def test_a_message_that_asks_for_more_than_it_sends_is_refused() -> None:
     body = "typedef struct { [string] char s[6000000]; } BIG; typedef [transmit_as(BIG)] long L; void f([in] L *p);"
     session = open_session(body)
     session.conversion("L", from_xmit=lambda call, sent, obj: None)
-    assert session.server_stub.dispatch(0, bytes.fromhex("00000000" "01000000" "00")).status == 1130
+    assert session.server_stub.dispatch(0, bytes.fromhex("000000000100000000")).status == 1130
     assert len(session.server.space.data) < 1000
 
 

@@ -52,6 +52,21 @@ def test_the_projects_own_files_are_told(file, capsys):
     assert told.count("The client goes away\n====") == disconnects
 
 
+def test_the_story_tells_run_down_routines_from_the_calls_own(capsys):
+    main(["run", str(FOLDER / "context-failure-result.yaml"), "--no-color"])
+    second = capsys.readouterr().out.split("Call 2: Make")[1].split("Call 3: Make")[0]
+    routine, rest = second.split("What your routine does")[1].split("the server cleans up")
+    assert "frees" not in routine
+    assert "The run-down routine frees (at" in rest
+
+
+def test_a_pointer_that_dangles_on_the_server_is_not_told_of_the_client(capsys):
+    main(["run", str(FOLDER / "context-freed-but-not-nulled.yaml"), "--no-color"])
+    told = capsys.readouterr().out
+    assert "DANGLING: *file on the server." in told
+    assert "Do not follow it" not in told
+
+
 def test_there_are_files_and_each_says_where_it_is_documented():
     assert len(FILES) == 12
     assert all(each.startswith("docs: ") for file in FILES for each in load_scenario(file).source)

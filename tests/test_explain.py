@@ -1,0 +1,152 @@
+"""The command `explain`, its tables and its JSON."""
+
+import json
+
+import pytest
+
+from rpcmemkit import RULES
+from rpcmemkit.cli import main
+from rpcmemkit.contract import contract
+from rpcmemkit.explain import as_data, as_text, sheets
+from rpcmemkit.notebook import contract_table
+from tests.engine.constructs import CONSTRUCTS
+from tests.engine.helpers import TREE, first, idl_text, open_session
+
+PRUNE = TREE + "void Prune([in, out] node *root, [in] long depth); node *Find([in, ptr] node *where);"
+
+
+@pytest.fixture
+def idl(tmp_path):
+    file = tmp_path / "trees.idl"
+    file.write_text(idl_text(PRUNE), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def explain(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "90")
+
+    def run(*arguments):
+        code = main(["explain", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_tables_for_a_terminal(explain, idl):
+    code, out, err = explain(idl, "--procedure", "Prune")
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 100
+    assert "On the client" in out
+    assert "On the server" in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("root.left ")] == [
+        "unique",
+        "allocated",
+    ]
+    assert "What lies below root.left is told at root" in out
+    assert "No pointers: depth." in out
+    assert "Find" not in out
+
+
+def test_every_number_in_a_cell_leads_to_a_rule(explain, idl):
+    _, out, _ = explain(idl, "--procedure", "Prune")
+    tables, legend = out.split("\n\n[1]")
+    import re
+
+    numbers = {int(number) for number in re.findall(r"\[(\d+)\]", tables)}
+    assert numbers == set(range(1, len(numbers) + 1))
+    assert f"[{len(numbers)}]" in legend
+    assert f"[{len(numbers) + 1}]" not in legend
+
+
+def test_json(explain, idl):
+    code, out, _ = explain(idl, "--json")
+    data = json.loads(out)
+    assert code == 0
+    assert data["interface"] == "i"
+    prune, find = data["procedures"]
+    assert [p["path"] for p in prune["pointers"]] == ["root", "root.left", "root.right"]
+    left = prune["pointers"][1]
+    assert left["continued_at"] == "root"
+    assert left["server"]["entry"] == {
+        "outcomes": ["allocated", "null"],
+        "rules": ["server-allocates-widened-pointer", "may-be-null"],
+    }
+    assert {"by": "stub", "using": "midl_user_allocate", "rule": "client-null-to-new"} in left["client"][
+        "allocates"
+    ]
+    assert set(left["rules"]) <= set(prune["rules"])
+    assert "free_after_Find(node *result)" in find["free_plan"]
+    assert set(left) == {
+        "path",
+        "class",
+        "level",
+        "direction",
+        "type",
+        "note",
+        "continued_at",
+        "client",
+        "server",
+        "rules",
+    }
+
+
+def test_the_environment_changes_the_answer(explain, idl):
+    def entry(*options):
+        _, out, _ = explain(idl, "--json", "--procedure", "Prune", *options)
+        return json.loads(out)["procedures"][0]["pointers"][0]["server"]["entry"]["outcomes"]
+
+    assert entry() == ["allocated"]
+    assert entry("--pointer-size", 4) == ["buffer"]
+    assert entry("--syntax", "ndr64") == ["buffer"]
+    assert entry("--ndr64") == ["buffer"]
+    assert entry("--pointer-size", 4, "--osf") == ["allocated"]
+
+
+def test_free_plan(explain, idl):
+    code, out, _ = explain(idl, "--free-plan")
+    assert code == 0
+    assert out.count("static void free_node(node *it)\n{") == 1, "each helper once"
+    assert "void free_after_Prune(node *root)" in out
+
+
+def test_a_scenario_brings_its_interface_and_environment(explain):
+    code, out, _ = explain("tests/conformance/dcerpc/pp-cleared.yaml")
+    assert code == 0
+    assert "DCE" in out
+    assert "RpcSsAllocate" in out
+
+
+def test_what_cannot_be_explained(explain, idl, tmp_path):
+    code, _, err = explain(idl, "--procedure", "Fnd")
+    assert code == 2
+    assert err == "rpcmemkit: interface i has no procedure Fnd\n"
+    broken = tmp_path / "broken.idl"
+    broken.write_text("interface {", encoding="utf-8")
+    assert explain(broken)[0] == 2
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_every_construct_has_text_data_and_a_table(name):
+    session = open_session(CONSTRUCTS[name].body)
+    found = contract(session.interface, first(session))
+    assert len(sheets(found).rules) == len(found.rules)
+    assert set(found.rules) <= set(RULES)
+    text = as_text(found, 80)
+    assert all(promise.path in text.replace("\n", "") or len(promise.path) > 10 for promise in found.promises)
+    data = as_data(found)
+    assert json.loads(json.dumps(data)) == data
+    shown = contract_table(session)
+    assert shown.html.count("<tr>") >= 2 * len(found.promises)
+    assert shown.text == as_text(found)
+
+
+def test_a_contract_shows_itself_in_a_notebook():
+    from rpcmemkit.contract import Contract
+    from rpcmemkit.notebook import REPRESENTATIONS
+
+    session = open_session(PRUNE)
+    assert REPRESENTATIONS[Contract] is contract_table
+    assert "root.left" in contract_table(session, "Prune").html
+    assert contract_table(contract(session.interface, "Prune")).html == contract_table(session, "Prune").html
