@@ -255,7 +255,8 @@ class _Below:
 
     ``forced``, ``block``, ``kept``: [force_allocate], [allocate(all_nodes)] and [allocate(dont_free)] are in force;
     ``provided``: the server stub provides zeroed storage for its referent;
-    ``fresh``: the client stub may have allocated that storage; ``lost``: the client may lose it.
+    ``fresh``: the client stub may have allocated that storage; ``lost``: the client may lose it;
+    ``aliased``: a full pointer of the result leads here, perhaps into what the client passed.
     """
 
     top: bool = True
@@ -265,6 +266,7 @@ class _Below:
     provided: bool = True
     fresh: bool = False
     lost: bool = False
+    aliased: bool = False
 
     def at(self, pointer: types.Pointer) -> _Below:
         """Return what is in force at a pointer and below it, its own memory attributes included."""
@@ -351,6 +353,7 @@ class _Parameter:
             top=False,
             fresh=any(act.by == "stub" for act in own.allocates),
             lost=bool(own.lost.outcomes),
+            aliased=self.is_result and (here.aliased or spot.plan.is_full),
         )
         target = spot.plan.target
         key = id(target), inner
@@ -457,7 +460,7 @@ class _Parameter:
         own = () if self.is_result else (Act("application", OWN, "client-owns"),)
         return ClientSide(
             before=self._before(spot, here),
-            after=self._after(may_be_null, spot.plan.is_full, made),
+            after=self._after(may_be_null, here.aliased or spot.plan.is_full, made),
             allocates=(*own, *made),
             frees=(
                 *own,
@@ -476,12 +479,12 @@ class _Parameter:
         rules = ("client-owns", "may-be-null", *(("null-needs-zero-size",) if sized else ()))
         return Cell(("storage", "null"), rules)
 
-    def _after(self, may_be_null: bool, is_full: bool, made: tuple[Act, ...]) -> Cell:
-        """Where the data is after the call; a full pointer of the result may name what a parameter names.""" 
+    def _after(self, may_be_null: bool, aliased: bool, made: tuple[Act, ...]) -> Cell:
+        """Where the data is after the call; a full pointer of the result may name what a parameter names."""
         null = ("null",) if may_be_null else ()
         rule = ("may-be-null",) if may_be_null else ("ref-never-null",)
         if self.is_result:
-            alias = ("storage",) if is_full else ()
+            alias = ("storage",) if aliased else ()
             return Cell(("new storage", *alias, *null), (made[0].rule, *rule))
         if not self.is_out:
             return Cell(("storage", *null), ("client-owns", *rule))

@@ -18,6 +18,7 @@ from rpcmemkit.rules import RULES
 from rpcmemkit.story import table_text
 
 RETURNED = {"storage": "place", "new storage": "new"}
+NULL_RULES = frozenset({"may-be-null", "ref-never-null", "null-needs-zero-size"})
 WORDS = "program: the application itself. place: what the client's pointer named before. new: from the client stub."
 WHO = {"application": "program"}
 ENTRY = {"buffer": "receive buffer", "stub": "stub memory"}
@@ -115,7 +116,7 @@ def _returns(promise: Promise, numbers: dict[str, int]) -> str:
     if promise.direction == "in":
         return "-"
     words = [RETURNED[outcome] for outcome in after.outcomes if outcome in RETURNED]
-    return " or ".join(words) + _marks([rule for rule in after.rules if "null" not in rule], numbers)
+    return " or ".join(words) + _marks([rule for rule in after.rules if rule not in NULL_RULES], numbers)
 
 
 def _server_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
@@ -132,7 +133,7 @@ def _server_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
 def _nulls(before: Cell, after: Cell, numbers: dict[str, int]) -> str:
     words = {(True, True): "yes", (True, False): "before", (False, True): "after", (False, False): "no"}
     text = words["null" in before.outcomes, "null" in after.outcomes]
-    rules = [rule for rule in (*before.rules, *after.rules) if "null" in rule and "client" not in rule]
+    rules = [rule for rule in (*before.rules, *after.rules) if rule in NULL_RULES]
     return text + _marks(rules, numbers)
 
 

@@ -290,11 +290,8 @@ class Routine:
 
     def _share(self, pointer: Place) -> None:
         space, target = self.call.program.space, pointer.plan.target
-        same = [
-            p
-            for p in self._pointers
-            if p.plan.is_full and p.plan.target is target and space.capacity(p.address)
-        ]
+        held = [p for p in self._pointers if space.capacity(p.address) and space.pointer_at(p.address)]
+        same = [p for p in held if p.plan.is_full and p.plan.target is target]
         if same:
             self.operations.assign(pointer, space.pointer_at(self.random.choice(same).address))
 
@@ -336,7 +333,11 @@ class Routine:
         value = self._value(place) if isinstance(place.plan, PointerPlan) else 7
         self.operations.result_storage(place, value)
         for pointer in self._embedded([place]):
-            if pointer.plan.is_full and isinstance(pointer.plan.target, StructPlan) and self.random.random() < 0.5:
+            if (
+                pointer.plan.is_full
+                and isinstance(pointer.plan.target, StructPlan)
+                and self.random.random() < 0.8
+            ):
                 self._share(pointer)
 
 

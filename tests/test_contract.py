@@ -235,11 +235,12 @@ class Observed:
 # --- recorded calls -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file", [pytest.param(f, id=f.stem) for f in find_files(FOLDERS)])
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(f, id=f.stem) for f in find_files(FOLDERS) if "expect_error" not in f.read_text("utf-8")],
+)
 def test_promises_hold_for_every_recorded_call(file):
     scenario = load_scenario(file)
-    if scenario.expect_error:
-        pytest.skip("does not compile")
     run = Run(scenario)
     for outcome in run.outcomes():
         swapped = run.session.client.thread.client_pair is not None
@@ -261,7 +262,7 @@ def test_promises_hold_for_every_construct(name, osf):
 # --- generated calls ----------------------------------------------------------------------------
 
 
-@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False))
 def test_promises_hold_for_generated_interfaces(random):
     _, session, call = carry_out(random)
@@ -271,7 +272,7 @@ def test_promises_hold_for_generated_interfaces(random):
 def test_what_is_promised_does_happen():
     """No promise is too wide: over many calls everything that may happen is seen to happen."""
     promised, seen = {}, set()
-    for seed in range(250):
+    for seed in range(200):
         _, session, call = carry_out(Random(seed))
         observed = Observed(call, session.environment, session.interface)
         assert observed.check() == [], seed
@@ -279,7 +280,9 @@ def test_what_is_promised_does_happen():
         observed.client_frees()
         seen |= observed.seen
         promised.update(dict.fromkeys(observed.promised(), seed))
-    never = {key: seed for key, seed in promised.items() if key not in seen and not outside_the_call(*key[-2:])}
+    never = {
+        key: seed for key, seed in promised.items() if key not in seen and not outside_the_call(*key[-2:])
+    }
     assert never == {}
     assert len(promised) > 150
 

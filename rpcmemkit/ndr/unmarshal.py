@@ -390,7 +390,7 @@ class Unmarshaller:
             limit = self._limit(plan, within) if existing else None
             where = (path, slot.name) if slot.name else path
             parts = (address + slot.offset, number, existing, plan, within, where, limit)
-            found.append(tuple.__new__(Waiting, parts))  # half the time of Waiting(…), and there is one for each node
+            found.append(tuple.__new__(Waiting, parts))  # twice as fast as Waiting(…)
         return found
 
     def _limit(self, plan: PointerPlan, scope: int) -> int | None:
