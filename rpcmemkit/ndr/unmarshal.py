@@ -190,7 +190,9 @@ class Unmarshaller:
                 if not number and not plan.is_ref:
                     continue
                 if waiting.slot == IN_PLACE:
-                    self._body(plan.target, waiting.existing, waiting.scope, waiting.path, [], NO_SHAPE, False)
+                    self._body(
+                        plan.target, waiting.existing, waiting.scope, waiting.path, [], NO_SHAPE, False
+                    )
                     continue
                 if plan.is_full:
                     known = self.aliases.receive(number)
