@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from rpcmemkit import Environment, Program, Session  # noqa: E402
-from rpcmemkit.frame import Frame  # noqa: E402
-from rpcmemkit.models import ServerNodes  # noqa: E402
 from rpcmemkit.ndr import FullPointers, Marshaller, Unmarshaller  # noqa: E402
+from rpcmemkit.stubs.frame import Frame  # noqa: E402
+from rpcmemkit.stubs.models import ServerNodes  # noqa: E402
 from rpcmemkit.trace import Trace  # noqa: E402
 
 HEADER = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface bench {"

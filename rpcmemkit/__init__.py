@@ -24,7 +24,8 @@ from rpcmemkit.memory import AddressSpace, Block
 from rpcmemkit.program import Program
 from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.rules import RULES, Rule
-from rpcmemkit.server import Reply, ServerStub
+from rpcmemkit.stubs.server import ServerStub
+from rpcmemkit.stubs.serving import Reply
 from rpcmemkit.trace import Event, Trace
 from rpcmemkit.views import View, address_of
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rpcmemkit.client import ClientStub
 from rpcmemkit.errors import MemoryFault, RpcError
-from rpcmemkit.frame import Frame
 from rpcmemkit.ndr import FullPointers
-from rpcmemkit.pipes import Pipe
-from rpcmemkit.server import Reply, ServerStub, Serving
+from rpcmemkit.stubs.client import ClientStub
+from rpcmemkit.stubs.frame import Frame
+from rpcmemkit.stubs.pipes import Pipe
+from rpcmemkit.stubs.server import ServerStub
+from rpcmemkit.stubs.serving import Reply, Serving
 from rpcmemkit.trace import Trace
 
 PENDING, CANCELLED, CALL_IN_PROGRESS = 997, 1818, 1791

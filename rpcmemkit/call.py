@@ -10,19 +10,20 @@ from typing import Any
 
 from rpcmemkit import types
 from rpcmemkit.asynchronous import STATE_SIZE, AsyncCall
-from rpcmemkit.client import ClientStub
-from rpcmemkit.contexts import ContextTable, destroy_client_context, handle_types
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
-from rpcmemkit.frame import Frame, Procedures
 from rpcmemkit.idl import Switches, compile_idl
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.pipes import Pipe, PipeBuffer
 from rpcmemkit.plan import SYNTAXES, ArrayPlan, OpaquePlan, Planner, PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
 from rpcmemkit.rpcss import RpcSm, RpcSs
-from rpcmemkit.server import Reply, Routine, ServerCall, ServerStub
 from rpcmemkit.status import status_name
+from rpcmemkit.stubs.client import ClientStub
+from rpcmemkit.stubs.contexts import ContextTable, destroy_client_context, handle_types
+from rpcmemkit.stubs.frame import Frame, Procedures
+from rpcmemkit.stubs.pipes import Pipe, PipeBuffer
+from rpcmemkit.stubs.server import ServerStub
+from rpcmemkit.stubs.serving import Reply, Routine, ServerCall
 from rpcmemkit.trace import Snapshot, Trace, path_text
 from rpcmemkit.values import Handle, Labels, Writer
 from rpcmemkit.views import ConversionCall, RoutineCall
@@ -328,7 +329,7 @@ class Session:
         ``free_local(call, local)``; of user marshalling ``UserSize(call, flags, start, obj)``,
         ``UserMarshal(call, flags, buffer, obj)``, ``UserUnmarshal(call, flags, buffer, obj)``, ``UserFree(call, flags,
         obj)``. They get a :class:`rpcmemkit.views.ConversionCall`, views of C's pointers and a
-        :class:`rpcmemkit.conversion.Buffer`; ``sent[0] = call.new(…)`` is C's ``*sent = …``.
+        :class:`rpcmemkit.stubs.conversion.Buffer`; ``sent[0] = call.new(…)`` is C's ``*sent = …``.
 
         Raises:
             UsageError: no such type is converted, or it has other routines.

@@ -380,9 +380,7 @@ def render(arguments: argparse.Namespace) -> int:
 
 def explain(arguments: argparse.Namespace) -> int:
     """``rpcmemkit explain``: 0, or 2 if the interface does not compile or has no such procedure."""
-    from rpcmemkit.contract import contract
-    from rpcmemkit.explain import as_data, as_text
-    from rpcmemkit.free_plan import FreePlan, c_code
+    from rpcmemkit.contract import FreePlan, as_data, as_text, c_code, contract
 
     interface, environment = _declared(arguments)
     names = [arguments.procedure] if arguments.procedure else list(interface.procedures)

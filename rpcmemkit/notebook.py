@@ -16,7 +16,7 @@ from typing import Any
 from rpcmemkit.annotate import Direction, octets_text, rows
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
-from rpcmemkit.contract import Contract, contract
+from rpcmemkit.contract import Contract, as_text, contract, sheets
 from rpcmemkit.draw import Builder, CallPicture, Step, draw_all, steps
 from rpcmemkit.draw.build import LIMIT, signature, status_text
 from rpcmemkit.draw.model import Block, Gap, parts
@@ -24,7 +24,6 @@ from rpcmemkit.draw.show import scrolling
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, OWNERS
 from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import UsageError
-from rpcmemkit.explain import as_text, sheets
 from rpcmemkit.status import status_name
 from rpcmemkit.trace import Event, path_text
 

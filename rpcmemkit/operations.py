@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rpcmemkit.errors import RpcError, UsageError
-from rpcmemkit.frame import Frame
 from rpcmemkit.paths import value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
 from rpcmemkit.program import ALLOCATORS as PAIRS
 from rpcmemkit.program import DEALLOCATORS, OUT_OF_MEMORY, Pair, Program
+from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import path_text
 from rpcmemkit.values import Labels, Writer, elements_of, storage_size
 from rpcmemkit.walk import Place, reach

@@ -14,12 +14,12 @@ from typing import Any
 from rpcmemkit.errors import RpcError, UsageError
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import resolve, value_place
-from rpcmemkit.pipes import PipeEnd
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
 from rpcmemkit.rpcss import RpcSm, RpcSs
-from rpcmemkit.server import AsyncHandle, ServerCall
+from rpcmemkit.stubs.pipes import PipeEnd
+from rpcmemkit.stubs.serving import AsyncHandle, ServerCall
 from rpcmemkit.trace import path_text
 from rpcmemkit.values import python_scalar
 from rpcmemkit.walk import Place, presented, range_at

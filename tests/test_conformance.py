@@ -7,6 +7,8 @@ import pytest
 from rpcmemkit.scenario import find_files, verify_file
 
 FOLDER = Path(__file__).parent / "conformance"
+
+
 def cases():
     return [pytest.param(file, id=f"{file.parent.name}/{file.stem}") for file in find_files([FOLDER])]
 

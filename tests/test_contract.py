@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from rpcmemkit import RULES, Environment, Session, UsageError
 from rpcmemkit.audit import Audit
-from rpcmemkit.contract import OWN, STUB_MEMORY, contract, path_parts
-from rpcmemkit.free_plan import FreePlan
+from rpcmemkit.contract import OWN, STUB_MEMORY, FreePlan, contract, path_parts
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.scenario import Run, find_files, load_scenario
 from rpcmemkit.trace import path_text

@@ -6,8 +6,7 @@ import pytest
 
 from rpcmemkit import RULES
 from rpcmemkit.cli import main
-from rpcmemkit.contract import contract
-from rpcmemkit.explain import as_data, as_text, sheets
+from rpcmemkit.contract import as_data, as_text, contract, sheets
 from rpcmemkit.notebook import contract_table
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.helpers import TREE, first, idl_text, open_session

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rpcmemkit import Audit, Session, UsageError
-from rpcmemkit.free_plan import FreePlan, Step, c_code
+from rpcmemkit.contract import FreePlan, Step, c_code
 from rpcmemkit.walk import reach
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.conversions import list_session

@@ -1,7 +1,7 @@
 """Write the table claim → evidence from the tests and scenario files that name claims.
 
-    python tools/evidence.py            write rpcmemkit/data/evidence.json
-    python tools/evidence.py --check    exit with 1 if it is not what the tests say
+python tools/evidence.py            write rpcmemkit/data/evidence.json
+python tools/evidence.py --check    exit with 1 if it is not what the tests say
 """
 
 from __future__ import annotations

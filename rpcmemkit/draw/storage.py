@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
-from rpcmemkit.frame import Frame
 from rpcmemkit.memory import HEAPS, KINDS, AddressSpace, Block
+from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Event
 from rpcmemkit.walk import Place, reach
 

@@ -93,12 +93,8 @@ class Planner:
 
     def _compile(self, type_: types.Type, scope: StructPlan | None, key: _Key, in_struct: bool) -> Plan:
         match type_:
-            case types.Base():
-                return self._finish(self._base(type_))
-            case types.EnumType():
-                return self._finish(self._enum(type_))
-            case types.Ranged():
-                return self._finish(self._ranged(type_))
+            case types.Base() | types.EnumType() | types.Ranged():
+                return self._finish(self._scalar(type_))
             case types.Pointer(target=types.Opaque(what="void")):
                 return self._address()
             case types.Pointer():
@@ -106,30 +102,36 @@ class Planner:
             case types.Array():
                 return self._array(type_, scope, in_struct)
             case types.Struct():
-                struct = StructPlan(type_)
-                self._plans[key] = struct  # before its members: they may point back to it
-                self.lay_out(struct, [(member.name, member.type) for member in type_.members])
-                return struct
+                return self._struct(type_, key)
             case types.Switched():
                 return self._union(UnionPlan(type_, self._tag(type_.union)), type_.union, scope)
             case types.EncapsulatedUnion():
                 return self._encapsulated(type_)
-            case types.ContextHandle():
-                return self._open(type_) if self.opens_contexts else ContextPlan(type_, self.pointer_size)
-            case types.Opaque(what="handle"):
-                return OpaquePlan(type_, self.pointer_size)
             case types.Converted():
                 return self._converted(type_)
-            case types.Opaque(what="pipe", element=element) if element is not None:
-                return self._pipe(type_, element)
-            case types.Opaque(what="local"):
-                raise UsageError(
-                    f"the layout of {type_.name} is not known: declare it in the IDL text, beside the type that is sent"
-                )
+            case types.ContextHandle():
+                return self._open(type_) if self.opens_contexts else ContextPlan(type_, self.pointer_size)
+            case types.Opaque():
+                return self._opaque(type_)
             case types.Union():
                 raise UsageError(f"union {type_.name} has no switch_is: nothing selects its arm")
-            case types.Opaque():
-                raise UsageError(f"{type_.what} type {type_.name} cannot be marshalled by this kit")
+
+    def _opaque(self, type_: types.Opaque) -> Plan:
+        if type_.what == "handle":
+            return OpaquePlan(type_, self.pointer_size)
+        if type_.what == "pipe" and type_.element is not None:
+            return self._pipe(type_, type_.element)
+        if type_.what == "local":
+            raise UsageError(
+                f"the layout of {type_.name} is not known: declare it in the IDL text, beside the type that is sent"
+            )
+        raise UsageError(f"{type_.what} type {type_.name} cannot be marshalled by this kit")
+
+    def _struct(self, type_: types.Struct, key: _Key) -> StructPlan:
+        struct = StructPlan(type_)
+        self._plans[key] = struct  # before its members: they may point back to it
+        self.lay_out(struct, [(member.name, member.type) for member in type_.members])
+        return struct
 
     def _address(self) -> Plan:
         """A ``void *`` inside a presented type: to the stub a number."""
@@ -163,6 +165,11 @@ class Planner:
         return self.plan(handle.pointer if plain else types.ContextHandle(handle.name).pointer)
 
     # --- base types ---
+
+    def _scalar(self, type_: types.Base | types.EnumType | types.Ranged) -> BasePlan:
+        if isinstance(type_, types.Base):
+            return self._base(type_)
+        return self._enum(type_) if isinstance(type_, types.EnumType) else self._ranged(type_)
 
     def _base(self, base: types.Base) -> BasePlan:
         code = PLAIN.get(base.code, base.code)

@@ -19,8 +19,8 @@ from rpcmemkit.reader import Reader
 from rpcmemkit.scenario.document import Path
 from rpcmemkit.scenario.load import Scenario
 from rpcmemkit.scenario.package import Package, findings, package_observed
-from rpcmemkit.server import ServerCall
 from rpcmemkit.status import status_code, status_name
+from rpcmemkit.stubs.serving import ServerCall
 from rpcmemkit.trace import Trace
 from rpcmemkit.values import Writer, element_count, storage_size
 from rpcmemkit.walk import Place, reach

@@ -8,7 +8,7 @@ import pytest
 
 from rpcmemkit import Audit, MemoryFault, RpcError
 from rpcmemkit.operations import Operations
-from rpcmemkit.pipes import Pipe
+from rpcmemkit.stubs.pipes import Pipe
 from tests.claims.table import proving
 from tests.engine.helpers import linked, open_session
 from tests.engine.test_async import ARGUMENTS, Server

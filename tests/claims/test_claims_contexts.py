@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Audit, IdlError, RpcError, Session
-from rpcmemkit.contexts import NULL
 from rpcmemkit.idl import Switches, compile_idl
+from rpcmemkit.stubs.contexts import NULL
 from tests.claims.table import proving
 from tests.engine.helpers import idl_text, open_session, serve
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Audit, MemoryFault, Program, RpcError, Session, UsageError
-from rpcmemkit.client import ClientStub
 from rpcmemkit.rpcss import RpcSm, RpcSs
+from rpcmemkit.stubs.client import ClientStub
 from tests.claims.table import NODE, Fact, fact, prove, proving
 from tests.engine.helpers import linked, open_session, serve
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import sys
 
-from rpcmemkit.frame import Procedures
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.plan import Planner
 from rpcmemkit.program import Program
-from rpcmemkit.server import ServerStub
+from rpcmemkit.stubs.frame import Procedures
+from rpcmemkit.stubs.server import ServerStub
 from rpcmemkit.views import RoutineCall
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.helpers import idl_text

@@ -132,7 +132,6 @@ def test_moments_are_in_order() -> None:
     ]
 
 
-
 def test_handles_are_not_marshalled() -> None:
     session = open_session("void f([in] handle_t h, [in] long n);")
     call = session.call("f", n=7)

@@ -10,10 +10,10 @@ import pytest
 
 from rpcmemkit import Audit, RpcError, Session, UsageError
 from rpcmemkit.annotate import annotate
-from rpcmemkit.contexts import NULL, Context, ContextTable, guard_of, uses_contexts, verdict
 from rpcmemkit.draw import render
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.story import tell, tell_departure
+from rpcmemkit.stubs.contexts import NULL, Context, ContextTable, guard_of, uses_contexts, verdict
 from rpcmemkit.types import ContextHandle
 from tests.engine.helpers import idl_text, open_session, serve
 

@@ -9,10 +9,10 @@ import pytest
 
 from rpcmemkit import Audit, MemoryFault, RpcError, UsageError, types
 from rpcmemkit.annotate import rows
-from rpcmemkit.conversion import Buffer
 from rpcmemkit.draw.show import render
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.story import tell
+from rpcmemkit.stubs.conversion import Buffer
 from tests.engine.conversions import (
     FOUR,
     LIST,

@@ -12,7 +12,7 @@ from rpcmemkit.ndr.aliases import LARGEST_ID
 from rpcmemkit.ndr.marshal import tag_bytes
 from rpcmemkit.plan import Planner
 from rpcmemkit.program import Program
-from rpcmemkit.models import ServerNodes
+from rpcmemkit.stubs.models import ServerNodes
 from rpcmemkit.types import BASES
 from tests.engine.helpers import open_session, run
 

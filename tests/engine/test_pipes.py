@@ -9,7 +9,7 @@ import pytest
 
 from rpcmemkit import Audit, RpcError, Session, UsageError
 from rpcmemkit.annotate import rows
-from rpcmemkit.pipes import Pipe, PipeBuffer
+from rpcmemkit.stubs.pipes import Pipe, PipeBuffer
 from tests.engine.helpers import open_session
 
 LONGS = "typedef pipe long LONGS;\n"

@@ -9,9 +9,9 @@ import pytest
 
 from rpcmemkit import Audit, MemoryFault, Program, RpcError, Session, UsageError
 from rpcmemkit.audit import balance, returned
-from rpcmemkit.client import ClientStub
 from rpcmemkit.operations import Operations
 from rpcmemkit.rpcss import RpcSm, RpcSs
+from rpcmemkit.stubs.client import ClientStub
 from tests.engine.helpers import NODE, linked, open_session, serve
 
 OUT_LIST = NODE + "void f([out] node **made);"

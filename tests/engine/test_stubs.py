@@ -8,7 +8,7 @@ import pytest
 
 from rpcmemkit import RULES, Audit, types
 from rpcmemkit.plan import Planner, PointerPlan
-from rpcmemkit.models import allocation_rule
+from rpcmemkit.stubs.models import allocation_rule
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.helpers import NODE, audited, linked, open_session, run
 

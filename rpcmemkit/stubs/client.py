@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from rpcmemkit.contexts import ClientContexts
-from rpcmemkit.conversion import Conversions
 from rpcmemkit.errors import RpcError
-from rpcmemkit.frame import Frame
-from rpcmemkit.models import ClientNodes, OneBlock
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, discriminant_at
 from rpcmemkit.operations import clear_out_parameters
-from rpcmemkit.pipes import ClientPipes, Pipe
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan, UnionPlan
 from rpcmemkit.program import Program
+from rpcmemkit.stubs.contexts import ClientContexts
+from rpcmemkit.stubs.conversion import Conversions
+from rpcmemkit.stubs.frame import Frame
+from rpcmemkit.stubs.models import ClientNodes, OneBlock
+from rpcmemkit.stubs.pipes import ClientPipes, Pipe
 from rpcmemkit.trace import Message
 
 NULL_REF_POINTER = 1780

@@ -1,22 +1,30 @@
-"""What a declaration promises about memory, before any call: who allocates, who frees, where data lives, what can be lost.
-
-A :class:`Contract` is made from the same plans and the same decisions that the stubs use. Each of its
-:class:`Promise` rows tells of one pointer of a procedure, on both sides, with the ids of the rules behind it.
-"""
+"""Deriving a contract from a declaration, with the same plans and the same decisions that the stubs use."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from rpcmemkit import types
 from rpcmemkit.annotate import type_name
 from rpcmemkit.call import Environment
+from rpcmemkit.contract.promises import (
+    CONTEXT_RECORD,
+    CONTEXT_TABLE,
+    NOTHING,
+    OWN,
+    STUB_MEMORY,
+    Act,
+    Cell,
+    ClientSide,
+    Contract,
+    Parts,
+    Promise,
+    ServerSide,
+)
+from rpcmemkit.contract.spots import Spot, leaves, spots
 from rpcmemkit.errors import UsageError
-from rpcmemkit.frame import Procedures
-from rpcmemkit.models import dce_provides, input_rule
 from rpcmemkit.plan import (
     ArrayPlan,
     ContextPlan,
@@ -24,20 +32,10 @@ from rpcmemkit.plan import (
     PipePlan,
     Plan,
     PointerPlan,
-    StructPlan,
-    UnionPlan,
 )
 from rpcmemkit.program import deallocator_of, default_allocator
-from rpcmemkit.trace import Path
-
-Parts: TypeAlias = tuple[str, ...]
-"""A path without indices: ``("names", "[]", ".text")``; ``"*"`` is the next level of a pointer to a pointer."""
-
-OWN, STUB_MEMORY = "its own", "stub memory"
-"""What the application uses for its own data, and where a stub keeps what no allocator gave out."""
-
-CONTEXT_RECORD, CONTEXT_TABLE = "context record", "context table"
-"""Where a client stub and the server's run-time keep what belongs to a handle; no allocator gives it out."""
+from rpcmemkit.stubs.frame import Procedures
+from rpcmemkit.stubs.models import dce_provides, input_rule
 
 CONVERSIONS = {
     "object": (
@@ -54,199 +52,6 @@ WHOLE_BLOCKS = frozenset({"all-nodes-one-block", "byte-count-sizes-buffer"})
 
 MANY = 100
 """From so many pointers of a parameter on, each type is told of once: types that name each other have many paths."""
-
-_PART = re.compile(r"\.?\w+|\[\d*\]|\*")
-
-
-class Act(NamedTuple):
-    """Something that is done to a pointer's storage: by whom, with what, and by which rule.
-
-    ``by`` is ``application``, ``routine`` or ``stub``; ``using`` an allocator, a deallocator, ``its own`` or ``stub memory``.
-    """
-
-    by: str
-    using: str
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """The outcomes that a call may have, and the rules that say so."""
-
-    outcomes: tuple[str, ...]
-    rules: tuple[str, ...]
-
-
-NOTHING = Cell((), ())
-
-
-@dataclass(frozen=True, slots=True)
-class ClientSide:
-    """One pointer on the client.
-
-    ``before`` and ``after``: what it may hold, ``storage``, ``new storage`` or ``null``. ``lost``: ``orphaned`` or nothing.
-    """
-
-    before: Cell
-    after: Cell
-    allocates: tuple[Act, ...]
-    frees: tuple[Act, ...]
-    lost: Cell
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSide:
-    """One pointer on the server.
-
-    ``entry``: where its referent may live when the routine is entered, in the words of
-    :attr:`rpcmemkit.audit.Audit.server_storage` (``buffer``, ``allocated``, ``stub``) or ``null``; nothing for a result.
-    ``lost``: ``leaked`` or nothing; ``kept`` for [allocate(dont_free)].
-    """
-
-    entry: Cell
-    allocates: tuple[Act, ...]
-    frees: tuple[Act, ...]
-    lost: Cell
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """What holds for one pointer of a procedure.
-
-    ``kind`` is ``ref``, ``unique`` or ``ptr``; or ``context handle``, ``pipe``, or ``transmit_as`` and the like for a type that the
-    application's routines convert. ``level`` is ``top-level`` or ``embedded``; ``direction`` is ``in``,
-    ``out``, ``in,out`` or ``return``. ``again`` is the path whose rows tell of what lies below, for a type that
-    contains itself.
-    """
-
-    parts: Parts
-    kind: str
-    level: str
-    direction: str
-    type: str
-    client: ClientSide
-    server: ServerSide
-    note: str = ""
-    again: Parts | None = None
-
-    @property
-    def path(self) -> str:
-        return parts_text(self.parts)
-
-
-@dataclass(frozen=True)
-class Contract:
-    """The promises of one procedure under one environment, in marshalling order.
-
-    ``values`` names the parameters that hold no pointer: they are copied, and nobody allocates or frees them.
-    ``handles`` names the context handles.
-    """
-
-    procedure: types.Procedure
-    environment: Environment
-    promises: tuple[Promise, ...]
-    values: tuple[str, ...] = ()
-    handles: tuple[str, ...] = ()
-    _rows: dict[Parts, Promise] = field(init=False, repr=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._rows.update((promise.parts, promise) for promise in self.promises)
-
-    def __getitem__(self, path: str) -> Promise:
-        """Return the promise for a path as it is printed: ``root.left``, ``names[]``, ``*pp``, ``return``.
-
-        Raises:
-            KeyError: no pointer of the signature has that path.
-        """
-        for promise in self.promises:
-            if promise.path == path:
-                return promise
-        raise KeyError(path)
-
-    def of(self, path: Path | None) -> Promise | None:
-        """Return the promise for a pointer at a path of a call, however deep in a structure that contains itself."""
-        at: Parts = ()
-        for part in path_parts(path):
-            row = self._rows.get(at)
-            at = (*(row.again if row and row.again is not None else at), part)
-        return self._rows.get(at)
-
-    @property
-    def rules(self) -> list[str]:
-        """The ids of all rules behind the promises, in the order in which they are first cited."""
-        found = (rule for promise in self.promises for rule in cited(promise))
-        return list(dict.fromkeys(found))
-
-
-def cited(promise: Promise) -> Iterator[str]:
-    """Yield the rules behind a promise, cell by cell."""
-    client, server = promise.client, promise.server
-    for cell in (client.before, client.after, client.lost, server.entry, server.lost):
-        yield from cell.rules
-    for acts in (client.allocates, client.frees, server.allocates, server.frees):
-        yield from (act.rule for act in acts)
-
-
-def parts_text(parts: Parts) -> str:
-    """Return a path as it is printed: the levels of pointers to pointers as stars in front."""
-    return "*" * parts.count("*") + "".join(part for part in parts if part != "*")
-
-
-def path_parts(path: Path | None) -> Parts:
-    """Return the parts of a call's path with its indices left out."""
-    texts: list[str] = []
-    while path is not None:
-        path, text = path
-        texts.append(text)
-    return tuple(_plain(part) for text in reversed(texts) for part in _PART.findall(text))
-
-
-def _plain(part: str) -> str:
-    return "[]" if part.startswith("[") else part
-
-
-# --- finding the pointers of a signature ------------------------------------------------------
-
-
-class Spot(NamedTuple):
-    """A pointer inside a value; ``loose``: the data itself decides whether it is there (a union, a range)."""
-
-    parts: Parts
-    plan: PointerPlan
-    loose: bool
-
-
-def spots(plan: Plan, parts: Parts) -> Iterator[Spot]:
-    """Yield the pointers inside a value of a type, in marshalling order, without following any."""
-    for where, leaf, loose in _leaves(plan, parts, False):
-        if isinstance(leaf, PointerPlan):
-            yield Spot(where, leaf, loose)
-
-
-def converted(plan: Plan) -> list[ConvertedPlan]:
-    """Return the types inside a value that the application's routines convert."""
-    return [leaf for _, leaf, _ in _leaves(plan, (), False) if isinstance(leaf, ConvertedPlan)]
-
-
-def _leaves(plan: Plan, parts: Parts, loose: bool) -> Iterator[tuple[Parts, Plan, bool]]:
-    """Yield what a value consists of that is no array, structure or union."""
-    if isinstance(plan, ArrayPlan):
-        open_end = plan.varying or plan.size_of is not None
-        yield from _leaves(plan.element, (*parts, "[]"), loose or open_end)
-    elif isinstance(plan, StructPlan):
-        for member in plan.members:
-            yield from _leaves(member.plan, (*parts, "." + member.name), loose)
-    elif isinstance(plan, UnionPlan):
-        for name, arm in arms(plan):
-            yield from _leaves(arm, (*parts, "." + name), True)
-    else:
-        yield parts, plan, loose
-
-
-def arms(plan: UnionPlan) -> Iterator[tuple[str, Plan]]:
-    """Yield the name and the plan of every arm that holds something, each once."""
-    found = {arm.name: arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan}
-    yield from found.items()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +143,7 @@ class _Parameter:
             provided = below.top or (below.provided and self.setting.osf and dce_provides(server, twin))
             here = replace(below.at(spot.plan.type), provided=provided and self._zeroed)
             self._tell(spot, twin, here, chain)
-        for where, leaf, _ in _leaves(client, parts, False):
+        for where, leaf, _ in leaves(client, parts, False):
             if isinstance(leaf, ContextPlan):
                 self.rows[where] = self._special(where, "context handle", leaf, *self._context(leaf))
             elif isinstance(leaf, PipePlan):

@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 
 from rpcmemkit import types
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
-from rpcmemkit.frame import Entry, Frame
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
 from rpcmemkit.program import OUT_OF_MEMORY, UNSENT_LIMIT, Program
+from rpcmemkit.stubs.frame import Entry, Frame
 from rpcmemkit.trace import Path, Span
 from rpcmemkit.walk import Place, reach
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from rpcmemkit.contract import STUB_MEMORY, Act, Cell, Contract, Promise, cited
-from rpcmemkit.contract import parts_text as path_text
+from rpcmemkit.contract.promises import STUB_MEMORY, Act, Cell, Contract, Promise, cited
+from rpcmemkit.contract.promises import parts_text as path_text
 from rpcmemkit.program import ALLOCATORS, deallocator_of
 from rpcmemkit.rules import RULES
 from rpcmemkit.story import table_text

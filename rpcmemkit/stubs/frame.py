@@ -40,8 +40,12 @@ class Frame:
             for p in self.procedure.parameters
             if p.name not in pipes and not isinstance(members[p.name].plan, OpaquePlan)
         ]
-        self.input_pipes = [(p.name, pipes[p.name]) for p in self.procedure.parameters if p.name in pipes and p.is_in]
-        self.output_pipes = [(p.name, pipes[p.name]) for p in self.procedure.parameters if p.name in pipes and p.is_out]
+        self.input_pipes = [
+            (p.name, pipes[p.name]) for p in self.procedure.parameters if p.name in pipes and p.is_in
+        ]
+        self.output_pipes = [
+            (p.name, pipes[p.name]) for p in self.procedure.parameters if p.name in pipes and p.is_out
+        ]
         entry = {name: (name, plan, offset) for name, plan, offset in self.all}
         self.inputs = [entry[p.name] for p in marshalled if p.is_in]
         self.outputs = [entry[p.name] for p in marshalled if p.is_out]

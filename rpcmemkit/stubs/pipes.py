@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rpcmemkit.errors import RpcError, UsageError
-from rpcmemkit.frame import Frame
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ArrayPlan, PipePlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
+from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Path, Span
 from rpcmemkit.values import Writer
 from rpcmemkit.walk import Place

@@ -1,191 +1,20 @@
-"""What the client owes after a call: the frees, as C and as steps that the kit carries out (the-midl-user-free-function.md).
-
-What the application passed stays its own. What the client stub allocated below [out] and [in, out] parameters, and
-for the result, the application frees: inner storage first, each block once.
-"""
+"""Free plans as C: one function for the procedure, and one for each type that holds pointers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rpcmemkit import types
-from rpcmemkit.call import Call, Environment, Session
-from rpcmemkit.contract import converted, spots
-from rpcmemkit.errors import UsageError
-from rpcmemkit.frame import Frame, Procedures
+from rpcmemkit.contract.spots import converted, spots
+from rpcmemkit.contract.steps import Step, below, holds_pointers
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.program import deallocator_of, default_allocator
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
-from rpcmemkit.walk import Place, pointers_in, reach, referent
 
+if TYPE_CHECKING:
+    from rpcmemkit.contract.free_plan import FreePlan
 
-class Step(NamedTuple):
-    """What is owed for one parameter, or for the result.
-
-    ``action``: ``free`` (the storage and everything below), ``free below`` (a parameter's own storage is the client's),
-    ``free block`` (everything below is one block), ``close`` (a context handle), or ``keep``. ``rule`` says why.
-    """
-
-    name: str
-    action: str
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class Freed:
-    """What a plan freed, by address: what the application could reach, and what only the trace still knew.
-
-    After a call that failed half-way the stub may leave storage that no pointer names: a real client leaks it.
-    """
-
-    addresses: tuple[int, ...]
-    beyond_reach: tuple[int, ...] = ()
-
-    @property
-    def count(self) -> int:
-        return len(self.addresses) + len(self.beyond_reach)
-
-
-@dataclass(frozen=True)
-class FreePlan:
-    """The frees that the client owes after a call of one procedure.
-
-    Raises :class:`~rpcmemkit.errors.UsageError` if the interface has no such procedure.
-    """
-
-    interface: types.Interface
-    procedure: str
-    environment: Environment = field(default_factory=Environment)
-
-    def __post_init__(self) -> None:
-        if self.procedure not in self.interface.procedures:
-            raise UsageError(f"interface {self.interface.name} has no procedure {self.procedure}")
-
-    @cached_property
-    def frame(self) -> Frame:
-        """The procedure compiled for the client."""
-        planner = self.environment.planner(self.environment.client_pointer_size)
-        return Procedures(self.interface, planner)[self.procedure]
-
-    @property
-    def deallocator(self) -> str:
-        """The name of the function that frees what the client stub allocated."""
-        return deallocator_of(default_allocator(self.environment.osf, self.interface.is_object))
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """What is owed, parameter by parameter, the result last."""
-        given = {parameter.name: parameter for parameter in self.frame.procedure.parameters}
-        return tuple(_step(name, plan, given.get(name)) for name, plan, _ in self.frame.all)
-
-    @property
-    def c(self) -> str:
-        """The plan as C: one function for the procedure, and those of the types it needs."""
-        return c_code([self])
-
-    def run(self, session: Session, call: Call | None = None) -> Freed:
-        """Free what is owed after a call, by default the session's last; a call that failed may owe less, or nothing.
-
-        Every free is an event of the call's trace: the actor is ``application``, the rule ``client-owns``. Pointers in
-        the client's own storage that named what is gone are null afterwards.
-
-        Raises:
-            UsageError: there was no call, or it was one of another procedure.
-            MemoryFault: the storage was freed before.
-        """
-        call = call or session.last
-        if call is None or call.procedure.name != self.procedure:
-            raise UsageError(f"this plan is for calls of {self.procedure}")
-        return _Running(session, call).run(self.steps)
-
-
-def _step(name: str, plan: Plan, parameter: types.Parameter | None) -> Step:
-    if _is_context_handle(plan):
-        return Step(name, "close", "client-owns")
-    if parameter is not None and "byte_count" in parameter.attributes:
-        return Step(name, "keep", "byte-count-in-place")
-    is_out = parameter is None or parameter.is_out
-    if not is_out or next(spots(plan, ()), None) is None:
-        return Step(name, "keep", "client-owns")
-    if parameter is None:
-        return Step(name, "free", "client-owns")
-    if isinstance(plan, PointerPlan) and plan.type.all_nodes:
-        return Step(name, "free block", "all-nodes-one-block")
-    return Step(name, "free below" if _holds_pointers(below(plan)) else "keep", "client-owns")
-
-
-def below(plan: Plan) -> Plan:
-    """Return what a parameter's own storage holds: of a pointer, its referent."""
-    return plan.target if isinstance(plan, PointerPlan) else plan
-
-
-def _holds_pointers(plan: Plan) -> bool:
-    return any(spot.plan.travels for spot in spots(plan, ()))
-
-
-def _is_context_handle(plan: Plan) -> bool:
-    while isinstance(plan, PointerPlan):
-        plan = plan.target
-    return isinstance(plan.type, types.ContextHandle)
-
-
-# --- carrying it out ----------------------------------------------------------------------------
-
-
-class _Running:
-    """One plan at work on the client's memory after a call."""
-
-    def __init__(self, session: Session, call: Call) -> None:
-        self.program = session.client
-        self.space = session.client.space
-        self.call = call
-        self.made = {
-            event.address: event.detail
-            for event in call.trace.select("allocate", side="client", actor="stub")
-            if event.address
-        }
-
-    def run(self, steps: Iterable[Step]) -> Freed:
-        roots = [root for step in steps if step.action.startswith("free") for root in self._roots(step)]
-        reached = reach(self.space, roots, lambda pointer: pointer.travels)
-        owed = [address for address in reversed(reached) if self._is_owed(address)]
-        for address in owed:
-            self._free(address)
-        self._clear(roots, reached, owed)
-        rest = [address for address in reversed(self.made) if self._is_owed(address)]
-        for address in rest:
-            self._free(address)
-        return Freed(tuple(owed), tuple(rest))
-
-    def _roots(self, step: Step) -> list[Place]:
-        place = self.call.client_frame.place(step.name, self.call.frame_address)
-        if step.action == "free" or not isinstance(place.plan, PointerPlan):
-            return [place]
-        own = referent(self.space, place)
-        return [own] if own is not None else []
-
-    def _is_owed(self, address: int) -> bool:
-        block = self.space.block(address)
-        return address in self.made and block is not None and block.live
-
-    def _free(self, address: int) -> None:
-        self.program.free(address, "application", "client-owns", self.program.pairs[self.made[address]])
-
-    def _clear(self, roots: list[Place], reached: dict[int, Place], owed: list[int]) -> None:
-        """Null the pointers of what stays that named what is gone."""
-        gone = set(owed)
-        stays = [place for address, place in reached.items() if self.space.capacity(address)]
-        for place in (*roots, *stays):
-            for pointer in pointers_in(self.space, place):
-                if self.space.pointer_at(pointer.address) in gone:
-                    self.space.set_pointer(pointer.address, 0)
-
-
-# --- C ------------------------------------------------------------------------------------------
 
 COLLECTOR = """\
 /* Full pointers may name one block twice, or form a cycle: each block is noted once, and freed once. */
@@ -312,7 +141,7 @@ class _Writer:
         """Note what the client passed: the parameters' own storage, and all that hangs below an [in] parameter."""
         if step.name == "return" or not isinstance(plan, PointerPlan):
             return []
-        if step.action == "keep" and _holds_pointers(plan.target):
+        if step.action == "keep" and holds_pointers(plan.target):
             return self._pointer(plan, step.name, "", "collect", 1)
         return [f"    note(all, {step.name});"]
 
@@ -345,7 +174,7 @@ class _Writer:
 
     def _inside(self, plan: Plan, value: _Value, scope: str, leaf: str, depth: int) -> list[str]:
         """Return the statements for the pointers inside a value; ``scope`` is where size expressions find names."""
-        if not _holds_pointers(plan):
+        if not holds_pointers(plan):
             return []
         pad = "    " * depth
         if isinstance(plan, PointerPlan):
@@ -518,6 +347,3 @@ def _c(expr: Expr, scope: str) -> str:
 def _operand(expr: Expr, scope: str) -> str:
     text = _c(expr, scope)
     return text if isinstance(expr, Const | Name) else f"({text})"
-
-
-__all__ = ["FreePlan", "Freed", "Step", "c_code"]

@@ -12,11 +12,11 @@ from struct import Struct as Codec
 from typing import Literal, TypeAlias
 
 from rpcmemkit.errors import RpcError
-from rpcmemkit.frame import Frame
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ContextPlan, Plan
 from rpcmemkit.program import Program
+from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Path, Span, path_text
 from rpcmemkit.types import ContextHandle, Interface, Type, made_of
 from rpcmemkit.walk import Place, contexts_in, reach

@@ -1,0 +1,57 @@
+"""The pointers of a signature: where a type holds them, and under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rpcmemkit.contract.promises import Parts
+from rpcmemkit.plan import (
+    ArrayPlan,
+    ConvertedPlan,
+    Plan,
+    PointerPlan,
+    StructPlan,
+    UnionPlan,
+)
+
+
+class Spot(NamedTuple):
+    """A pointer inside a value; ``loose``: the data itself decides whether it is there (a union, a range)."""
+
+    parts: Parts
+    plan: PointerPlan
+    loose: bool
+
+
+def spots(plan: Plan, parts: Parts) -> Iterator[Spot]:
+    """Yield the pointers inside a value of a type, in marshalling order, without following any."""
+    for where, leaf, loose in leaves(plan, parts, False):
+        if isinstance(leaf, PointerPlan):
+            yield Spot(where, leaf, loose)
+
+
+def converted(plan: Plan) -> list[ConvertedPlan]:
+    """Return the types inside a value that the application's routines convert."""
+    return [leaf for _, leaf, _ in leaves(plan, (), False) if isinstance(leaf, ConvertedPlan)]
+
+
+def leaves(plan: Plan, parts: Parts, loose: bool) -> Iterator[tuple[Parts, Plan, bool]]:
+    """Yield what a value consists of that is no array, structure or union."""
+    if isinstance(plan, ArrayPlan):
+        open_end = plan.varying or plan.size_of is not None
+        yield from leaves(plan.element, (*parts, "[]"), loose or open_end)
+    elif isinstance(plan, StructPlan):
+        for member in plan.members:
+            yield from leaves(member.plan, (*parts, "." + member.name), loose)
+    elif isinstance(plan, UnionPlan):
+        for name, arm in arms(plan):
+            yield from leaves(arm, (*parts, "." + name), True)
+    else:
+        yield parts, plan, loose
+
+
+def arms(plan: UnionPlan) -> Iterator[tuple[str, Plan]]:
+    """Yield the name and the plan of every arm that holds something, each once."""
+    found = {arm.name: arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan}
+    yield from found.items()
