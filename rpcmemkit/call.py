@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rpcmemkit import types
@@ -36,7 +36,10 @@ CALL_FAILED, INVALID_USER_BUFFER = 1726, 1784
 class Environment:
     """How a session is set up; the defaults are a 64-bit client and server that speak NDR 2.0.
 
-    ``fail_after`` and ``client_fail_after`` let that many allocator calls of a side succeed, and no more.
+    ``fail_after`` and ``client_fail_after`` let that many allocator calls of a side succeed, and no more. ``midl`` are
+    further switches for the compiler; DCE mode and the transfer syntax it takes from here.
+
+    Raises :class:`~rpcmemkit.errors.UsageError` for what no system is: MS-RPCE 2.2.5 knows NDR64 as little-endian only.
     """
 
     client_pointer_size: int = 8
@@ -46,14 +49,28 @@ class Environment:
     osf: bool = False
     fail_after: int | None = None
     client_fail_after: int | None = None
+    midl: Switches = Switches()
+
+    def __post_init__(self) -> None:
+        for side in ("client", "server"):
+            _one_of(f"{side}_pointer_size", getattr(self, f"{side}_pointer_size"), (4, 8))
+        _one_of("transfer_syntax", self.transfer_syntax, SYNTAXES)
+        _one_of("byte_order", self.byte_order, ("little", "big"))
+        if (self.transfer_syntax, self.byte_order) == ("ndr64", "big"):
+            raise UsageError("NDR64 is always little-endian: use byte_order='big' with ndr20")
 
     @property
     def switches(self) -> Switches:
         """What the compiler has to know of the environment."""
-        return Switches(osf=self.osf, ndr64=self.transfer_syntax == "ndr64")
+        return replace(self.midl, osf=self.osf, ndr64=self.transfer_syntax == "ndr64")
 
     def planner(self, pointer_size: int) -> Planner:
         return Planner(pointer_size, SYNTAXES[self.transfer_syntax], self.byte_order == "big")
+
+
+def _one_of(name: str, value: object, allowed: Collection[object]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{name} is {value!r}; it can be {' or '.join(map(repr, allowed))}")
 
 
 @dataclass

@@ -8,7 +8,6 @@ never used twice: a dangling pointer stays recognisable for as long as the space
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ NEW, FREED = 0xCD, 0xDD
 ALIGNMENT = 8
 BASES = {"client": 0x0001_0000, "server": 0x4000_0000}
 GAP = 8  # a guard between blocks, so that a write past one block never lands in the next
+PAGE = 6  # blocks are looked up by pages of 64 octets, in which at most four of them begin
 
 KINDS = (
     "application",
@@ -33,6 +33,7 @@ KINDS = (
 )
 _KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 HEAPS = frozenset({"midl_user", "RpcSs", "private", "application", "task"})
+_OCTETS = [bytes((value,)) for value in range(256)]
 _MARKED = 2  # in the ledger: live, but freed for later
 
 
@@ -60,25 +61,41 @@ class Image:
 
 
 class Ledger:
-    """The blocks of an address space in address order, in parallel arrays: about 20 octets a block."""
+    """The blocks of an address space in address order, in parallel arrays: about 20 octets a block.
 
-    __slots__ = ("kinds", "live", "sizes", "starts")
+    ``pages`` has for each page of the space the last block that begins before its end, so that a look-up takes the
+    same time however many blocks there are.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("base", "kinds", "live", "pages", "sizes", "starts")
+
+    def __init__(self, base: int) -> None:
+        self.base = base
         self.starts = array("Q")
         self.sizes = array("Q")
         self.kinds = bytearray()
         self.live = bytearray()
+        self.pages = array("I")
 
-    def add(self, address: int, size: int, kind: str) -> None:
+    def add(self, address: int, size: int, kind: str, room: int) -> None:
+        """Note a block behind all others that takes ``room`` octets with the gap that follows it."""
+        offset, number = address - self.base, len(self.live)
         self.starts.append(address)
         self.sizes.append(size)
         self.kinds.append(_KIND_NUMBER[kind])
         self.live.append(1)
+        first, last = offset >> PAGE, (offset + room - 1) >> PAGE
+        self.pages[first:] = array("I", (number,)) * (last - first + 1)
 
     def index(self, address: int) -> int:
         """Return the number of the last block that starts at or before ``address``, or -1."""
-        return bisect_right(self.starts, address) - 1
+        page = (address - self.base) >> PAGE
+        if not 0 <= page < len(self.pages):
+            return -1 if page < 0 else len(self.starts) - 1
+        number, starts = self.pages[page], self.starts
+        while starts[number] > address:
+            number -= 1
+        return number
 
     def __getitem__(self, index: int) -> Block:
         return Block(self.starts[index], self.sizes[index], KINDS[self.kinds[index]], bool(self.live[index]))
@@ -95,8 +112,8 @@ class Ledger:
         return block if address <= block.end else None
 
     def copy(self) -> Ledger:
-        twin = Ledger()
-        twin.starts, twin.sizes = self.starts[:], self.sizes[:]
+        twin = Ledger(self.base)
+        twin.pages, twin.starts, twin.sizes = self.pages[:], self.starts[:], self.sizes[:]
         twin.kinds, twin.live = self.kinds[:], self.live[:]
         return twin
 
@@ -111,7 +128,7 @@ class AddressSpace:
         self.pointer_size = pointer_size
         self.base = BASES[side]
         self.data = bytearray()
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.base)
         self.trace = trace if trace is not None else Trace()
 
     # --- blocks ---
@@ -120,8 +137,8 @@ class AddressSpace:
         """Reserve ``size`` octets and return their address, a multiple of 8. A size of 0 has an address of its own."""
         address = self.base + len(self.data)
         room = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT + GAP
-        self.data += bytes((fill,)) * room
-        self.ledger.add(address, size, kind)
+        self.data += _OCTETS[fill] * room
+        self.ledger.add(address, size, kind, room)
         return address
 
     def drop_block(self, address: int) -> None:
@@ -130,7 +147,7 @@ class AddressSpace:
         size = self.ledger.sizes[index]
         self.ledger.live[index] = 0
         start = address - self.base
-        self.data[start : start + size] = bytes((FREED,)) * size
+        self.data[start : start + size] = _OCTETS[FREED] * size
 
     def mark_block(self, address: int) -> None:
         """Note that the live block at ``address`` was freed for later; its octets stay as they are."""
@@ -148,7 +165,7 @@ class AddressSpace:
     def capacity(self, address: int) -> int:
         """Return how many octets follow ``address`` in its live block (0 when it is in none)."""
         ledger = self.ledger
-        index = bisect_right(ledger.starts, address) - 1
+        index = ledger.index(address)
         if index < 0 or not ledger.live[index]:
             return 0
         return max(ledger.starts[index] + ledger.sizes[index] - address, 0)
@@ -161,10 +178,14 @@ class AddressSpace:
         Raises:
             MemoryFault: null, unmapped or freed memory, or past the end of the block.
         """
-        ledger = self.ledger
-        index = bisect_right(ledger.starts, address) - 1
-        if index >= 0 and ledger.live[index] and address + size <= ledger.starts[index] + ledger.sizes[index]:
-            return address - self.base
+        ledger, offset = self.ledger, address - self.base
+        page, pages, starts = offset >> PAGE, ledger.pages, ledger.starts
+        if 0 <= page < len(pages):  # as Ledger.index, without a call: this runs several times for each node
+            number = pages[page]
+            while starts[number] > address:
+                number -= 1
+            if ledger.live[number] and address + size <= starts[number] + ledger.sizes[number]:
+                return offset
         raise self._fault(address, size, doing)
 
     def _fault(self, address: int, size: int, doing: str) -> MemoryFault:

@@ -1,6 +1,6 @@
 """The rules of RPC memory management as data: what events, errors and the book cite by id.
 
-The rows are in ``rules.yaml``. Each says in one sentence what happens, on which side, when, where it is documented, and
+The rows are in ``data/rules.yaml``. Each says in one sentence what happens, on which side, when, where it is documented, and
 which claims of the project's table it covers.
 """
 
@@ -38,7 +38,7 @@ class Rules(Mapping[str, Rule]):
         import yaml
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        text = files("rpcmemkit").joinpath("rules.yaml").read_text(encoding="utf-8")
+        text = files("rpcmemkit").joinpath("data", "rules.yaml").read_text(encoding="utf-8")
         rows = yaml.load(text, Loader=loader)  # noqa: S506 (both loaders are safe)
         return {id_: _rule(id_, **row) for id_, row in rows.items()}
 

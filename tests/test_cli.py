@@ -12,6 +12,7 @@ import pytest
 
 import rpcmemkit
 from rpcmemkit import cli
+from rpcmemkit.cli import common
 
 FOLDER = Path(__file__).parent / "conformance"
 PRUNE = FOLDER / "wine" / "tree-prune-and-graft.yaml"
@@ -418,12 +419,56 @@ def test_json_that_is_nested_too_deep_for_the_encoder():
     deep = {"a": [1, "x", None, {}], "b": []}
     for _ in range(5_000):
         deep = {"next": [deep], "n": 1}
-    text = cli._json(deep)
+    text = common.as_json(deep)
 
     assert text.startswith('{"next": [{"next": [{')
     assert '{"a": [1, "x", null, {}], "b": []}' in text
     assert text.count("{") == text.count("}")
-    assert json.loads("".join(cli._json_pieces({"a": [1, {"b": True}], "c": "d"}))) == {
+    assert json.loads("".join(common._json_pieces({"a": [1, {"b": True}], "c": "d"}))) == {
         "a": [1, {"b": True}],
         "c": "d",
     }
+
+
+# --- claims -----------------------------------------------------------------------------------
+
+
+def test_claims_in_a_table(run):
+    code, out, _ = run("claims", "--topic", "orphaning")
+
+    assert code == 0
+    assert "M-204" in out
+    assert "M-060" not in out
+    assert "16 claims" in out
+
+
+def test_a_claim_in_full(run):
+    code, out, _ = run("claims", "M-060", "M-004")
+
+    assert code == 0
+    assert "stub-allocated-buffers.md" in out
+    assert "all-nodes-one-block" in out
+    assert "tests/scenarios/" in out or "tests/claims/" in out
+    assert "told only" in out
+
+
+def test_claims_as_json(run):
+    code, out, _ = run("claims", "--json")
+
+    claims = json.loads(out)
+    assert code == 0
+    assert len(claims) == 492
+    assert sum(claim["verify"] != ["document"] for claim in claims) == 424
+    assert {"id", "statement", "tests", "scenarios", "rules"} <= set(claims[0])
+
+
+def test_no_testable_claim_is_without_evidence(run):
+    assert run("claims", "--missing", "--json")[:2] == (0, "[]\n")
+
+
+@pytest.mark.parametrize("arguments", [["M-999"], ["--topic", "cooking"]])
+def test_claims_that_do_not_exist(run, arguments):
+    code, out, err = run("claims", *arguments)
+
+    assert (code, out) == (2, "")
+    assert "there is no" in err

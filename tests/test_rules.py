@@ -90,7 +90,7 @@ def test_nothing_is_stated_twice():
 
 
 def test_ids_are_unique_in_the_file():
-    text = (PACKAGE / "rules.yaml").read_text(encoding="utf-8")
+    text = (PACKAGE / "data" / "rules.yaml").read_text(encoding="utf-8")
     ids = re.findall(r"^([a-z0-9-]+):$", text, re.MULTILINE)
     assert ids == list(RULES)
     assert len(set(ids)) == len(ids) == len(yaml.safe_load(text))

@@ -23,21 +23,19 @@ def scenario(file: str) -> Scenario:
 
 
 def names() -> list[str]:
-    return [str(file.relative_to(FOLDER).with_suffix("")) for file in find_files([FOLDER])]
-
-
-def chapters() -> list[str]:
-    """Return the files of the book's chapters."""
-    return [name for name in names() if name[0].isdigit()]
+    return [file.relative_to(FOLDER).with_suffix("").as_posix() for file in find_files([FOLDER])]
 
 
 def cases() -> list[object]:
-    return [pytest.param(name, id=name, marks=pytest.mark.claims(*scenario(name).claims)) for name in names()]
+    return [
+        pytest.param(FOLDER / f"{name}.yaml", id=name, marks=pytest.mark.claims(*scenario(name).claims))
+        for name in names()
+    ]
 
 
-@pytest.mark.parametrize("name", cases())
-def test_what_the_file_expects_happens(name: str) -> None:
-    report = verify_file(FOLDER / f"{name}.yaml")
+@pytest.mark.parametrize("file", cases())
+def test_what_the_file_expects_happens(file: Path) -> None:
+    report = verify_file(file)
 
     assert report.result == "agree", "\n".join([report.error, *map(str, report.differences)])
 
@@ -70,7 +68,7 @@ def test_every_call_has_its_outcome_foreseen() -> None:
     def calls(name: str) -> list[dict[str, object]]:
         return [step.get("expect") or {} for step in scenario(name).steps if "call" in step]
 
-    assert [name for name in chapters() for expected in calls(name) if "status" not in expected] == []
+    assert [name for name in names() for expected in calls(name) if "status" not in expected] == []
 
 
 def test_claims_that_files_name_exist_and_can_be_tested() -> None:

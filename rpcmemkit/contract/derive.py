@@ -293,6 +293,8 @@ class _Parameter:
             return Cell(("new storage", *alias, *null), (made[0].rule, *rule))
         if not self.is_out:
             return Cell(("storage", *null), ("client-owns", *rule))
+        if made and made[0].rule == "all-nodes-one-block" and not aliased:
+            return Cell(("new storage", *null), ("all-nodes-one-block", *rule))
         new = ("new storage",) if made else ()
         return Cell(("storage", *new, *null), ("client-overwrites-existing", *(a.rule for a in made), *rule))
 

@@ -3,14 +3,8 @@
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.handlers import Handler, Handlers
 from rpcmemkit.ndr.marshal import Marshaller
-from rpcmemkit.ndr.unmarshal import (
-    Shape,
-    Storage,
-    Unmarshaller,
-    Waiting,
-    discriminant_at,
-    existing_string_length,
-)
+from rpcmemkit.ndr.storage import Shape, Storage, Waiting
+from rpcmemkit.ndr.unmarshal import Unmarshaller, discriminant_at, existing_string_length
 
 __all__ = [
     "FullPointers",

@@ -1,11 +1,16 @@
 """Marshalling: from memory to stub data (C706 chapter 14; midl data representation pages).
 
 Nothing here recurses on data. The body of a referent is written, the pointers met in it are collected, and a stack
-holds what has still to follow: depth first, as the deferral rule of NDR wants it.
+holds what has still to follow: depth first, as the deferral rule of NDR wants it. A message has few types and many
+values: what holds for all values of a type is bound into a function, a :data:`Move`, when the first one is met.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from struct import Struct as Codec
 from typing import Any, TypeAlias
 
 from rpcmemkit.errors import RpcError, UsageError
@@ -23,15 +28,20 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
+from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.plan.levels import ArmPlan
 from rpcmemkit.trace import Path, Span, path_text
 
 NULL_REF_POINTER, INVALID_TAG, INVALID_BOUND, INTERNAL_ERROR, BAD_STUB_DATA = 1780, 1733, 1734, 1766, 1783
 FIRST_ID, ID_STEP = 0x00020000, 4
 ZEROS = bytes(8)
+RECORD = tuple.__new__  # makes a named tuple from its parts, in half the time of the call
 
 Found: TypeAlias = "list[tuple[int, int, PointerPlan, int, Path | None]]"
 """Pointers met in a body: place of the id (or -1), address, plan, scope, path."""
+
+Move: TypeAlias = "Callable[[int, int, Path | None, Found], None]"
+"""Writes a value, given its address, scope and path, and appends the pointers it meets to the list."""
 
 
 class Marshaller:
@@ -53,10 +63,13 @@ class Marshaller:
         self.out = bytearray()
         self.spans: list[Span] = []
         self._later: Found = []
-        self._next_id = FIRST_ID
+        self._ids = count(FIRST_ID, ID_STEP)
+        self._moves: dict[PointerPlan, Move] = {}
+        self._flats: dict[Body, Move] = {}
         self._order = "big" if planner.big_endian else "little"
         self._count_size = planner.syntax.count
         self._id_size = planner.syntax.pointer
+        self._put_id = Codec(planner.order + UNSIGNED[self._id_size]).pack_into
         self._events = space.trace.raw
         # a cycle of unique pointers would be written for ever; no honest message is this large
         self._budget = 8 * len(space.data) + (1 << 20)
@@ -83,8 +96,7 @@ class Marshaller:
     def indicator(self, address: int) -> None:
         """Write whether a [partial_ignore] pointer is non-null: its referent does not travel in a request."""
         self.align(self._id_size)
-        number = self._next_id if self.space.pointer_at(address) else 0
-        self._next_id += ID_STEP if number else 0
+        number = next(self._ids) if self.space.pointer_at(address) else 0
         self.out += number.to_bytes(self._id_size, self._order)  # type: ignore[arg-type]
 
     def deletions(self, numbers: list[int]) -> None:
@@ -94,24 +106,20 @@ class Marshaller:
             self.out += number.to_bytes(size, self._order)  # type: ignore[arg-type]
 
     def _follow(self, stack: Found) -> None:
+        out, moves = self.out, self._moves
         while stack:
-            slot, address, plan, scope, path = stack.pop()
+            slot, address, pointer, scope, path = stack.pop()
             if not address:
-                self._null(plan, path)
+                self._null(pointer, path)
                 continue
-            if slot >= 0 and not self._identify(slot, address, plan):
+            if slot >= 0 and not self._identify(slot, address, pointer):
                 continue
-            found: Found = []
-            target = plan.target
-            if target.body is not None:
-                deeper = (path, "*") if isinstance(target, PointerPlan) else path
-                self._flat(target.body, target, address, scope, deeper, found)
-            else:
-                self._referent(target, address, scope, path, found)
-            if found:
-                found.reverse()
-                stack += found
-            if len(self.out) > self._budget:
+            met = len(stack)
+            move = moves.get(pointer) or self._mover(pointer)
+            move(address, scope, path, stack)
+            if len(stack) > met + 1:  # the one met first is followed first
+                stack[met:] = reversed(stack[met:])
+            if len(out) > self._budget:
                 raise RpcError(
                     INTERNAL_ERROR,
                     "the message grows without end: unique pointers form a cycle; [ptr] pointers may",
@@ -125,20 +133,31 @@ class Marshaller:
 
     def _identify(self, slot: int, address: int, plan: PointerPlan) -> bool:
         """Write a referent id and return whether the referent follows."""
-        if plan.is_full:
-            number, follows = self.aliases.send(address)
-        else:
-            number, follows = self._next_id, True
-            self._next_id += ID_STEP
-        self.out[slot : slot + self._id_size] = number.to_bytes(self._id_size, self._order)  # type: ignore[arg-type]
+        number, follows = self.aliases.send(address) if plan.is_full else (next(self._ids), True)
+        self._put_id(self.out, slot, number)
         return follows
 
     # --- bodies ---
 
+    def _mover(self, pointer: PointerPlan) -> Move:
+        """Return what writes the referents of a pointer."""
+        target = pointer.target
+        if target.body is not None:
+            move = self._flat(target.body, target)
+            if isinstance(target, PointerPlan):
+                move = _one_level_deeper(move)
+        else:
+            move = partial(self._referent, target)
+        self._moves[pointer] = move
+        return move
+
     def _referent(self, plan: Plan, address: int, scope: int, path: Path | None, found: Found) -> None:
         """Write what a pointer names if it is not flat: conformance first, then the body."""
         if isinstance(plan, ArrayPlan):
-            self._array(plan, address, scope, path, found)
+            shape = self._range(plan, address, scope, path)
+            if plan.conformant:
+                self._count(shape[0], plan, path)
+            self._elements(plan, address, scope, path, found, shape)
         elif isinstance(plan, StructPlan) and plan.tail is not None:
             tail = plan.tail
             at = address + plan.tail_offset
@@ -149,11 +168,11 @@ class Marshaller:
 
     def _body(self, plan: Plan, address: int, scope: int, path: Path | None, found: Found) -> None:
         if plan.body is not None:
-            self._flat(plan.body, plan, address, scope, path, found)
+            self._flat(plan.body, plan)(address, scope, path, found)
         elif isinstance(plan, StructPlan):
             self._struct(plan, address, path, found)
         elif isinstance(plan, ArrayPlan):
-            self._elements(plan, address, scope, path, found)
+            self._elements(plan, address, scope, path, found, self._range(plan, address, scope, path))
         elif isinstance(plan, UnionPlan):
             self._union(plan, address, scope, path, found)
         else:
@@ -167,40 +186,39 @@ class Marshaller:
             raise UsageError(f"{path_text(path)}: {plan.type!r} is not marshalled by this kit")
         return handler
 
-    def _flat(
-        self, body: Body, plan: Plan, address: int, scope: int, path: Path | None, found: Found
-    ) -> None:
-        """Move a body of fixed layout by its fused conversion."""
-        space, out, size = self.space, self.out, body.size
-        offset = space.check(address, size, "read by the stub")
-        if pad := -len(out) % body.wire_align:
-            out += ZEROS[:pad]
-        start = len(out)
-        if body.dense:
-            out += space.data[offset : offset + size]
-        else:
-            values = body.memory.unpack_from(space.data, offset)
-            if body.checks or body.narrow:
-                values = self._checked(body, values, path)
-            out += body.wire.pack(*values)
-        self._events.append(
-            (
-                "marshal",
-                space.side,
-                "stub",
-                address,
-                size,
-                self.rule,
-                (start, len(out) - start, "body", plan, path, 1),
-            )
-        )
-        if body.slots:
-            targets = body.memory_pointers.unpack_from(space.data, offset)
-            for slot, target in zip(body.slots, targets):  # noqa: B905 (same length by construction, hot)
-                if (target or slot.plan.is_ref) and slot.plan.travels:
-                    place = start + slot.wire_offset if slot.has_id else -1
-                    within = scope if slot.scope is None else address + slot.scope
-                    found.append((place, target, slot.plan, within, (path, slot.name) if slot.name else path))
+    def _flat(self, body: Body, plan: Plan) -> Move:
+        """Return what moves a body of fixed layout by its fused conversion."""
+        move = self._flats.get(body)
+        if move is None:
+            move = self._flats[body] = self._flat_mover(body, plan)
+        return move
+
+    def _flat_mover(self, body: Body, plan: Plan) -> Move:
+        space, rule, size, align, dense = self.space, self.rule, body.size, body.wire_align, body.dense
+        out, data, check, note, side = self.out, space.data, space.check, self._events.append, space.side
+        wire_size, unpack, pack = body.wire.size, body.memory.unpack_from, body.wire.pack
+        checked = self._checked if body.checks or body.narrow else None
+        pointers, slots = body.memory_pointers.unpack_from, _sending(body)
+
+        def move(address: int, scope: int, path: Path | None, found: Found) -> None:
+            offset = check(address, size, "read by the stub")
+            if pad := -len(out) % align:
+                out.extend(ZEROS[:pad])
+            start = len(out)
+            if dense:
+                out.extend(data[offset : offset + size])
+            else:
+                values = unpack(data, offset)
+                out.extend(pack(*(values if checked is None else checked(body, values, path))))
+            note(("marshal", side, "stub", address, size, rule, (start, wire_size, "body", plan, path, 1)))
+            if slots:
+                for (name, at, pointer, within), target in zip(slots, pointers(data, offset)):  # noqa: B905 (hot)
+                    if (target or pointer.is_ref) and pointer.travels:
+                        place = -1 if at is None else start + at
+                        inner = scope if within is None else address + within
+                        found.append((place, target, pointer, inner, (path, name) if name else path))
+
+        return move
 
     def _checked(self, body: Body, values: tuple[Any, ...], path: Path | None) -> tuple[Any, ...]:
         for check in body.checks:
@@ -230,7 +248,7 @@ class Marshaller:
         padded = self.planner.syntax.padded
         for offset, body, piece, name in plan.pieces:
             if body is not None:
-                self._flat(body, plan, address + offset, address, path, found)
+                self._flat(body, plan)(address + offset, address, path, found)
             else:
                 assert piece is not None
                 if padded and plan.tail is not None and piece is plan.tail:
@@ -259,23 +277,20 @@ class Marshaller:
             return string_length(self.space, plan, address)
         return plan.count(self.space, scope)
 
-    def _array(self, plan: ArrayPlan, address: int, scope: int, path: Path | None, found: Found) -> None:
-        if plan.conformant:
-            self._count(self._size(plan, address, scope), plan, path)
-        self._elements(plan, address, scope, path, found)
-
-    def _range(self, plan: ArrayPlan, address: int, scope: int, path: Path | None) -> tuple[int, int]:
-        """Return first and number of the elements to send, checked against the size."""
+    def _range(self, plan: ArrayPlan, address: int, scope: int, path: Path | None) -> tuple[int, int, int]:
+        """Return the size, and first and number of the elements to send, checked against it."""
         try:
             size = self._size(plan, address, scope)
+            if plan.measures_itself:
+                return size, 0, size
             if not plan.is_string:
-                return plan.range(self.space, scope, size)
+                return size, *plan.range(self.space, scope, size)
             length = string_length(self.space, plan, address)
             if length > size:
                 raise RpcError(
                     INVALID_BOUND, f"a string of {length} in room for {size}", rule="length-within-size"
                 )
-            return 0, length
+            return size, 0, length
         except RpcError as error:
             raise (
                 error
@@ -283,9 +298,17 @@ class Marshaller:
                 else RpcError(error.code, error.message, path=path_text(path), rule=error.rule)
             ) from None
 
-    def _elements(self, plan: ArrayPlan, address: int, scope: int, path: Path | None, found: Found) -> None:
+    def _elements(
+        self,
+        plan: ArrayPlan,
+        address: int,
+        scope: int,
+        path: Path | None,
+        found: Found,
+        shape: tuple[int, int, int],
+    ) -> None:
         """Write variance and elements; the maximum count has been written before."""
-        first, length = self._range(plan, address, scope, path)
+        _, first, length = shape
         if plan.varying:
             self.align(self._count_size)
             start = len(self.out)
@@ -296,45 +319,40 @@ class Marshaller:
             self.align(plan.wire_align)
         if not length:
             return
-        address += first * plan.stride
-        self.space.check(address, length * plan.stride, f"read of {length} elements by the stub")
-        element = plan.element
-        if isinstance(element, BasePlan) or (element.body is not None and not element.body.slots):
-            self._run(plan, address, length, path)
+        stride, element = plan.stride, plan.element
+        address += first * stride
+        offset = self.space.check(address, length * stride, f"read of {length} elements by the stub")
+        if element.body is None:
+            for index in range(first, first + length):
+                self._body(element, address, scope, (path, f"[{index}]"), found)
+                address += stride
+        elif element.body.slots:
+            move = self._flat(element.body, element)
+            for index in range(first, first + length):
+                move(address, scope, (path, f"[{index}]"), found)
+                address += stride
         else:
-            for index in range(length):
-                at = address + index * plan.stride
-                self._body(element, at, scope, (path, f"[{first + index}]"), found)
+            self._run(plan, element.body, address, offset, length, path)
 
-    def _run(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:
+    def _run(
+        self, plan: ArrayPlan, body: Body, address: int, offset: int, length: int, path: Path | None
+    ) -> None:
         """Move elements without pointers: as one block, or by one conversion each."""
-        body = plan.element.body
-        assert body is not None
         self.align(body.wire_align)
-        start, offset = len(self.out), address - self.space.base
-        size = length * plan.stride
+        out, start, size = self.out, len(self.out), length * plan.stride
         view = self.space.data[offset : offset + size]
         if body.dense and plan.stride == plan.wire_stride:
-            self.out += view
+            out += view
         else:
             pack, values = plan.wire_element.pack, body.memory.iter_unpack(view)
             if body.checks or body.narrow:
-                self.out += b"".join([pack(*self._checked(body, v, path)) for v in values])
+                out += b"".join([pack(*self._checked(body, v, path)) for v in values])
             else:
-                self.out += b"".join([pack(*v) for v in values])
+                out += b"".join([pack(*v) for v in values])
             gap = plan.wire_stride - plan.wire_last
-            del self.out[len(self.out) - gap :]
-        self._events.append(
-            (
-                "marshal",
-                self.space.side,
-                "stub",
-                address,
-                size,
-                self.rule,
-                (start, len(self.out) - start, "elements", plan, path, length),
-            )
-        )
+            del out[len(out) - gap :]
+        span = (start, len(out) - start, "elements", plan, path, length)
+        self._events.append(("marshal", self.space.side, "stub", address, size, self.rule, span))
 
     # --- for handlers ---
 
@@ -344,8 +362,10 @@ class Marshaller:
 
     def elements(self, plan: ArrayPlan, address: int, count: int, path: Path | None) -> None:
         """Write elements without pointers, and without any count."""
-        self.space.check(address, count * plan.stride, f"read of {count} elements by the stub")
-        self._run(plan, address, count, path)
+        body = plan.element.body
+        assert body is not None
+        offset = self.space.check(address, count * plan.stride, f"read of {count} elements by the stub")
+        self._run(plan, body, address, offset, count, path)
 
     def defer(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> None:
         """Have what ``pointer`` means written at ``address`` later, where a referent that is met here has its place."""
@@ -366,7 +386,19 @@ class Marshaller:
 
     def _span(self, part: str, start: int, plan: Plan, path: Path | None) -> None:
         """Note octets of the message that have no memory behind them."""
-        self.spans.append(Span(start, len(self.out) - start, part, plan, path))
+        self.spans.append(RECORD(Span, (start, len(self.out) - start, part, plan, path, 1)))
+
+
+def _one_level_deeper(move: Move) -> Move:
+    """Return ``move`` for the cell of a pointer to a pointer, whose path is that of the outer pointer with a star."""
+    return lambda address, scope, path, found: move(address, scope, (path, "*"), found)
+
+
+def _sending(body: Body) -> list[tuple[str, int | None, PointerPlan, int | None]]:
+    """Return of each slot what a sender needs: its name, the place of its id, its plan, its scope."""
+    return [
+        (slot.name, slot.wire_offset if slot.has_id else None, slot.plan, slot.scope) for slot in body.slots
+    ]
 
 
 def element_has_place(plan: ArrayPlan) -> bool:

@@ -15,8 +15,11 @@ def string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int:
         RpcError: RPC_X_INVALID_BOUND, there is no terminator in the block.
     """
     width = plan.stride
-    start = space.check(address, width, "read of a string")
-    end = start + space.capacity(address)
+    room = space.capacity(address)
+    if room < width:
+        space.check(address, width, "read of a string")
+    start = address - space.base
+    end = start + room
     if plan.bound is not None:
         end = min(end, start + plan.bound * width)
     at = space.data.find(bytes(width), start, end)

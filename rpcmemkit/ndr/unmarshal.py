@@ -1,14 +1,18 @@
 """Unmarshalling: from stub data to memory, with every count and id treated as hostile.
 
 Where data goes is the business of a :class:`Storage`, which differs between the two stubs; how it gets there is the
-same for both and is written here once. Nothing recurses on data: pointers wait on a stack until their turn.
+same for both and is written here once. Nothing recurses on data: pointers wait on a stack until their turn. As in
+marshalling, what holds for all values of a type is bound into a function when the message brings the first one.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from functools import partial
+from itertools import repeat
+from struct import Struct as Codec
+from typing import Any, TypeAlias
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
@@ -18,13 +22,14 @@ from rpcmemkit.ndr.marshal import (
     BAD_STUB_DATA,
     INVALID_BOUND,
     NULL_REF_POINTER,
+    RECORD,
     chosen_arm,
     element_has_place,
 )
+from rpcmemkit.ndr.storage import IN_PLACE, NO_SHAPE, Found, Shape, Storage, Waiting
 from rpcmemkit.ndr.strings import string_length
 from rpcmemkit.plan import (
     ArrayPlan,
-    BasePlan,
     Body,
     Plan,
     Planner,
@@ -32,54 +37,14 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
+from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.trace import Path, Span, path_text
 
-
-class Waiting(NamedTuple):
-    """A pointer whose referent has yet to be read.
-
-    ``slot`` is where the pointer lies in memory, ``number`` its referent id, ``existing`` what the pointer held before
-    the message arrived (0 where that means nothing), ``limit`` the elements that its storage had room for.
-    """
-
-    slot: int
-    number: int
-    existing: int
-    plan: PointerPlan
-    scope: int
-    path: Path | None
-    limit: int | None
+Move: TypeAlias = "Callable[[int, int, Path | None, Found, bool], None]"
+"""Reads a value to an address, given its scope, its path, where to put the pointers it meets, and if storage is new."""
 
 
-Found: TypeAlias = "list[Waiting]"
-
-
-class Shape(NamedTuple):
-    """The counts that precede a referent: its size in elements, and the range sent of a varying array."""
-
-    size: int = 0
-    first: int = 0
-    length: int = 0
-
-
-NO_SHAPE = Shape()
-IN_PLACE = -1  # instead of a slot: no pointer waits for the referent, which has its storage already
-
-
-class Storage(Protocol):
-    """Where a stub puts what it unmarshals: the client stub and the server stub each have one."""
-
-    keeps_pointers: bool
-    """Whether memory held pointers before the message came that have to be honoured (the client's)."""
-
-    rules: tuple[str, str]
-    """The rules for writing over existing storage and for filling new storage."""
-
-    def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        """Return the address for a referent of ``size`` octets found at ``position``, and whether it is new storage."""
-
-    def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
-        """Return the storage for everything from a pointer downwards that a memory attribute governs."""
+NO_NUMBERS = repeat(0)
 
 
 class Unmarshaller:
@@ -118,6 +83,11 @@ class Unmarshaller:
         self._count_size = planner.syntax.count
         self._id_size = planner.syntax.pointer
         self._events = space.trace.raw
+        self._flats: dict[Body, Move] = {}
+        self._followers: dict[PointerPlan, Callable[[Waiting, Found], None]] = {}
+        code, counted = planner.order, UNSIGNED[self._count_size]
+        self._one_count, self._two_counts = Codec(code + counted), Codec(code + counted * 2)
+        self._put_pointer = Codec("<" + UNSIGNED[space.pointer_size]).pack_into
         aliases.new_message()
 
     # --- parameters ---
@@ -141,7 +111,7 @@ class Unmarshaller:
                 limit = self._limit(plan, self.frame)
                 found.append(Waiting(address, number, existing, plan, self.frame, path, limit))
             else:
-                self._body(plan, address, self.frame, path, found, Shape(), new)
+                self._body(plan, address, self.frame, path, found, NO_SHAPE, new)
                 found.reverse()
             self._follow(found)
         except struct.error:
@@ -182,35 +152,49 @@ class Unmarshaller:
                 raise self.bad_data("the discriminant differs from the one in switch_is", path)
 
     def _follow(self, stack: Found) -> None:
-        waiting, found = None, stack
+        waiting, followers = None, self._followers
         try:
             while stack:
                 waiting = stack.pop()
-                number, plan = waiting.number, waiting.plan
-                if not number and not plan.is_ref:
+                pointer = waiting.plan
+                if not waiting.number and not pointer.is_ref:
                     continue
-                if waiting.slot == IN_PLACE:
-                    self._body(
-                        plan.target, waiting.existing, waiting.scope, waiting.path, [], NO_SHAPE, False
-                    )
-                    continue
-                if plan.is_full:
-                    known = self.aliases.receive(number)
-                    if known is not None:
-                        self.check_known(waiting, known)
-                        self.space.set_pointer(waiting.slot, known)
-                        continue
-                if plan.governs and (model := self.storage.below(waiting, self)) is not self.storage:
-                    self.follow_with(model, waiting)
-                    continue
-                found = []
-                self._referent(waiting, found)
-                if found:
-                    found.reverse()
-                    stack += found
+                met = len(stack)
+                follow = followers.get(pointer) or self._follower(pointer)
+                follow(waiting, stack)
+                if len(stack) > met + 1:  # the one met first is followed first
+                    stack[met:] = reversed(stack[met:])
         except (RpcError, MemoryFault, struct.error):
-            self._put_back([*([waiting] if waiting else []), *found, *stack])
+            self._put_back([*([waiting] if waiting else []), *stack])
             raise
+
+    def _follower(self, pointer: PointerPlan) -> Callable[[Waiting, Found], None]:
+        """Return what reads the referents of a pointer."""
+        body = pointer.target.body
+        follow = self._referent if body is None else self._flat_follower(pointer.target, body)
+        if pointer.is_full or pointer.governs or body is None:
+            follow = partial(self._follow_unless_known, follow)
+        self._followers[pointer] = follow
+        return follow
+
+    def _follow_unless_known(
+        self, follow: Callable[[Waiting, Found], None], waiting: Waiting, found: Found
+    ) -> None:
+        """Follow a pointer whose referent may be there already, or may be the business of another memory model."""
+        plan = waiting.plan
+        if waiting.slot == IN_PLACE:
+            self._body(plan.target, waiting.existing, waiting.scope, waiting.path, [], NO_SHAPE, False)
+            return
+        if plan.is_full:
+            known = self.aliases.receive(waiting.number)
+            if known is not None:
+                self.check_known(waiting, known)
+                self.space.set_pointer(waiting.slot, known)
+                return
+        if plan.governs and (model := self.storage.below(waiting, self)) is not self.storage:
+            self.follow_with(model, waiting)
+            return
+        follow(waiting, found)
 
     def _put_back(self, unfollowed: Found) -> None:
         """Let pointers that will not be followed any more keep what they named before the call."""
@@ -240,29 +224,49 @@ class Unmarshaller:
 
     # --- referents ---
 
+    def _flat_follower(self, plan: Plan, body: Body) -> Callable[[Waiting, Found], None]:
+        """Return what reads referents of fixed layout."""
+        space, put, length, end = self.space, self._put_pointer, self.space.pointer_size, len(self.data)
+        check, data, align, size, wire_size = (
+            space.check,
+            space.data,
+            body.wire_align,
+            plan.size,
+            body.wire.size,
+        )
+        move, levels = self._flat(body, plan), isinstance(plan, PointerPlan)
+        cleared = bool(body.checks and body.slots)
+
+        def follow(waiting: Waiting, found: Found) -> None:
+            slot, number, _, pointer, scope, path, _ = waiting
+            position = self.position
+            self.position = position = position + -position % align
+            if position + wire_size > end:
+                raise struct.error
+            address, new = self.storage.place(waiting, size, position, NO_SHAPE)
+            if new and cleared:
+                space.clear(address, size)  # a failure half-way must leave no pointer to nowhere in it
+            put(data, check(slot, length, "write of a pointer"), address)
+            if pointer.is_full:
+                self.aliases.arrived(number, address)
+            move(address, scope, (path, "*") if levels and path else path, found, new)
+
+        return follow
+
     def _referent(self, waiting: Waiting, found: Found) -> None:
+        """Read a referent whose layout is not fixed."""
         slot, number, _, pointer, scope, path, _ = waiting
         plan = pointer.target
-        body = plan.body
-        if body is None:
-            shape = self._shape(plan, path)
-            size = self._memory_size(plan, shape)
-            self._align_referent(plan)
-        else:
-            shape, size = NO_SHAPE, plan.size
-            self.position += -self.position % body.wire_align
-            if self.position + body.wire.size > len(self.data):
-                raise struct.error
+        shape = self._shape(plan, path)
+        size = self._memory_size(plan, shape)
+        self._align_referent(plan)
         address, new = self.storage.place(waiting, size, self.position, shape)
-        if new and (body is None or body.checks) and holds_pointers(plan):
+        if new and holds_pointers(plan):
             self.space.clear(address, size)  # a failure half-way must leave no pointer to nowhere in it
         self.space.set_pointer(slot, address)
         if pointer.is_full:
             self.aliases.arrived(number, address)
-        if body is not None:
-            deeper = (path, "*") if isinstance(plan, PointerPlan) and path else path
-            self._flat(body, plan, address, scope, deeper, found, new)
-        elif isinstance(plan, ArrayPlan):
+        if isinstance(plan, ArrayPlan):
             self._elements(plan, address, scope, path, found, shape, new)
         else:
             self._body(plan, address, scope, path, found, shape, new)
@@ -279,7 +283,7 @@ class Unmarshaller:
         """Read the counts in front of a referent."""
         array = plan.tail if isinstance(plan, StructPlan) else plan
         if not isinstance(array, ArrayPlan) or array.body is not None:
-            return Shape()
+            return NO_SHAPE
         count = self._count(array, path) if array.conformant else array.bound or 0
         if isinstance(plan, ArrayPlan):
             return self._range(array, count, path)
@@ -290,10 +294,7 @@ class Unmarshaller:
         """Read the variance of an array whose size is known and check it against that size."""
         first, length = 0, count
         if plan.varying:
-            self.align(self._count_size)
-            start = self.position
-            first, length = self._number(self._count_size), self._number(self._count_size)
-            self.spans.append(Span(start, self.position - start, "range", plan, path))
+            first, length = self._counts(self._two_counts, "range", plan, path)
         if first + length > count:
             raise RpcError(
                 INVALID_BOUND,
@@ -304,7 +305,7 @@ class Unmarshaller:
         self._justify(plan, length, path)
         if plan.is_string and (first or not length):
             raise self.bad_data("a string starts at its first character and has a terminator", path)
-        return Shape(length if plan.measures_itself else count, first, length)
+        return RECORD(Shape, (length if plan.measures_itself else count, first, length))
 
     def _justify(self, plan: ArrayPlan, length: int, path: Path | None) -> None:
         """Refuse elements that the rest of the message cannot hold, before room is made for them."""
@@ -324,7 +325,7 @@ class Unmarshaller:
         self, plan: Plan, address: int, scope: int, path: Path | None, found: Found, shape: Shape, new: bool
     ) -> None:
         if plan.body is not None:
-            self._flat(plan.body, plan, address, scope, path, found, new)
+            self._flat(plan.body, plan)(address, scope, path, found, new)
         elif isinstance(plan, StructPlan):
             self._struct(plan, address, path, found, shape, new)
         elif isinstance(plan, ArrayPlan):
@@ -343,57 +344,60 @@ class Unmarshaller:
             found += self._later
             self._later.clear()
 
-    def _flat(
-        self, body: Body, plan: Plan, address: int, scope: int, path: Path | None, found: Found, new: bool
-    ) -> None:
-        """Move a body of fixed layout by its fused conversion."""
-        space = self.space
-        start = self.position + -self.position % body.wire_align
-        values = body.wire.unpack_from(self.data, start)
-        self.position = start + body.wire.size
-        if body.checks:
-            self._check(body, values, path)
-        size = body.size
-        offset = space.check(address, size, "written by the stub")
-        waiting = self._pointers(body, address, offset, scope, path, start, new) if body.slots else None
-        if body.dense:
-            space.data[offset : offset + size] = self.data[start : start + size]
-        else:
-            body.memory.pack_into(space.data, offset, *values)
-        self._events.append(
-            (
-                "unmarshal",
-                space.side,
-                "stub",
-                address,
-                size,
-                self.storage.rules[new],
-                (start, body.wire.size, "body", plan, path, 1),
-            )
-        )
-        if waiting:
-            found += waiting
+    def _flat(self, body: Body, plan: Plan) -> Move:
+        """Return what moves a body of fixed layout by its fused conversion."""
+        move = self._flats.get(body)
+        if move is None:
+            move = self._flats[body] = self._flat_mover(body, plan)
+        return move
 
-    def _pointers(
-        self, body: Body, address: int, offset: int, scope: int, path: Path | None, start: int, new: bool
-    ) -> Found:
-        """Read the ids of a body, and what its pointers held before it is overwritten."""
-        numbers = iter(body.wire_ids.unpack_from(self.data, start))
-        honoured = self.storage.keeps_pointers and not new
-        held = body.memory_pointers.unpack_from(self.space.data, offset) if honoured else None
-        found: Found = []
-        for index, slot in enumerate(body.slots):
-            number = next(numbers) if slot.has_id else 0
-            plan = slot.plan
-            if not (number or plan.is_ref) or not plan.travels:
-                continue
-            within = scope if slot.scope is None else address + slot.scope
-            existing = held[index] if held else 0
-            limit = self._limit(plan, within) if existing else None
-            where = (path, slot.name) if slot.name else path
-            parts = (address + slot.offset, number, existing, plan, within, where, limit)
-            found.append(tuple.__new__(Waiting, parts))  # twice as fast as Waiting(…)
-        return found
+    def _flat_mover(self, body: Body, plan: Plan) -> Move:
+        space, message, size, align, dense = self.space, self.data, body.size, body.wire_align, body.dense
+        data, check, note, side = space.data, space.check, self._events.append, space.side
+        wire_size, unpack, pack_into = body.wire.size, body.wire.unpack_from, body.memory.pack_into
+        checked, slots = bool(body.checks), bool(body.slots)
+        pointers = self._pointers(body)
+
+        def move(address: int, scope: int, path: Path | None, found: Found, new: bool) -> None:
+            start = self.position + -self.position % align
+            values = unpack(message, start)
+            self.position = start + wire_size
+            if checked:
+                self._check(body, values, path)
+            offset = check(address, size, "written by the stub")
+            waiting = pointers(address, offset, scope, path, start, new) if slots else None
+            if dense:
+                data[offset : offset + size] = message[start : start + size]
+            else:
+                pack_into(data, offset, *values)
+            span = (start, wire_size, "body", plan, path, 1)
+            note(("unmarshal", side, "stub", address, size, self.storage.rules[new], span))
+            if waiting:
+                found += waiting
+
+        return move
+
+    def _pointers(self, body: Body) -> Callable[[int, int, int, Path | None, int, bool], Found]:
+        """Return what reads the ids of a body, and what its pointers held before it is overwritten."""
+        message, data, fresh, limit = self.data, self.space.data, RECORD, self._limit
+        unpack_ids, unpack_held = body.wire_ids.unpack_from, body.memory_pointers.unpack_from
+        slots = [(slot.name, slot.offset, slot.scope, slot.plan) for slot in body.slots]
+        have_ids = any(slot.has_id for slot in body.slots)  # all have, or none has
+
+        def read(address: int, offset: int, scope: int, path: Path | None, start: int, new: bool) -> Found:
+            honoured = self.storage.keeps_pointers and not new
+            numbers = unpack_ids(message, start) if have_ids else NO_NUMBERS
+            held = unpack_held(data, offset) if honoured else NO_NUMBERS
+            found: Found = []
+            for (name, at, within, plan), number, existing in zip(slots, numbers, held):  # noqa: B905 (hot)
+                if (number or plan.is_ref) and plan.travels:
+                    inner = scope if within is None else address + within
+                    room = limit(plan, inner) if existing else None
+                    where = (path, name) if name else path
+                    found.append(fresh(Waiting, (address + at, number, existing, plan, inner, where, room)))
+            return found
+
+        return read
 
     def _limit(self, plan: PointerPlan, scope: int) -> int | None:
         """Return how many elements the existing storage of a sized pointer has room for, from the old size."""
@@ -432,7 +436,7 @@ class Unmarshaller:
         padded = self.planner.syntax.padded
         for offset, body, piece, name in plan.pieces:
             if body is not None:
-                self._flat(body, plan, address + offset, address, path, found, new)
+                self._flat(body, plan)(address + offset, address, path, found, new)
             else:
                 assert piece is not None
                 if padded and plan.tail is not None and piece is plan.tail:
@@ -466,7 +470,7 @@ class Unmarshaller:
         self.align(plan.aligns_arms)
         if arm.plan is not None:
             at = address + plan.arms_offset
-            self._body(arm.plan, at, scope, (path, "." + arm.name), found, Shape(), new)
+            self._body(arm.plan, at, scope, (path, "." + arm.name), found, NO_SHAPE, new)
 
     def _held_tag(self, plan: UnionPlan, address: int, scope: int) -> int | None:
         """Return the discriminant of the union that the client's memory held before the message came."""
@@ -486,35 +490,36 @@ class Unmarshaller:
         shape: Shape,
         new: bool,
     ) -> None:
-        if scope == self.frame:
-            self.correlations.append((plan, scope, shape, path, new))
-        elif plan.slots_have_ids:
-            self._in_struct.append((plan, scope, shape, path, new))
-        else:
-            self._correlate_now_or_later(plan, scope, shape, path, new)
+        if plan.size_of or (plan.varying and not plan.is_string):
+            self._note_correlation(plan, scope, shape, path, new)
         if new and shape.length < shape.size:
             size = shape.size * plan.stride
             start = self.space.check(address, size, "written by the stub")
             self.space.data[start : start + size] = bytes(size)
         if element_has_place(plan):
             self.align(plan.wire_align)
-        if not shape.length:
+        _, first, length = shape
+        if not length:
             return
-        at = address + shape.first * plan.stride
-        element = plan.element
-        if isinstance(element, BasePlan) or (element.body is not None and not element.body.slots):
-            self._run(plan, at, shape.length, path, new)
+        at = address + first * plan.stride
+        element, stride = plan.element, plan.stride
+        if element.body is None:
+            for index in range(length):
+                name = (path, f"[{first + index}]")
+                self._body(element, at + index * stride, scope, name, found, NO_SHAPE, new)
+        elif element.body.slots:
+            move = self._flat(element.body, element)
+            for index in range(length):
+                move(at + index * stride, scope, (path, f"[{first + index}]"), found, new)
         else:
-            for index in range(shape.length):
-                name = (path, f"[{shape.first + index}]")
-                self._body(element, at + index * plan.stride, scope, name, found, Shape(), new)
+            self._run(plan, element.body, at, length, path, new)
         if plan.is_string:
-            self._check_terminator(plan, at, shape.length, path)
+            self._check_terminator(plan, at, length, path)
 
-    def _run(self, plan: ArrayPlan, address: int, length: int, path: Path | None, new: bool) -> None:
+    def _run(
+        self, plan: ArrayPlan, body: Body, address: int, length: int, path: Path | None, new: bool
+    ) -> None:
         """Move elements without pointers: as one block, or by one conversion each."""
-        body = plan.element.body
-        assert body is not None
         self.align(body.wire_align)
         start, size = self.position, length * plan.stride
         wire_size = (length - 1) * plan.wire_stride + plan.wire_last
@@ -543,11 +548,22 @@ class Unmarshaller:
         )
 
     def _check_terminator(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:
-        last = self.space.read(address + (length - 1) * plan.stride, plan.stride)
-        if any(last):
+        last = address + (length - 1) * plan.stride - self.space.base
+        if any(self.space.data[last : last + plan.stride]):
             raise RpcError(
                 BAD_STUB_DATA, "the string is not terminated", path=path_text(path), rule="string-terminated"
             )
+
+    def _note_correlation(
+        self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool
+    ) -> None:
+        """Compare what was received with the attributes when these are there: at once, or when more has arrived."""
+        if scope == self.frame:
+            self.correlations.append((plan, scope, shape, path, new))
+        elif plan.slots_have_ids:
+            self._in_struct.append((plan, scope, shape, path, new))
+        else:
+            self._correlate_now_or_later(plan, scope, shape, path, new)
 
     def _correlate_now_or_later(
         self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool
@@ -594,7 +610,9 @@ class Unmarshaller:
 
     def elements(self, plan: ArrayPlan, address: int, count: int, path: Path | None) -> None:
         """Read elements without pointers into existing storage."""
-        self._run(plan, address, count, path, False)
+        body = plan.element.body
+        assert body is not None
+        self._run(plan, body, address, count, path, False)
 
     def defer(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> None:
         """Have what ``pointer`` means read into ``address`` later, where a referent that is met here has its place."""
@@ -624,11 +642,16 @@ class Unmarshaller:
         self.spans.append(Span(start, self._id_size, "id", None, None))
         return number
 
+    def _counts(self, codec: Codec, part: str, plan: ArrayPlan, path: Path | None) -> tuple[int, ...]:
+        """Read counts that have no memory behind them."""
+        start = self.position + -self.position % self._count_size
+        counts = codec.unpack_from(self.data, start)
+        self.position = start + codec.size
+        self.spans.append(RECORD(Span, (start, codec.size, part, plan, path, 1)))
+        return counts
+
     def _count(self, plan: ArrayPlan, path: Path | None) -> int:
-        self.align(self._count_size)
-        start = self.position
-        count = self._number(self._count_size)
-        self.spans.append(Span(start, self._count_size, "size", plan, path))
+        (count,) = self._counts(self._one_count, "size", plan, path)
         if plan.type.count_range and not plan.type.count_range[0] <= count <= plan.type.count_range[1]:
             low, high = plan.type.count_range
             raise RpcError(

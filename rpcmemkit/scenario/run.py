@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from rpcmemkit.audit import Audit, leaked_in
 from rpcmemkit.call import INVALID_USER_BUFFER, Call, Departure, Environment, Session, rundowns_in
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
+from rpcmemkit.idl import Switches
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
@@ -111,6 +112,7 @@ def environment_of(scenario: Scenario) -> Environment:
         osf=given.get("osf", False),
         fail_after=allocator.get("fail_after"),
         client_fail_after=allocator.get("client_fail_after"),
+        midl=Switches(**(given.get("midl") or {})),
     )
 
 

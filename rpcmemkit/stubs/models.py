@@ -115,6 +115,8 @@ class ServerNodes:
             self._rules[plan] = rule
         if not rule:
             address = self.buffer + position
+            if not size and plan.is_full:
+                address -= 1  # nothing lies there: the end of its count tells it from the next referent
             self.program.trace.raw.append(
                 ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting.path)
             )

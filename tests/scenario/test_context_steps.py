@@ -12,7 +12,7 @@ from rpcmemkit.cli import main
 from rpcmemkit.errors import ScenarioError
 from rpcmemkit.scenario import Run, find_files, load_scenario, parse_scenario, verify, verify_file
 
-FOLDER = Path(__file__).parents[1] / "scenarios" / "models"
+FOLDER = Path(__file__).parents[1] / "scenarios" / "3-models" / "persistent-storage"
 FILES = [file for file in find_files([FOLDER]) if file.stem.startswith("context-")]
 IDL = """\
 scenario: handles

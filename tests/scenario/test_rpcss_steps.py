@@ -12,7 +12,7 @@ from rpcmemkit.notebook import events_table
 from rpcmemkit.scenario import Run, find_files, load_scenario, parse_scenario, verify, verify_file
 from rpcmemkit.story import tell
 
-FOLDER = Path(__file__).parents[1] / "scenarios" / "allocation"
+FOLDER = Path(__file__).parents[1] / "scenarios" / "2-allocation" / "rpcss"
 FILES = [file for file in find_files([FOLDER]) if file.stem.startswith("rpcss-")]
 IDL = """\
 scenario: package

@@ -1,0 +1,7 @@
+"""``python -m rpcmemkit.cli``."""
+
+import sys
+
+from rpcmemkit.cli import main
+
+sys.exit(main())

@@ -1,0 +1,205 @@
+"""The commands that carry out calls: ``run``, ``verify``, ``render``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rpcmemkit.cli.common import DIFFERS, FAILED, OK, STDIN, as_json, command, fail, scenario_of, width
+
+if TYPE_CHECKING:
+    from rpcmemkit.scenario import Report, Run, Scenario
+
+
+def add(commands: Any) -> None:
+    """Add the commands to the parser."""
+    _add_run(commands)
+    _add_verify(commands)
+    _add_render(commands)
+
+
+def _add_run(commands: Any) -> None:
+    parser = command(commands, "run", run, "tell the memory story of every call", "rpcmemkit run prune.yaml")
+    parser.add_argument("file", metavar="FILE", help="a scenario file, or - for standard input")
+    parser.add_argument("--json", action="store_true", help="print what happened as JSON")
+    parser.add_argument("--no-color", action="store_true", help="plain text, also on a terminal")
+
+
+def _add_verify(commands: Any) -> None:
+    summary = "compare what scenario files expect with what happens"
+    parser = command(commands, "verify", verify, summary, "rpcmemkit verify tests/conformance")
+    parser.add_argument(
+        "paths", metavar="FILE", nargs="+", help="scenario files; of a directory, all files in it"
+    )
+    parser.add_argument("--json", action="store_true", help="print the reports as JSON")
+
+
+def _add_render(commands: Any) -> None:
+    summary = "draw a picture of one call"
+    parser = command(commands, "render", render, summary, "rpcmemkit render prune.yaml -o call.svg --call 2")
+    parser.add_argument("file", metavar="FILE", help="a scenario file, or - for standard input")
+    parser.add_argument(
+        "-o", "--output", metavar="SVG", required=True, help="where to write, - for standard output"
+    )
+    parser.add_argument(
+        "--call", metavar="N", type=int, default=1, help="which call, counted from 1 (the default)"
+    )
+
+
+# --- run --------------------------------------------------------------------------------------
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """``rpcmemkit run``: 0, also when a call ends with an exception; errors if the scenario cannot be run."""
+    from rpcmemkit.scenario import Run
+
+    scenario = scenario_of(arguments.file)
+    carried_out = Run(scenario)
+    if arguments.json:
+        calls = [outcome.observed() for outcome in carried_out.outcomes()]
+        print(as_json({"scenario": scenario.name, "calls": calls}))
+    else:
+        _tell(scenario, carried_out, plain=arguments.no_color or not sys.stdout.isatty())
+    return OK
+
+
+def _tell(scenario: Scenario, carried_out: Run, plain: bool) -> None:
+    from rpcmemkit.call import Departure
+    from rpcmemkit.story import tell, tell_departure
+
+    write = _plain_writer() if plain else _rich_writer()
+    write(f"{scenario.name}\n{scenario.about}" if scenario.about else scenario.name)
+    for happened in carried_out.happenings():
+        if isinstance(happened, Departure):
+            write(tell_departure(happened))
+        else:
+            write(tell(happened.call, f"Call {happened.number}: {happened.call.procedure.name}"))
+    for finding in carried_out.findings:
+        write(f"finding: {finding}")
+
+
+def _plain_writer() -> Any:
+    import textwrap
+
+    columns = width()
+
+    def write(what: Any) -> None:
+        if isinstance(what, str):
+            print("\n".join(textwrap.fill(line, columns) for line in what.splitlines()), end="\n\n")
+        else:
+            print(what.text(columns))
+
+    return write
+
+
+def _rich_writer() -> Any:
+    from rich.console import Console
+
+    console = Console(highlight=False, emoji=False)
+
+    def write(what: Any) -> None:
+        console.print(what, markup=False)
+        console.print()
+
+    return write
+
+
+# --- verify -----------------------------------------------------------------------------------
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """``rpcmemkit verify``: 0 if every file agrees, 1 if one differs, 2 if one could not be run."""
+    reports = []
+    for report in _reports(arguments.paths):
+        reports.append(report)
+        if not arguments.json and (report.result != "agree" or report.findings):
+            print(_report_text(report))
+    if not reports:
+        return fail(f"no scenario files (*.yaml, *.yml) in {', '.join(arguments.paths)}")
+    results = [report.result for report in reports]
+    tally = {result: results.count(result) for result in ("agree", "differ", "error")}
+    if arguments.json:
+        print(as_json({"files": [report.as_data() for report in reports], **tally}))
+    else:
+        print(f"{tally['agree']} agree, {tally['differ']} differ, {tally['error']} could not run")
+    return FAILED if tally["error"] else DIFFERS if tally["differ"] else OK
+
+
+def _reports(paths: Sequence[str]) -> Iterator[Report]:
+    from rpcmemkit.scenario import find_files, verify_file
+
+    files: list[str | Path] = []
+    for path in paths:
+        files += [STDIN] if path == STDIN else find_files([path])
+    progress = _Progress(len(files))
+    for file in files:
+        progress.show(str(file))
+        report = _verify_stdin() if file == STDIN else verify_file(file)
+        progress.clear()
+        yield report
+
+
+def _verify_stdin() -> Report:
+    from rpcmemkit.errors import RpcMemKitError
+    from rpcmemkit.scenario import Report, verify
+
+    try:
+        return verify(scenario_of(STDIN), "<stdin>")
+    except RpcMemKitError as error:
+        return Report("<stdin>", error=str(error))
+
+
+def _report_text(report: Report) -> str:
+    lines = [f"{report.result}: {report.file}", *map(str, report.differences), *report.error.splitlines()]
+    lines += [f"finding: {each}" for each in report.findings]
+    return "\n    ".join(lines)
+
+
+class _Progress:
+    """A line on stderr that tells how far the work is, if a person is watching."""
+
+    BAR = 24
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.shown = sys.stderr.isatty() and total > 1
+
+    def show(self, name: str) -> None:
+        if self.shown:
+            filled = self.BAR * self.done // self.total
+            bar = "#" * filled + "-" * (self.BAR - filled)
+            line = f"[{bar}] {self.done}/{self.total} {Path(name).name}"
+            print("\r\033[K" + line[: width() - 1], end="", file=sys.stderr, flush=True)
+        self.done += 1
+
+    def clear(self) -> None:
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+# --- render -----------------------------------------------------------------------------------
+
+
+def render(arguments: argparse.Namespace) -> int:
+    """``rpcmemkit render``: 0 when the picture is written."""
+    from rpcmemkit.scenario import Run
+
+    scenario = scenario_of(arguments.file)
+    outcomes = {outcome.number: outcome for outcome in Run(scenario).outcomes()}
+    if arguments.call not in outcomes:
+        return fail(f"there is no call {arguments.call}: {scenario.name} makes {len(outcomes)}")
+    try:
+        from rpcmemkit.draw import render as draw
+
+        picture = draw(outcomes[arguments.call].call)
+    except ImportError as error:
+        return fail(f"pictures need more ({error}); install it with: pip install 'rpcmemkit[book]'")
+    if arguments.output == STDIN:
+        print(picture)
+    else:
+        Path(arguments.output).write_text(picture, encoding="utf-8")
+    return OK

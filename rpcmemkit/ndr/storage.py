@@ -1,0 +1,58 @@
+"""What unmarshalling asks of a stub: where each referent goes, and which storage it had before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+
+from rpcmemkit.plan import PointerPlan
+from rpcmemkit.trace import Path
+
+if TYPE_CHECKING:
+    from rpcmemkit.ndr.unmarshal import Unmarshaller
+
+
+class Waiting(NamedTuple):
+    """A pointer whose referent has yet to be read.
+
+    ``slot`` is where the pointer lies in memory, ``number`` its referent id, ``existing`` what the pointer held before
+    the message arrived (0 where that means nothing), ``limit`` the elements that its storage had room for.
+    """
+
+    slot: int
+    number: int
+    existing: int
+    plan: PointerPlan
+    scope: int
+    path: Path | None
+    limit: int | None
+
+
+Found: TypeAlias = "list[Waiting]"
+
+
+class Shape(NamedTuple):
+    """The counts that precede a referent: its size in elements, and the range sent of a varying array."""
+
+    size: int = 0
+    first: int = 0
+    length: int = 0
+
+
+NO_SHAPE = Shape()
+IN_PLACE = -1  # instead of a slot: no pointer waits for the referent, which has its storage already
+
+
+class Storage(Protocol):
+    """Where a stub puts what it unmarshals: the client stub and the server stub each have one."""
+
+    keeps_pointers: bool
+    """Whether memory held pointers before the message came that have to be honoured (the client's)."""
+
+    rules: tuple[str, str]
+    """The rules for writing over existing storage and for filling new storage."""
+
+    def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
+        """Return the address for a referent of ``size`` octets found at ``position``, and whether it is new storage."""
+
+    def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
+        """Return the storage for everything from a pointer downwards that a memory attribute governs."""
