@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv book test format lint types layers unit chapters notebooks evidence browser serve bench clean distclean
+.PHONY: help venv book test format lint types layers unit chapters notebooks evidence browser serve bench mutation clean distclean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -78,8 +78,13 @@ serve: ## show the built site on this machine
 bench: venv ## how fast it is
 	$(PY) benchmarks/run.py
 
+mutation: venv ## break the rules on purpose, and see which tests notice (an hour)
+	$(PY) -m pip install --quiet mutmut==3.8.1
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
 clean: ## remove what the build made
-	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* htmlcov
+	rm -rf _build mutants .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* htmlcov
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 	find . -name .ipynb_checkpoints -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 

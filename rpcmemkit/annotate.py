@@ -101,11 +101,21 @@ class _Annotator:
                 yield self._chunk(span)
             case "prefix":
                 octets, path = self._octets(span.offset, span.size), path_text(span.path)
-                yield Row(span.offset, octets, f"marker for what {span.plan.type.name}_UserMarshal writes of {path}", path)
+                yield Row(
+                    span.offset,
+                    octets,
+                    f"marker for what {span.plan.type.name}_UserMarshal writes of {path}",
+                    path,
+                )
             case "octets":
                 path = path_text(span.path)
                 octets = self._octets(span.offset, span.size)
-                yield Row(span.offset, octets, f"octets that {span.plan.type.name}_UserMarshal wrote for {path}", path)
+                yield Row(
+                    span.offset,
+                    octets,
+                    f"octets that {span.plan.type.name}_UserMarshal wrote for {path}",
+                    path,
+                )
             case _:
                 yield from self._body(self._body_of(span), span.offset, path_text(span.path))
 
@@ -120,7 +130,13 @@ class _Annotator:
         octets, path = self._octets(span.offset, span.size), path_text(span.path)
         order = "big" if span.plan.elements.order == ">" else "little"
         number = int.from_bytes(octets, order, signed=True)  # type: ignore[arg-type]
-        what = "end of the pipe" if not number else "elements of a chunk of" if number > 0 else "negated elements of"
+        what = (
+            "end of the pipe"
+            if not number
+            else "elements of a chunk of"
+            if number > 0
+            else "negated elements of"
+        )
         return Row(span.offset, octets, f"{what} {path}", path, number, str(number))
 
     def _tag(self, span: Span) -> Row:

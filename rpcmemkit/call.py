@@ -39,7 +39,9 @@ class Environment:
     ``fail_after`` and ``client_fail_after`` let that many allocator calls of a side succeed, and no more. ``midl`` are
     further switches for the compiler; DCE mode and the transfer syntax it takes from here.
 
-    Raises :class:`~rpcmemkit.errors.UsageError` for what no system is: MS-RPCE 2.2.5 knows NDR64 as little-endian only.
+    Big-endian NDR64 is the kit's own: MS-RPCE 2.2.5 knows NDR64 as little-endian only.
+
+    Raises :class:`~rpcmemkit.errors.UsageError` for a value that is none of those.
     """
 
     client_pointer_size: int = 8
@@ -49,15 +51,13 @@ class Environment:
     osf: bool = False
     fail_after: int | None = None
     client_fail_after: int | None = None
-    midl: Switches = Switches()
+    midl: Switches = field(default_factory=Switches)
 
     def __post_init__(self) -> None:
         for side in ("client", "server"):
             _one_of(f"{side}_pointer_size", getattr(self, f"{side}_pointer_size"), (4, 8))
         _one_of("transfer_syntax", self.transfer_syntax, SYNTAXES)
         _one_of("byte_order", self.byte_order, ("little", "big"))
-        if (self.transfer_syntax, self.byte_order) == ("ndr64", "big"):
-            raise UsageError("NDR64 is always little-endian: use byte_order='big' with ndr20")
 
     @property
     def switches(self) -> Switches:

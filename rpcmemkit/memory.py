@@ -77,16 +77,6 @@ class Ledger:
         self.live = bytearray()
         self.pages = array("I")
 
-    def add(self, address: int, size: int, kind: str, room: int) -> None:
-        """Note a block behind all others that takes ``room`` octets with the gap that follows it."""
-        offset, number = address - self.base, len(self.live)
-        self.starts.append(address)
-        self.sizes.append(size)
-        self.kinds.append(_KIND_NUMBER[kind])
-        self.live.append(1)
-        first, last = offset >> PAGE, (offset + room - 1) >> PAGE
-        self.pages[first:] = array("I", (number,)) * (last - first + 1)
-
     def index(self, address: int) -> int:
         """Return the number of the last block that starts at or before ``address``, or -1."""
         page = (address - self.base) >> PAGE
@@ -98,7 +88,8 @@ class Ledger:
         return number
 
     def __getitem__(self, index: int) -> Block:
-        return Block(self.starts[index], self.sizes[index], KINDS[self.kinds[index]], bool(self.live[index]))
+        parts = self.starts[index], self.sizes[index], KINDS[self.kinds[index]], bool(self.live[index])
+        return tuple.__new__(Block, parts)  # twice as fast as Block(…)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -135,10 +126,19 @@ class AddressSpace:
 
     def add_block(self, size: int, kind: str, fill: int = NEW) -> int:
         """Reserve ``size`` octets and return their address, a multiple of 8. A size of 0 has an address of its own."""
-        address = self.base + len(self.data)
-        room = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT + GAP
-        self.data += _OCTETS[fill] * room
-        self.ledger.add(address, size, kind, room)
+        data, ledger = self.data, self.ledger
+        start, number, pages = len(data), len(ledger.live), ledger.pages
+        data += _OCTETS[fill] * (((size if size > 1 else 1) + ALIGNMENT - 1 & -ALIGNMENT) + GAP)
+        address = self.base + start
+        ledger.starts.append(address)
+        ledger.sizes.append(size)
+        ledger.kinds.append(_KIND_NUMBER[kind])
+        ledger.live.append(1)
+        first, past = start >> PAGE, (len(data) - 1 >> PAGE) + 1
+        if first < len(pages):
+            pages[first] = number
+        if past > len(pages):
+            pages += array("I", (number,)) * (past - len(pages))
         return address
 
     def drop_block(self, address: int) -> None:
@@ -161,6 +161,14 @@ class AddressSpace:
     def block(self, address: int) -> Block | None:
         """Return the block that holds ``address``, live or freed, or ``None``."""
         return self.ledger.find(address)
+
+    def is_allocated(self, address: int, kind: str) -> bool:
+        """Whether a live block of that kind begins at ``address``: what a deallocator takes."""
+        ledger = self.ledger
+        index = ledger.index(address)
+        if index < 0 or ledger.starts[index] != address:
+            return False
+        return ledger.live[index] == 1 and ledger.kinds[index] == _KIND_NUMBER[kind]
 
     def capacity(self, address: int) -> int:
         """Return how many octets follow ``address`` in its live block (0 when it is in none)."""

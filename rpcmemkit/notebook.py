@@ -229,10 +229,16 @@ def _event(number: int, event: Event) -> tuple[object, ...]:
     return number, name, event.side, event.actor, address, event.size or "", event.rule
 
 
+NAMED = frozenset(
+    ["allocate", "free", "open", "close", "run-down", "lose", "mark", "convert", "pipe", "cancel"]
+)
+"""Events whose detail is a name to be shown as it is."""
+
+
 def _detail(event: Event) -> str:
     """Return an event's detail in a few words."""
     match event.kind:
-        case "allocate" | "free" | "open" | "close" | "run-down" | "lose" | "mark" | "convert" | "pipe" | "cancel":
+        case kind if kind in NAMED:
             return f"({event.detail})"
         case "rpcss":
             return f"({event.detail[0]}: {status_name(event.detail[1])})"
@@ -276,7 +282,9 @@ def contract_table(source: Contract | Session, procedure: str | None = None) -> 
         UsageError: the interface has no such procedure.
     """
     if isinstance(source, Session):
-        source = contract(source.interface, procedure or next(iter(source.interface.procedures)), source.environment)
+        source = contract(
+            source.interface, procedure or next(iter(source.interface.procedures)), source.environment
+        )
     told = sheets(source)
     parts = [table(f"{told.title}: {side.caption}", side.heads, side.rows) for side in told.sides]
     notes = Shown(_items(told.remarks), "\n".join(told.remarks))

@@ -205,6 +205,8 @@ class Program:
 
     def check_free(self, address: int, kind: str) -> None:
         """Raise the :class:`MemoryFault` that freeing ``address`` with the allocator of ``kind`` would be."""
+        if self.space.is_allocated(address, kind) and kind in HEAPS:
+            return
         block = self.space.block(address)
         if block is None:
             raise self.space.fault(
@@ -238,7 +240,7 @@ class Program:
         """
         address = self.try_allocate(size, actor, rule)
         if not address:
-            raise RpcError(OUT_OF_MEMORY, f"the allocator has no {size} octets", rule="allocator-null-raises")
+            raise no_memory(size)
         return address
 
     def try_allocate(self, size: int, actor: str, rule: str, pair: Pair | None = None) -> int:
@@ -251,7 +253,7 @@ class Program:
         exhausted = self.fail_after is not None and self.exhausted
         self.calls += 1
         address = 0 if exhausted else pair.allocate(size)
-        self.trace.raw.append(("allocate", self.side, actor, address, size, rule, pair.name))
+        self.space.trace.raw.append(("allocate", self.side, actor, address, size, rule, pair.name))
         return address
 
     @property
@@ -272,9 +274,8 @@ class Program:
         block = self.space.block(address)
         pair.free(address)
         kind = "mark" if self.space.is_marked(address) else "free"
-        self.trace.raw.append(
-            (kind, self.side, actor, address, block.size if block else 0, rule, pair.free_name)
-        )
+        size = block.size if block else 0
+        self.space.trace.raw.append((kind, self.side, actor, address, size, rule, pair.free_name))
 
     def release(self, address: int, actor: str, rule: str) -> None:
         """Free storage with what fits it: the application's own with ``free``, other with the deallocator in force.
@@ -418,6 +419,11 @@ class Program:
         return f"<Program {self.side}: {self.space!r}>"
 
 
+def no_memory(size: int) -> RpcError:
+    """Return the exception for an allocator that returned a null pointer."""
+    return RpcError(OUT_OF_MEMORY, f"the allocator has no {size} octets", rule="allocator-null-raises")
+
+
 class StubAllocator:
     """What a stub allocates for one message: no more than the ``received`` octets can justify, and noted in ``made``."""
 
@@ -439,6 +445,8 @@ class StubAllocator:
                 f"the message asks for {size} octets that it does not send",
                 rule="bad-data-rejected",
             )
-        address = self.program.allocate(size, "stub", rule)
+        address = self.program.try_allocate(size, "stub", rule)
+        if not address:
+            raise no_memory(size)
         self.made.append(address)
         return address

@@ -38,7 +38,7 @@ class Rules(Mapping[str, Rule]):
         import yaml
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        text = files("rpcmemkit").joinpath("data", "rules.yaml").read_text(encoding="utf-8")
+        text = (files("rpcmemkit") / "data" / "rules.yaml").read_text(encoding="utf-8")
         rows = yaml.load(text, Loader=loader)  # noqa: S506 (both loaders are safe)
         return {id_: _rule(id_, **row) for id_, row in rows.items()}
 

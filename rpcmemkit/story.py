@@ -5,11 +5,9 @@ A :class:`Story` is plain data, made from the call's trace alone. Print it for p
 
 from __future__ import annotations
 
-import textwrap
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +17,14 @@ from rpcmemkit.call import Call, Departure
 from rpcmemkit.errors import MemoryFault
 from rpcmemkit.memory import AddressSpace, Block
 from rpcmemkit.plan import ArrayPlan, StructPlan
+from rpcmemkit.prose import Section, Sentence, Story, Table
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
 from rpcmemkit.trace import Event, path_text
 from rpcmemkit.walk import Place, reach, storage_name
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    pass
 
 HEAD, TAIL = 10, 2
 """Of longer lists, so many entries are told at the start and at the end."""
@@ -35,7 +34,6 @@ DEEDS = ("allocate", "free", "mark", "write", "raise", "rpcss")
 MOVING = ("Allocate", "Free")  # of the RpcSs package: told by what they do to memory
 
 BYTE_ROWS = 32
-WIDTH = 100
 
 WHO = {
     "application": "your application",
@@ -48,50 +46,6 @@ WHO = {
     "global": "a global variable",
     "context": "the stub's record of a context handle",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A paragraph. ``tone`` is ``bad`` for what is wrong, ``good`` for what is in order, ``rule`` for a rule cited."""
-
-    text: str
-    tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of cells below column heads."""
-
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading and what stands below it, in order."""
-
-    heading: str
-    parts: tuple[Sentence | Table, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """The story of one call, in sections."""
-
-    title: str
-    sections: tuple[Section, ...]
-
-    def text(self, width: int = WIDTH) -> str:
-        """Return the story as plain text of at most ``width`` columns."""
-        blocks = [_underlined(self.title, "=", width)]
-        blocks += [_section_text(section, width) for section in self.sections]
-        return "\n\n".join(blocks) + "\n"
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __rich__(self) -> Group:
-        return render_rich(self)
 
 
 def tell(call: Call, title: str = "") -> Story:
@@ -294,10 +248,14 @@ class _Teller:
         """Tell which context handles the run-time opens, closes and runs down."""
         for event in self.trace.select(*_HANDLE_DEEDS, side="server"):
             deed, type_ = _HANDLE_DEEDS[event.kind], event.detail.split()[0]
-            yield Sentence(f"A context handle of type {type_} {deed}: its state is {names.block(event.address)}.")
+            yield Sentence(
+                f"A context handle of type {type_} {deed}: its state is {names.block(event.address)}."
+            )
         for event in self._done()[1]:
             if event.kind == "free":
-                yield Sentence(f"The run-down routine frees {names.block(event.address)} with {event.detail}.")
+                yield Sentence(
+                    f"The run-down routine frees {names.block(event.address)} with {event.detail}."
+                )
 
     def _leaked(self, names: _Names) -> Iterator[Sentence]:
         leaked = self.audit.leaked
@@ -531,7 +489,9 @@ def _deed(event: Event, names: _Names) -> str:
         case "free":
             return f"It frees {names.block(event.address)} with {event.detail}."
         case "mark":
-            return f"It marks {names.block(event.address)} with {event.detail}: freed when the environment ends."
+            return (
+                f"It marks {names.block(event.address)} with {event.detail}: freed when the environment ends."
+            )
         case "rpcss":
             function, status, *_ = event.detail
             return f"It calls {function}" + (f", which ends in {status_name(status)}." if status else ".")
@@ -606,90 +566,3 @@ def _byte_rows(found: Iterator[Row]) -> tuple[tuple[str, ...], ...]:
 def _byte_row(row: Row) -> tuple[str, ...]:
     shown = str(row)
     return str(row.offset), octets_text(row.octets), shown if len(shown) <= 200 else shown[:199] + "…"
-
-
-# --- plain text -----------------------------------------------------------------------------------
-
-
-def _section_text(section: Section, width: int) -> str:
-    """Return a section: sentences below one another, tables with a line of space around them."""
-    blocks = [_underlined(section.heading, "-", width)]
-    for is_table, parts in groupby(section.parts, key=lambda part: isinstance(part, Table)):
-        blocks.append(("\n\n" if is_table else "\n").join(_part_text(part, width) for part in parts))
-    return "\n\n".join(blocks)
-
-
-def _underlined(heading: str, line: str, width: int) -> str:
-    return f"{textwrap.fill(heading, width)}\n{line * min(len(heading), width)}"
-
-
-def _part_text(part: Sentence | Table, width: int) -> str:
-    if isinstance(part, Table):
-        return table_text(part.heads, part.rows, width)
-    indent = "  " if part.tone == "rule" else ""
-    return textwrap.fill(
-        part.text, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
-    )
-
-
-def table_text(heads: tuple[str, ...] | None, rows: Sequence[tuple[str, ...]], width: int) -> str:
-    """Return rows with aligned columns; what does not fit is continued below, in its own column."""
-    lines = [*([heads] if heads else []), *rows]
-    widths = _column_widths(lines, width)
-    return "\n".join(line for row in lines for line in _row_lines(row, widths))
-
-
-def _column_widths(lines: Sequence[tuple[str, ...]], width: int) -> list[int]:
-    """Give each column what it needs, and take from the widest until the table fits; words are broken last."""
-    columns = [[row[index] for row in lines] for index in range(len(lines[0]))]
-    widths = [max(map(len, column)) for column in columns]
-    words = [max((len(word) for cell in column for word in cell.split()), default=0) for column in columns]
-    room = width - 2 * (len(widths) - 1)
-    while sum(widths) > room and max(widths) > 6:
-        can_wrap = [index for index in range(len(widths)) if widths[index] > words[index]]
-        widest = max(can_wrap or range(len(widths)), key=widths.__getitem__)
-        widths[widest] -= 1
-    return widths
-
-
-def _row_lines(row: tuple[str, ...], widths: Sequence[int]) -> Iterator[str]:
-    cells = [
-        textwrap.wrap(cell, size, break_on_hyphens=True) or [""]
-        for cell, size in zip(row, widths, strict=True)
-    ]
-    for index in range(max(map(len, cells))):
-        parts = [cell[index] if index < len(cell) else "" for cell in cells]
-        yield "  ".join(part.ljust(size) for part, size in zip(parts, widths, strict=True)).rstrip()
-
-
-# --- rich -----------------------------------------------------------------------------------------
-
-_STYLES = {"bad": "bold red", "good": "green", "rule": "dim"}
-
-
-def render_rich(story: Story) -> Group:
-    """Return the story for a :class:`rich.console.Console`."""
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.text import Text
-
-    found: list[Any] = [Text(story.title, style="bold underline")]
-    for section in story.sections:
-        found.append(Padding(Text(section.heading, style="bold cyan"), (1, 0, 0, 0)))
-        found += [_rich_part(part) for part in section.parts]
-    return Group(*found)
-
-
-def _rich_part(part: Sentence | Table) -> Any:
-    from rich import box
-    from rich.padding import Padding
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    if isinstance(part, Sentence):
-        text = Text(part.text, style=_STYLES.get(part.tone, ""))
-        return Padding(text, (0, 0, 0, 4 if part.tone == "rule" else 2))
-    table = RichTable(*part.heads, box=box.SIMPLE, pad_edge=False, header_style="bold")
-    for row in part.rows:
-        table.add_row(*map(Text, row))
-    return Padding(table, (0, 0, 0, 2))

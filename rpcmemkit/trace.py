@@ -104,11 +104,12 @@ class Snapshot:
 class Trace:
     """Everything that happened during one call, in order."""
 
-    __slots__ = ("_events", "messages", "procedure", "snapshots", "status")
+    __slots__ = ("messages", "procedure", "raw", "snapshots", "status")
 
     def __init__(self, procedure: str = "") -> None:
         self.procedure = procedure
-        self._events: list[tuple[Any, ...]] = []
+        self.raw: list[tuple[Any, ...]] = []
+        """The events as bare tuples in :class:`Event` order; hot code appends here."""
         self.messages: dict[str, Message] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.status = 0
@@ -116,23 +117,18 @@ class Trace:
     def add(
         self, kind: str, side: str, actor: str, address: int, size: int, rule: str = "", detail: Any = None
     ) -> None:
-        """Append one event. Hot code appends the bare tuple to :attr:`raw` instead."""
-        self._events.append((kind, side, actor, address, size, rule, detail))
-
-    @property
-    def raw(self) -> list[tuple[Any, ...]]:
-        """The events as bare tuples in :class:`Event` order."""
-        return self._events
+        """Append one event."""
+        self.raw.append((kind, side, actor, address, size, rule, detail))
 
     def __iter__(self) -> Iterator[Event]:
-        return map(Event._make, self._events)
+        return map(Event._make, self.raw)
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self.raw)
 
     def select(self, *kinds: str, side: str | None = None, actor: str | None = None) -> Iterator[Event]:
         """Yield the events of the given kinds, of one side and one actor where these are given."""
-        for event in self._events:  # bare tuples: few of many events are asked for
+        for event in self.raw:  # bare tuples: few of many events are asked for
             if event[0] in kinds and side in (None, event[1]) and actor in (None, event[2]):
                 yield Event._make(event)
 

@@ -95,6 +95,7 @@ class Labels:
 
 
 Allocate = Callable[[int], int]
+_PLACE = tuple.__new__  # twice as fast as Place(…)
 
 
 class Writer:
@@ -119,7 +120,10 @@ class Writer:
         pending: list[tuple[Place, Any]] = [(place, value)]
         while pending:
             here, item = pending.pop()
-            pending += reversed(self._write_one(here, item))
+            met = len(pending)
+            pending += self._write_one(here, item)
+            if len(pending) > met + 1:  # the first part is written first
+                pending[met:] = reversed(pending[met:])
 
     def finish(self) -> None:
         """Resolve aliases to storage that was described after them.
@@ -133,15 +137,15 @@ class Writer:
 
     def _write_one(self, place: Place, value: Any) -> list[tuple[Place, Any]]:
         match place.plan:
-            case ConvertedPlan():
-                return self._write_one(presented(place), value)
-            case BasePlan() as plan:
-                self._base(plan, place, value)
-                return []
             case PointerPlan() as plan:
                 return self._pointer(plan, place, value)
             case StructPlan() as plan:
                 return self._struct(plan, place, value)
+            case BasePlan() as plan:
+                self._base(plan, place, value)
+                return []
+            case ConvertedPlan():
+                return self._write_one(presented(place), value)
             case ArrayPlan() as plan:
                 return self._array(plan, place, value)
             case UnionPlan() as plan:
@@ -158,7 +162,7 @@ class Writer:
 
     def _base(self, plan: BasePlan, place: Place, value: Any) -> None:
         try:
-            data = plan.value.pack(scalar(plan, value))
+            data = plan.value.pack(value if type(value) is int else scalar(plan, value))
         except (ValueError, TypeError, OverflowError, UnicodeError) as error:
             raise self._wrong(place, value, f"a value of type {plan.type.name}") from error
         except Exception as error:  # struct.error has no other base class
@@ -166,16 +170,17 @@ class Writer:
         self.space.write(place.address, data)
 
     def _pointer(self, plan: PointerPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
-        label = None
-        if isinstance(value, Mapping) and "$alias" in value:
-            return self._alias(place, str(value["$alias"]))
-        if isinstance(value, Mapping) and "$label" in value:
-            label, value = str(value["$label"]), value.get("$value")
-            if value is None and not isinstance(plan.target, PointerPlan):
-                raise self._wrong(place, value, "a value for the labelled storage")
-        elif value is None:
+        if value is None:
             self.space.set_pointer(place.address, 0)
             return []
+        label = None
+        if type(value) is dict or isinstance(value, Mapping):  # asking an abstract class is slow
+            if "$alias" in value:
+                return self._alias(place, str(value["$alias"]))
+            if "$label" in value:
+                label, value = str(value["$label"]), value.get("$value")
+                if value is None and not isinstance(plan.target, PointerPlan):
+                    raise self._wrong(place, value, "a value for the labelled storage")
         if isinstance(plan.target, ContextPlan) and is_handle(value) and label is None:
             self.space.set_pointer(place.address, self._variable(value, place, plan.target.size))
             return []
@@ -234,18 +239,25 @@ class Writer:
     # --- compound values ---
 
     def _struct(self, plan: StructPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
-        if not isinstance(value, Mapping):
+        """Write the numbers and null pointers of a structure, and return its other members."""
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise self._wrong(place, value, "a map of members")
-        work = []
+        _, address, _, outer = place
+        members, work = plan.by_name, []
         for name, item in value.items():
-            member = plan.by_name.get(str(name))
+            member = members.get(str(name))
             if member is None:
-                where = path_text(place.path)
-                raise UsageError(
-                    f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), plan.by_name)}"
-                )
-            path = (place.path, "." + member.name)
-            work.append((Place(member.plan, place.address + member.offset, place.address, path), item))
+                where = path_text(outer)
+                raise UsageError(f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), members)}")
+            inner = member.plan
+            if item is None and isinstance(inner, PointerPlan):
+                self.space.set_pointer(address + member.offset, 0)
+                continue
+            here = _PLACE(Place, (inner, address + member.offset, address, (outer, "." + member.name)))
+            if isinstance(inner, BasePlan):
+                self._base(inner, here, item)
+            else:
+                work.append((here, item))
         return work
 
     def _array(self, plan: ArrayPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:

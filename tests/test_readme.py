@@ -27,6 +27,22 @@ def test_the_readme_example_prints_its_comments(capsys):
         assert promise.startswith(line)
 
 
+def test_what_a_declaration_promises_in_the_readme(capsys):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(compile(first, "README.md", "exec"), names)
+    imports, promise, printed, run = [line for line in second.splitlines() if line.strip()]
+    exec(imports, names)
+    capsys.readouterr()
+
+    for line in (promise, run):
+        code, comment = line.split("#", 1)
+        assert comment.strip().split(":")[0] == repr(eval(code, names))
+    exec(printed, names)
+    assert "midl_user_free" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("module", [rpcmemkit, rpcmemkit.call, rpcmemkit.idl], ids=lambda m: m.__name__)
 def test_docstring_examples(module):
     result = doctest.testmod(module)

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from rpcmemkit import Session
 from rpcmemkit.call import Environment
+from rpcmemkit.prose import Sentence, Table, table_text
 from rpcmemkit.scenario import Run, find_files, load_scenario
-from rpcmemkit.story import Sentence, Table, counts, table_text, tell
+from rpcmemkit.story import counts, tell
 
 FOLDER = Path(__file__).parent / "conformance"
 FILES = [file for file in find_files([FOLDER]) if "expect_error" not in file.read_text(encoding="utf-8")]

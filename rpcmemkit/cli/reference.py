@@ -45,8 +45,8 @@ def _add_claims(commands: Any) -> None:
 
 def rules(arguments: argparse.Namespace) -> int:
     """``rpcmemkit rules``: 0, or 2 if there is no such rule."""
+    from rpcmemkit.prose import table_text
     from rpcmemkit.rules import RULES
-    from rpcmemkit.story import table_text
 
     if arguments.id is None:
         cells = [(rule.id, rule.side, rule.when, rule.then) for rule in RULES.values()]
@@ -63,7 +63,7 @@ def rules(arguments: argparse.Namespace) -> int:
 
 
 def _rule_text(rule: Rule) -> str:
-    from rpcmemkit.story import table_text
+    from rpcmemkit.prose import table_text
 
     facts = [
         ("when", rule.when),
@@ -106,7 +106,7 @@ def claims(arguments: argparse.Namespace) -> int:
 
 
 def _claims_text(chosen: Iterable[Claim]) -> str:
-    from rpcmemkit.story import table_text
+    from rpcmemkit.prose import table_text
 
     chosen = list(chosen)
     testable = [claim for claim in chosen if claim.testable]
@@ -129,7 +129,7 @@ def _evidence(claim: Claim) -> str:
 
 
 def _claim_text(claim: Claim) -> str:
-    from rpcmemkit.story import table_text
+    from rpcmemkit.prose import table_text
 
     facts = [
         ("when", claim.when),

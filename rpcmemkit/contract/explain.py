@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from rpcmemkit.contract.promises import STUB_MEMORY, Act, Cell, Contract, Promise, cited
 from rpcmemkit.contract.promises import parts_text as path_text
 from rpcmemkit.program import ALLOCATORS, deallocator_of
+from rpcmemkit.prose import table_text
 from rpcmemkit.rules import RULES
-from rpcmemkit.story import table_text
 
 RETURNED = {"storage": "place", "new storage": "new"}
 NULL_RULES = frozenset({"may-be-null", "ref-never-null", "null-needs-zero-size"})

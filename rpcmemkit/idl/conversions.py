@@ -118,7 +118,9 @@ def settle_conversions(resolver: Resolver, place: Place) -> None:
     """Give the local types that were declared after their use the meaning that they have by the end of the text."""
     for conversion in resolver.conversions:
         if isinstance(conversion.presented, Opaque) and conversion.presented.what == "local":
-            conversion.presented = _by_words(resolver, conversion.presented.name, place) or conversion.presented
+            conversion.presented = (
+                _by_words(resolver, conversion.presented.name, place) or conversion.presented
+            )
 
 
 def _allocated(resolver: Resolver, attribute: s.Attribute) -> bool:

@@ -172,7 +172,7 @@ class Unmarshaller:
         """Return what reads the referents of a pointer."""
         body = pointer.target.body
         follow = self._referent if body is None else self._flat_follower(pointer.target, body)
-        if pointer.is_full or pointer.governs or body is None:
+        if pointer.is_full or pointer.governs:
             follow = partial(self._follow_unless_known, follow)
         self._followers[pointer] = follow
         return follow
@@ -182,9 +182,6 @@ class Unmarshaller:
     ) -> None:
         """Follow a pointer whose referent may be there already, or may be the business of another memory model."""
         plan = waiting.plan
-        if waiting.slot == IN_PLACE:
-            self._body(plan.target, waiting.existing, waiting.scope, waiting.path, [], NO_SHAPE, False)
-            return
         if plan.is_full:
             known = self.aliases.receive(waiting.number)
             if known is not None:
@@ -255,8 +252,11 @@ class Unmarshaller:
 
     def _referent(self, waiting: Waiting, found: Found) -> None:
         """Read a referent whose layout is not fixed."""
-        slot, number, _, pointer, scope, path, _ = waiting
+        slot, number, existing, pointer, scope, path, _ = waiting
         plan = pointer.target
+        if slot == IN_PLACE:
+            self._body(plan, existing, scope, path, [], NO_SHAPE, False)
+            return
         shape = self._shape(plan, path)
         size = self._memory_size(plan, shape)
         self._align_referent(plan)

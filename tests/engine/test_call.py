@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rpcmemkit import Call, MemoryFault, RpcError, Session, UsageError, View
+from rpcmemkit import Call, Environment, MemoryFault, RpcError, Session, UsageError, View
 from rpcmemkit.call import INVALID_USER_BUFFER
 from tests.engine.helpers import NODE, linked, open_session
 
@@ -137,3 +137,17 @@ def test_handles_are_not_marshalled() -> None:
     call = session.call("f", n=7)
     assert call.request.hex() == "07000000"
     assert session.call("f", h=None, n=7).request.hex() == "07000000"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("client_pointer_size", 3),
+        ("server_pointer_size", 16),
+        ("transfer_syntax", "xdr"),
+        ("byte_order", "pdp"),
+    ],
+)
+def test_an_environment_says_what_it_can_be(name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=name):
+        Environment(**{name: value})  # type: ignore[arg-type]
