@@ -140,7 +140,26 @@ def _assign(operations: Operations, place: Place, value: Any) -> None:
         operations.set(place, value() if isinstance(value, View) else value)
 
 
-class RoutineCall:
+class Allocating:
+    """What code that RPC calls may do with memory."""
+
+    operations: Operations
+
+    def new(self, value: Any, allocator: str = IN_FORCE) -> New:
+        """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another."""
+        return New(value, allocator)
+
+    def free(self, view: View | None, deallocator: str = IN_FORCE) -> None:
+        """Free what the view's pointer names, with the deallocator in force or another. ``None`` is left alone.
+
+        Raises:
+            MemoryFault: it may not be freed.
+        """
+        if view is not None:
+            self.operations.free_at(address_of(view), deallocator)
+
+
+class RoutineCall(Allocating):
     """What a Python routine gets first: the RPC functions a server routine may call."""
 
     def __init__(self, call: ServerCall) -> None:
@@ -161,19 +180,6 @@ class RoutineCall:
         if isinstance(place.plan, PointerPlan) and not self._call.program.space.pointer_at(place.address):
             return None
         return View(self.operations, place)
-
-    def new(self, value: Any, allocator: str = IN_FORCE) -> New:
-        """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another."""
-        return New(value, allocator)
-
-    def free(self, view: View | None, deallocator: str = IN_FORCE) -> None:
-        """Free what the view's pointer names, with the deallocator in force or another. ``None`` is left alone.
-
-        Raises:
-            MemoryFault: it may not be freed.
-        """
-        if view is not None:
-            self.operations.free_at(address_of(view), deallocator)
 
     # --- asynchronous calls ---
 
@@ -223,7 +229,7 @@ class RoutineCall:
             self.operations.result_storage(place, plain)
 
 
-class ConversionCall:
+class ConversionCall(Allocating):
     """What a conversion routine gets first: the allocator of the program in which it runs."""
 
     def __init__(self, program: Program) -> None:
@@ -239,16 +245,3 @@ class ConversionCall:
             return function(call, *given)
 
         return run
-
-    def new(self, value: Any, allocator: str = IN_FORCE) -> New:
-        """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another."""
-        return New(value, allocator)
-
-    def free(self, view: View | None, deallocator: str = IN_FORCE) -> None:
-        """Free what the view's pointer names. ``None`` is left alone.
-
-        Raises:
-            MemoryFault: it may not be freed.
-        """
-        if view is not None:
-            self.operations.free_at(address_of(view), deallocator)
