@@ -46,7 +46,9 @@ OWNERS = {
     "routine": "midl_user_allocate, called by the routine",
     "buffer": "the receive buffer",
     "frame": "the stub's own memory",
-    "rpcss": "RpcSsAllocate (the call's environment)",
+    "rpcss": "RpcSsAllocate (an RpcSs environment)",
+    "task": "CoTaskMemAlloc (COM's task allocator)",
+    "malloc": "malloc, called by the stub",
     "private": "the routine's private allocator",
     "global": "a global variable of the server",
 }
@@ -56,6 +58,7 @@ _BY_KIND = {
     "application": "application",
     "receive buffer": "buffer",
     "RpcSs": "rpcss",
+    "task": "task",
     "private": "private",
     "global": "global",
 }
@@ -141,8 +144,9 @@ class Side(ABC):
         if block.kind == "stack":
             return "variable" if self.side == "client" else "frame"
         event = self.made.get(block.address)
-        by_stub = event is not None and event.actor == "stub"  # DCE's client stub calls malloc, too
-        if block.kind in _BY_KIND and not (by_stub and block.kind == "application"):
+        if event and event.actor == "stub" and block.kind == "application":
+            return "malloc"  # DCE's client stub
+        if block.kind in _BY_KIND:
             return _BY_KIND[block.kind]
         return "routine" if event and event.actor == "routine" else "stub"
 

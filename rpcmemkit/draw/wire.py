@@ -14,6 +14,8 @@ PREFIXES = {
     "actual count of": ("count", "sent: "),
     "offset of": ("count", "first: "),
     "discriminant of": ("count", "case "),
+    "attributes of the context handle": ("pointer", "attributes"),
+    "UUID of the context handle": ("pointer", "UUID "),
     "padding": ("gap", ""),
 }
 """How a row is told in short, by how its meaning begins."""
