@@ -128,7 +128,7 @@ class AddressSpace:
         """Reserve ``size`` octets and return their address, a multiple of 8. A size of 0 has an address of its own."""
         data, ledger = self.data, self.ledger
         start, number, pages = len(data), len(ledger.live), ledger.pages
-        data += _OCTETS[fill] * (((size if size > 1 else 1) + ALIGNMENT - 1 & -ALIGNMENT) + GAP)
+        data += _OCTETS[fill] * (-(-max(size, 1) // ALIGNMENT) * ALIGNMENT + GAP)
         address = self.base + start
         ledger.starts.append(address)
         ledger.sizes.append(size)

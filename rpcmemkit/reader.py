@@ -14,6 +14,7 @@ from typing import Any
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.trace import recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.values import Handle, Labels, python_scalar, python_text
 from rpcmemkit.walk import Place, pointers_in, presented, referent
@@ -29,6 +30,7 @@ class Reader:
         self._references: Counter[int] = Counter()
         self._order: dict[int, int] = {}
 
+    @recording()
     def read(self, places: Mapping[str, Place]) -> dict[str, Any]:
         """Return the values at the given places by name. Memory that cannot be read is ``{"$fault": why}``."""
         self._count(places.values())

@@ -26,7 +26,7 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
-from rpcmemkit.trace import Path, path_text
+from rpcmemkit.trace import Path, path_text, recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.walk import Place, presented
 
@@ -111,6 +111,7 @@ class Writer:
         self._storage: dict[tuple[int, int], tuple[Any, int]] = {}
         self._aliases: list[tuple[int, str, str]] = []
 
+    @recording()
     def write(self, place: Place, value: Any) -> None:
         """Write ``value`` at ``place``.
 
@@ -192,12 +193,18 @@ class Writer:
         if known:
             self.space.set_pointer(place.address, known[1])
             return []
+        return self._new_storage(plan, place, value, label)
+
+    def _new_storage(
+        self, plan: PointerPlan, place: Place, value: Any, label: str | None
+    ) -> list[tuple[Place, Any]]:
+        """Let a pointer name new storage for ``value``."""
         address = self.allocate(storage_size(plan.target, value, place.path))
         self.space.set_pointer(place.address, address)
         if not address:
             raise MemoryError
         if isinstance(value, dict | list):
-            self._storage[key] = (value, address)
+            self._storage[id(value), id(plan.target)] = (value, address)
         path = (place.path, "*") if isinstance(plan.target, PointerPlan) else place.path
         target = Place(plan.target, address, place.scope, path)
         if self.labels is not None and label is not None:
@@ -248,7 +255,9 @@ class Writer:
             member = members.get(str(name))
             if member is None:
                 where = path_text(outer)
-                raise UsageError(f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), members)}")
+                raise UsageError(
+                    f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), members)}"
+                )
             inner = member.plan
             if item is None and isinstance(inner, PointerPlan):
                 self.space.set_pointer(address + member.offset, 0)

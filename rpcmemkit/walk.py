@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.trace import Path, path_text
+from rpcmemkit.trace import Path, path_text, recording
 
 
 class Place(NamedTuple):
@@ -25,6 +25,9 @@ class Place(NamedTuple):
     address: int
     scope: int
     path: Path | None
+
+
+_NEW = tuple.__new__  # makes a place from its parts, twice as fast as Place(…)
 
 
 def storage_path(place: Place) -> Path | None:
@@ -74,7 +77,7 @@ def pointers_in(space: AddressSpace, place: Place, converted: list[Place] | None
             for slot in plan.body.slots:
                 within = scope if slot.scope is None else address + slot.scope
                 where = (path, slot.name) if slot.name else path
-                found.append(Place(slot.plan, address + slot.offset, within, where))
+                found.append(_NEW(Place, (slot.plan, address + slot.offset, within, where)))
         elif not isinstance(plan, ConvertedPlan):
             pending += _parts(space, here)
         elif converted is None:
@@ -114,8 +117,9 @@ def _elements(space: AddressSpace, plan: ArrayPlan, place: Place) -> list[Place]
     if element.body is not None and not element.body.slots:
         return []
     first, length = range_at(space, plan, place)
+    _, address, scope, path = place
     return [
-        Place(element, place.address + index * plan.stride, place.scope, (place.path, f"[{index}]"))
+        _NEW(Place, (element, address + index * plan.stride, scope, (path, f"[{index}]")))
         for index in reversed(range(first, first + length))
     ]
 
@@ -146,6 +150,7 @@ Hop: TypeAlias = "tuple[PointerPlan, int, int, Path | None]"
 """A non-null pointer on its way to be followed: plan, value, scope, path."""
 
 
+@recording()
 def reach(
     space: AddressSpace,
     roots: Iterable[Place],
@@ -169,12 +174,14 @@ def reach(
         target = plan.target
         if isinstance(target, PointerPlan) and path:
             path = (path, "*")
-        place = Place(target, address, scope, path)
+        place = _NEW(Place, (target, address, scope, path))
         if isinstance(target, ConvertedPlan) and converted is None:
             place = presented(place)
         reached[address] = place
         if target.body is None or target.body.slots:
-            stack += reversed(_hops(space, place, converted))
+            hops = _hops(space, place, converted)
+            hops.reverse()
+            stack += hops
     return reached
 
 

@@ -24,6 +24,7 @@ COLORS: dict[str, tuple[str, str]] = {
     "buffer": ("#c8e9da", "#1f5341"),
     "frame": ("#e2e2dd", "#44443e"),
     "rpcss": ("#fbd0e0", "#6d2745"),
+    "earlier": ("#f5d9c0", "#5f3d22"),
     "task": ("#f3e1a6", "#5b4a12"),
     "malloc": ("#d7ead0", "#33502a"),
     "private": ("#f4dccf", "#653e2a"),

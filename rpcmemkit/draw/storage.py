@@ -44,6 +44,7 @@ OWNERS = {
     "application": "allocated by the application",
     "stub": "midl_user_allocate, called by the stub",
     "routine": "midl_user_allocate, called by the routine",
+    "earlier": "midl_user_allocate, in an earlier call",
     "buffer": "the receive buffer",
     "frame": "the stub's own memory",
     "rpcss": "RpcSsAllocate (an RpcSs environment)",
@@ -148,7 +149,9 @@ class Side(ABC):
             return "malloc"  # DCE's client stub
         if block.kind in _BY_KIND:
             return _BY_KIND[block.kind]
-        return "routine" if event and event.actor == "routine" else "stub"
+        if event is None:
+            return "earlier"
+        return "routine" if event.actor == "routine" else "stub"
 
     @abstractmethod
     def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:

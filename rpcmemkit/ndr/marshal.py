@@ -7,6 +7,7 @@ values: what holds for all values of a type is bound into a function, a :data:`M
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -30,7 +31,7 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.plan.levels import ArmPlan
-from rpcmemkit.trace import Path, Span, path_text
+from rpcmemkit.trace import Path, Span, path_text, recording
 
 NULL_REF_POINTER, INVALID_TAG, INVALID_BOUND, INTERNAL_ERROR, BAD_STUB_DATA = 1780, 1733, 1734, 1766, 1783
 FIRST_ID, ID_STEP = 0x00020000, 4
@@ -66,6 +67,7 @@ class Marshaller:
         self._ids = count(FIRST_ID, ID_STEP)
         self._moves: dict[PointerPlan, Move] = {}
         self._flats: dict[Body, Move] = {}
+        self._arrays: dict[tuple[ArrayPlan, bool], Move] = {}
         self._order = "big" if planner.big_endian else "little"
         self._count_size = planner.syntax.count
         self._id_size = planner.syntax.pointer
@@ -77,6 +79,7 @@ class Marshaller:
 
     # --- parameters ---
 
+    @recording()
     def parameter(self, plan: Plan, address: int, frame: int, name: str) -> None:
         """Marshal the parameter that lies at ``address`` in the stub's frame.
 
@@ -146,6 +149,8 @@ class Marshaller:
             move = self._flat(target.body, target)
             if isinstance(target, PointerPlan):
                 move = _one_level_deeper(move)
+        elif isinstance(target, ArrayPlan):
+            move = self._array(target, target.conformant)
         else:
             move = partial(self._referent, target)
         self._moves[pointer] = move
@@ -154,14 +159,12 @@ class Marshaller:
     def _referent(self, plan: Plan, address: int, scope: int, path: Path | None, found: Found) -> None:
         """Write what a pointer names if it is not flat: conformance first, then the body."""
         if isinstance(plan, ArrayPlan):
-            shape = self._range(plan, address, scope, path)
-            if plan.conformant:
-                self._count(shape[0], plan, path)
-            self._elements(plan, address, scope, path, found, shape)
+            self._array(plan, plan.conformant)(address, scope, path, found)
         elif isinstance(plan, StructPlan) and plan.tail is not None:
             tail = plan.tail
             at = address + plan.tail_offset
-            self._count(self._size(tail, at, address + plan.tail_scope), tail, path)
+            size = self._size(tail, at, address + plan.tail_scope)
+            self._counts(tail, True, False)((size,), path)
             self._struct(plan, address, path, found)
         else:
             self._body(plan, address, scope, path, found)
@@ -172,7 +175,7 @@ class Marshaller:
         elif isinstance(plan, StructPlan):
             self._struct(plan, address, path, found)
         elif isinstance(plan, ArrayPlan):
-            self._elements(plan, address, scope, path, found, self._range(plan, address, scope, path))
+            self._array(plan, False)(address, scope, path, found)
         elif isinstance(plan, UnionPlan):
             self._union(plan, address, scope, path, found)
         else:
@@ -298,61 +301,97 @@ class Marshaller:
                 else RpcError(error.code, error.message, path=path_text(path), rule=error.rule)
             ) from None
 
-    def _elements(
-        self,
-        plan: ArrayPlan,
-        address: int,
-        scope: int,
-        path: Path | None,
-        found: Found,
-        shape: tuple[int, int, int],
-    ) -> None:
-        """Write variance and elements; the maximum count has been written before."""
-        _, first, length = shape
-        if plan.varying:
-            self.align(self._count_size)
-            start = len(self.out)
-            for number in (first, length):
-                self.out += number.to_bytes(self._count_size, self._order)  # type: ignore[arg-type]
-            self._span("range", start, plan, path)
-        if element_has_place(plan):
-            self.align(plan.wire_align)
-        if not length:
-            return
-        stride, element = plan.stride, plan.element
-        address += first * stride
-        offset = self.space.check(address, length * stride, f"read of {length} elements by the stub")
-        if element.body is None:
-            for index in range(first, first + length):
-                self._body(element, address, scope, (path, f"[{index}]"), found)
-                address += stride
-        elif element.body.slots:
-            move = self._flat(element.body, element)
-            for index in range(first, first + length):
-                move(address, scope, (path, f"[{index}]"), found)
-                address += stride
-        else:
-            self._run(plan, element.body, address, offset, length, path)
+    def _array(self, plan: ArrayPlan, sized: bool) -> Move:
+        """Return what writes an array: its maximum count if ``sized``, its variance and its elements."""
+        move = self._arrays.get((plan, sized))
+        if move is None:
+            move = self._arrays[plan, sized] = self._array_mover(plan, sized)
+        return move
 
-    def _run(
-        self, plan: ArrayPlan, body: Body, address: int, offset: int, length: int, path: Path | None
-    ) -> None:
-        """Move elements without pointers: as one block, or by one conversion each."""
-        self.align(body.wire_align)
-        out, start, size = self.out, len(self.out), length * plan.stride
-        view = self.space.data[offset : offset + size]
-        if body.dense and plan.stride == plan.wire_stride:
-            out += view
+    def _array_mover(self, plan: ArrayPlan, sized: bool) -> Move:
+        out, check, measured, stride = self.out, self.space.check, self._range, plan.stride
+        counted, lower, upper = sized or plan.varying, 0 if sized else 1, 3 if plan.varying else 1
+        counts, elements = self._counts(plan, sized, plan.varying), self._elements(plan)
+        align = plan.wire_align if element_has_place(plan) else 1
+        measures_itself = plan.measures_itself  # then its elements have been seen already
+
+        def move(address: int, scope: int, path: Path | None, found: Found) -> None:
+            shape = measured(plan, address, scope, path)
+            if counted:
+                counts(shape[lower:upper], path)
+            if pad := -len(out) % align:
+                out.extend(ZEROS[:pad])
+            _, first, length = shape
+            if length:
+                address += first * stride
+                if not measures_itself:
+                    check(address, length * stride, f"read of {length} elements by the stub")
+                elements(address, scope, path, found, first, length)
+
+        return move
+
+    def _counts(
+        self, plan: ArrayPlan, sized: bool, varying: bool
+    ) -> Callable[[tuple[int, ...], Path | None], None]:
+        """Return what writes the counts in front of an array: octets that have no memory behind them."""
+        out, step, note = self.out, self._count_size, self.spans.append
+        pack = Codec(self.planner.order + UNSIGNED[step] * (sized + 2 * varying)).pack
+
+        def write(numbers: tuple[int, ...], path: Path | None) -> None:
+            if pad := -len(out) % step:
+                out.extend(ZEROS[:pad])
+            start = len(out)
+            try:
+                out.extend(pack(*numbers))
+            except struct.error:
+                raise RpcError(INVALID_BOUND, f"{numbers} do not fit", path=path_text(path)) from None
+            if sized:
+                note(RECORD(Span, (start, step, "size", plan, path, 1)))
+            if varying:
+                note(RECORD(Span, (start + sized * step, 2 * step, "range", plan, path, 1)))
+
+        return write
+
+    def _elements(self, plan: ArrayPlan) -> Callable[[int, int, Path | None, Found, int, int], None]:
+        """Return what writes the elements of an array, given where the first one lies, its index, and their number."""
+        element, stride = plan.element, plan.stride
+        body = element.body
+        if body is not None and not body.slots:
+            return self._run(plan, body)
+        write = partial(self._body, element) if body is None else self._flat(body, element)
+
+        def one_by_one(
+            address: int, scope: int, path: Path | None, found: Found, first: int, length: int
+        ) -> None:
+            for index in range(first, first + length):
+                write(address, scope, (path, f"[{index}]"), found)
+                address += stride
+
+        return one_by_one
+
+    def _run(self, plan: ArrayPlan, body: Body) -> Callable[[int, int, Path | None, Found, int, int], None]:
+        """Return what moves elements without pointers: as one block, or by one conversion each."""
+        out, data, base, stride = self.out, self.space.data, self.space.base, plan.stride
+        note, side, rule = self._events.append, self.space.side, self.rule
+        as_block = body.dense and stride == plan.wire_stride
+
+        def move(address: int, scope: int, path: Path | None, found: Found, first: int, length: int) -> None:
+            start, size = len(out), length * stride
+            view = data[address - base : address - base + size]
+            out.extend(view if as_block else self._converted(plan, body, view, path))
+            span = (start, len(out) - start, "elements", plan, path, length)
+            note(("marshal", side, "stub", address, size, rule, span))
+
+        return move
+
+    def _converted(self, plan: ArrayPlan, body: Body, view: bytearray, path: Path | None) -> bytes:
+        """Return elements as they are sent, without the gap behind the last one."""
+        pack, values = plan.wire_element.pack, body.memory.iter_unpack(view)
+        if body.checks or body.narrow:
+            octets = b"".join([pack(*self._checked(body, each, path)) for each in values])
         else:
-            pack, values = plan.wire_element.pack, body.memory.iter_unpack(view)
-            if body.checks or body.narrow:
-                out += b"".join([pack(*self._checked(body, v, path)) for v in values])
-            else:
-                out += b"".join([pack(*v) for v in values])
-            gap = plan.wire_stride - plan.wire_last
-            del out[len(out) - gap :]
-        span = (start, len(out) - start, "elements", plan, path, length)
-        self._events.append(("marshal", self.space.side, "stub", address, size, self.rule, span))
+            octets = b"".join([pack(*each) for each in values])
+        return octets[: len(octets) - (plan.wire_stride - plan.wire_last)]
 
     # --- for handlers ---
 
@@ -362,10 +401,9 @@ class Marshaller:
 
     def elements(self, plan: ArrayPlan, address: int, count: int, path: Path | None) -> None:
         """Write elements without pointers, and without any count."""
-        body = plan.element.body
-        assert body is not None
-        offset = self.space.check(address, count * plan.stride, f"read of {count} elements by the stub")
-        self._run(plan, body, address, offset, count, path)
+        self.space.check(address, count * plan.stride, f"read of {count} elements by the stub")
+        self.align(plan.element.wire_align)
+        self._elements(plan)(address, address, path, [], 0, count)
 
     def defer(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> None:
         """Have what ``pointer`` means written at ``address`` later, where a referent that is met here has its place."""
@@ -377,12 +415,6 @@ class Marshaller:
         """Write zeros up to the next multiple of ``alignment``."""
         if pad := -len(self.out) % alignment:
             self.out += ZEROS[:pad]
-
-    def _count(self, count: int, plan: Plan, path: Path | None) -> None:
-        self.align(self._count_size)
-        start = len(self.out)
-        self.out += count.to_bytes(self._count_size, self._order)  # type: ignore[arg-type]
-        self._span("size", start, plan, path)
 
     def _span(self, part: str, start: int, plan: Plan, path: Path | None) -> None:
         """Note octets of the message that have no memory behind them."""

@@ -15,16 +15,15 @@ def string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int:
         RpcError: RPC_X_INVALID_BOUND, there is no terminator in the block.
     """
     width = plan.stride
-    room = space.capacity(address)
+    room, start, data = space.capacity(address), address - space.base, space.data
     if room < width:
         space.check(address, width, "read of a string")
-    start = address - space.base
-    end = start + room
+    end, terminator = start + room, bytes(width)
     if plan.bound is not None:
         end = min(end, start + plan.bound * width)
-    at = space.data.find(bytes(width), start, end)
+    at = data.find(terminator, start, end)
     while at >= 0 and (at - start) % width:
-        at = space.data.find(bytes(width), at + 1, end)
+        at = data.find(terminator, at + 1, end)
     if at < 0:
         raise RpcError(1734, "the string has no terminator in its storage", rule="string-measures-itself")
     return (at - start) // width + 1

@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
+from rpcmemkit.ndr.cursor import MessageCursor
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handlers
 from rpcmemkit.ndr.marshal import (
     BAD_STUB_DATA,
-    INVALID_BOUND,
     NULL_REF_POINTER,
     RECORD,
     chosen_arm,
@@ -38,7 +38,7 @@ from rpcmemkit.plan import (
     UnionPlan,
 )
 from rpcmemkit.plan.compile import UNSIGNED
-from rpcmemkit.trace import Path, Span, path_text
+from rpcmemkit.trace import Path, Span, path_text, recording
 
 Move: TypeAlias = "Callable[[int, int, Path | None, Found, bool], None]"
 """Reads a value to an address, given its scope, its path, where to put the pointers it meets, and if storage is new."""
@@ -46,8 +46,11 @@ Move: TypeAlias = "Callable[[int, int, Path | None, Found, bool], None]"
 
 NO_NUMBERS = repeat(0)
 
+Follow: TypeAlias = "Callable[[Waiting, Found], None]"
+"""Reads what a pointer names, and appends the pointers it meets to the list."""
 
-class Unmarshaller:
+
+class Unmarshaller(MessageCursor):
     """Reads the stub data of one message into one address space."""
 
     def __init__(
@@ -62,36 +65,30 @@ class Unmarshaller:
         tags: dict[int, int | None] | None = None,
         handlers: Handlers = NO_HANDLERS,
     ) -> None:
+        super().__init__(data, planner)
         self.space = space
-        self.planner = planner
         self.aliases = aliases
-        self.data = data
         self.storage = storage
         self.frame = frame
         self.limits = limits or {}
         self.held_tags = tags or {}
         self.handlers = handlers
-        self.position = 0
         self.buffer = 0
         """Where the message lies in the program's memory, 0 if it does not."""
-        self.spans: list[Span] = []
         self._later: Found = []
         self.correlations: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
         self._in_struct: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
         self.tags: list[tuple[UnionPlan, int, int, Path | None]] = []
-        self._order = "big" if planner.big_endian else "little"
-        self._count_size = planner.syntax.count
-        self._id_size = planner.syntax.pointer
         self._events = space.trace.raw
         self._flats: dict[Body, Move] = {}
-        self._followers: dict[PointerPlan, Callable[[Waiting, Found], None]] = {}
-        code, counted = planner.order, UNSIGNED[self._count_size]
-        self._one_count, self._two_counts = Codec(code + counted), Codec(code + counted * 2)
+        self._arrays: dict[ArrayPlan, Callable[..., None]] = {}
+        self._followers: dict[PointerPlan, Follow] = {}
         self._put_pointer = Codec("<" + UNSIGNED[space.pointer_size]).pack_into
         aliases.new_message()
 
     # --- parameters ---
 
+    @recording()
     def parameter(self, plan: Plan, address: int, name: str, existing: int, new: bool) -> None:
         """Unmarshal the parameter that lies at ``address`` in the stub's frame.
 
@@ -168,18 +165,20 @@ class Unmarshaller:
             self._put_back([*([waiting] if waiting else []), *stack])
             raise
 
-    def _follower(self, pointer: PointerPlan) -> Callable[[Waiting, Found], None]:
+    def _follower(self, pointer: PointerPlan) -> Follow:
         """Return what reads the referents of a pointer."""
-        body = pointer.target.body
-        follow = self._referent if body is None else self._flat_follower(pointer.target, body)
+        target = pointer.target
+        follow: Follow = self._referent
+        if target.body is not None:
+            follow = self._flat_follower(target, target.body)
+        elif isinstance(target, ArrayPlan):
+            follow = self._array_follower(target)
         if pointer.is_full or pointer.governs:
             follow = partial(self._follow_unless_known, follow)
         self._followers[pointer] = follow
         return follow
 
-    def _follow_unless_known(
-        self, follow: Callable[[Waiting, Found], None], waiting: Waiting, found: Found
-    ) -> None:
+    def _follow_unless_known(self, follow: Follow, waiting: Waiting, found: Found) -> None:
         """Follow a pointer whose referent may be there already, or may be the business of another memory model."""
         plan = waiting.plan
         if plan.is_full:
@@ -221,55 +220,61 @@ class Unmarshaller:
 
     # --- referents ---
 
-    def _flat_follower(self, plan: Plan, body: Body) -> Callable[[Waiting, Found], None]:
+    def _flat_follower(self, plan: Plan, body: Body) -> Follow:
         """Return what reads referents of fixed layout."""
-        space, put, length, end = self.space, self._put_pointer, self.space.pointer_size, len(self.data)
-        check, data, align, size, wire_size = (
-            space.check,
-            space.data,
-            body.wire_align,
-            plan.size,
-            body.wire.size,
+        end, align, size, wire_size = len(self.data), body.wire_align, plan.size, body.wire.size
+        move, levels, cleared = (
+            self._flat(body, plan),
+            isinstance(plan, PointerPlan),
+            bool(body.checks and body.slots),
         )
-        move, levels = self._flat(body, plan), isinstance(plan, PointerPlan)
-        cleared = bool(body.checks and body.slots)
 
         def follow(waiting: Waiting, found: Found) -> None:
-            slot, number, _, pointer, scope, path, _ = waiting
-            position = self.position
-            self.position = position = position + -position % align
-            if position + wire_size > end:
+            self.position += -self.position % align
+            if self.position + wire_size > end:
                 raise struct.error
-            address, new = self.storage.place(waiting, size, position, NO_SHAPE)
-            if new and cleared:
-                space.clear(address, size)  # a failure half-way must leave no pointer to nowhere in it
-            put(data, check(slot, length, "write of a pointer"), address)
-            if pointer.is_full:
-                self.aliases.arrived(number, address)
+            address, new = self._place(waiting, size, NO_SHAPE, cleared)
+            scope, path = waiting.scope, waiting.path
             move(address, scope, (path, "*") if levels and path else path, found, new)
 
         return follow
 
+    def _array_follower(self, plan: ArrayPlan) -> Follow:
+        """Return what reads arrays."""
+        read_shape = self._size_and_range if plan.conformant and plan.varying else self._shape
+        stride, align = plan.stride, plan.wire_align if element_has_place(plan) else 1
+        cleared, read = holds_pointers(plan), self._elements(plan)
+
+        def follow(waiting: Waiting, found: Found) -> None:
+            shape = read_shape(plan, waiting.path)
+            self.position += -self.position % align
+            address, new = self._place(waiting, shape[0] * stride, shape, cleared)
+            read(address, waiting.scope, waiting.path, found, shape, new)
+
+        return follow
+
     def _referent(self, waiting: Waiting, found: Found) -> None:
-        """Read a referent whose layout is not fixed."""
-        slot, number, existing, pointer, scope, path, _ = waiting
-        plan = pointer.target
-        if slot == IN_PLACE:
-            self._body(plan, existing, scope, path, [], NO_SHAPE, False)
+        """Read a referent of any other layout."""
+        plan, path = waiting.plan.target, waiting.path
+        if waiting.slot == IN_PLACE:
+            self._body(plan, waiting.existing, waiting.scope, path, [], NO_SHAPE, False)
             return
         shape = self._shape(plan, path)
-        size = self._memory_size(plan, shape)
         self._align_referent(plan)
+        address, new = self._place(waiting, self._memory_size(plan, shape), shape, holds_pointers(plan))
+        self._body(plan, address, waiting.scope, path, found, shape, new)
+
+    def _place(self, waiting: Waiting, size: int, shape: Shape, cleared: bool) -> tuple[int, bool]:
+        """Have the storage find a place for a referent, and let the pointer name it."""
+        space, pointer = self.space, waiting.plan
         address, new = self.storage.place(waiting, size, self.position, shape)
-        if new and holds_pointers(plan):
-            self.space.clear(address, size)  # a failure half-way must leave no pointer to nowhere in it
-        self.space.set_pointer(slot, address)
+        if new and cleared:
+            space.clear(address, size)  # a failure half-way must leave no pointer to nowhere in it
+        at = space.check(waiting.slot, space.pointer_size, "write of a pointer")
+        self._put_pointer(space.data, at, address)
         if pointer.is_full:
-            self.aliases.arrived(number, address)
-        if isinstance(plan, ArrayPlan):
-            self._elements(plan, address, scope, path, found, shape, new)
-        else:
-            self._body(plan, address, scope, path, found, shape, new)
+            self.aliases.arrived(waiting.number, address)
+        return address, new
 
     def _align_referent(self, plan: Plan) -> None:
         """Go to where the referent's body starts, if that is known yet: a union aligns its own parts."""
@@ -278,39 +283,6 @@ class Unmarshaller:
                 self.align(plan.wire_align)
         elif not isinstance(plan, UnionPlan):
             self.align(plan.wire_align)
-
-    def _shape(self, plan: Plan, path: Path | None) -> Shape:
-        """Read the counts in front of a referent."""
-        array = plan.tail if isinstance(plan, StructPlan) else plan
-        if not isinstance(array, ArrayPlan) or array.body is not None:
-            return NO_SHAPE
-        count = self._count(array, path) if array.conformant else array.bound or 0
-        if isinstance(plan, ArrayPlan):
-            return self._range(array, count, path)
-        self._justify(array, count if not array.varying else 0, path)
-        return Shape(count, 0, count)
-
-    def _range(self, plan: ArrayPlan, count: int, path: Path | None) -> Shape:
-        """Read the variance of an array whose size is known and check it against that size."""
-        first, length = 0, count
-        if plan.varying:
-            first, length = self._counts(self._two_counts, "range", plan, path)
-        if first + length > count:
-            raise RpcError(
-                INVALID_BOUND,
-                f"elements {first} to {first + length - 1} of an array of {count}",
-                path=path_text(path),
-                rule="length-within-size",
-            )
-        self._justify(plan, length, path)
-        if plan.is_string and (first or not length):
-            raise self.bad_data("a string starts at its first character and has a terminator", path)
-        return RECORD(Shape, (length if plan.measures_itself else count, first, length))
-
-    def _justify(self, plan: ArrayPlan, length: int, path: Path | None) -> None:
-        """Refuse elements that the rest of the message cannot hold, before room is made for them."""
-        if length * max(plan.wire_last, 1) > len(self.data) - self.position:
-            raise self.bad_data(f"{length} elements announced, fewer follow", path)
 
     def _memory_size(self, plan: Plan, shape: Shape) -> int:
         if isinstance(plan, ArrayPlan):
@@ -333,7 +305,7 @@ class Unmarshaller:
                 shape = self._range(plan, plan.bound or 0, path)
             elif plan.varying:
                 shape = self._range(plan, shape.size, path)
-            self._elements(plan, address, scope, path, found, shape, new)
+            self._elements(plan)(address, scope, path, found, shape, new)
         elif isinstance(plan, UnionPlan):
             self._union(plan, address, scope, path, found, new)
         else:
@@ -353,10 +325,10 @@ class Unmarshaller:
 
     def _flat_mover(self, body: Body, plan: Plan) -> Move:
         space, message, size, align, dense = self.space, self.data, body.size, body.wire_align, body.dense
-        data, check, note, side = space.data, space.check, self._events.append, space.side
+        data, check, note, side, limit = space.data, space.check, self._events.append, space.side, self._limit
         wire_size, unpack, pack_into = body.wire.size, body.wire.unpack_from, body.memory.pack_into
-        checked, slots = bool(body.checks), bool(body.slots)
-        pointers = self._pointers(body)
+        unpack_ids, unpack_held = body.wire_ids.unpack_from, body.memory_pointers.unpack_from
+        checked, slots, have_ids = bool(body.checks), _receiving(body), any(s.has_id for s in body.slots)
 
         def move(address: int, scope: int, path: Path | None, found: Found, new: bool) -> None:
             start = self.position + -self.position % align
@@ -364,40 +336,26 @@ class Unmarshaller:
             self.position = start + wire_size
             if checked:
                 self._check(body, values, path)
-            offset = check(address, size, "written by the stub")
-            waiting = pointers(address, offset, scope, path, start, new) if slots else None
+            offset, storage = check(address, size, "written by the stub"), self.storage
+            if slots:  # what they held is read before it is overwritten
+                honoured = storage.keeps_pointers and not new
+                numbers = unpack_ids(message, start) if have_ids else NO_NUMBERS
+                held = unpack_held(data, offset) if honoured else NO_NUMBERS
+                for (name, at, within, pointer), number, existing in zip(slots, numbers, held):  # noqa: B905 (hot)
+                    if (number or pointer.is_ref) and pointer.travels:
+                        inner = scope if within is None else address + within
+                        room = limit(pointer, inner) if existing else None
+                        where = (path, name) if name else path
+                        parts = (address + at, number, existing, pointer, inner, where, room)
+                        found.append(RECORD(Waiting, parts))
             if dense:
                 data[offset : offset + size] = message[start : start + size]
             else:
                 pack_into(data, offset, *values)
             span = (start, wire_size, "body", plan, path, 1)
-            note(("unmarshal", side, "stub", address, size, self.storage.rules[new], span))
-            if waiting:
-                found += waiting
+            note(("unmarshal", side, "stub", address, size, storage.rules[new], span))
 
         return move
-
-    def _pointers(self, body: Body) -> Callable[[int, int, int, Path | None, int, bool], Found]:
-        """Return what reads the ids of a body, and what its pointers held before it is overwritten."""
-        message, data, fresh, limit = self.data, self.space.data, RECORD, self._limit
-        unpack_ids, unpack_held = body.wire_ids.unpack_from, body.memory_pointers.unpack_from
-        slots = [(slot.name, slot.offset, slot.scope, slot.plan) for slot in body.slots]
-        have_ids = any(slot.has_id for slot in body.slots)  # all have, or none has
-
-        def read(address: int, offset: int, scope: int, path: Path | None, start: int, new: bool) -> Found:
-            honoured = self.storage.keeps_pointers and not new
-            numbers = unpack_ids(message, start) if have_ids else NO_NUMBERS
-            held = unpack_held(data, offset) if honoured else NO_NUMBERS
-            found: Found = []
-            for (name, at, within, plan), number, existing in zip(slots, numbers, held):  # noqa: B905 (hot)
-                if (number or plan.is_ref) and plan.travels:
-                    inner = scope if within is None else address + within
-                    room = limit(plan, inner) if existing else None
-                    where = (path, name) if name else path
-                    found.append(fresh(Waiting, (address + at, number, existing, plan, inner, where, room)))
-            return found
-
-        return read
 
     def _limit(self, plan: PointerPlan, scope: int) -> int | None:
         """Return how many elements the existing storage of a sized pointer has room for, from the old size."""
@@ -480,72 +438,85 @@ class Unmarshaller:
 
     # --- arrays ---
 
-    def _elements(
-        self,
-        plan: ArrayPlan,
-        address: int,
-        scope: int,
-        path: Path | None,
-        found: Found,
-        shape: Shape,
-        new: bool,
-    ) -> None:
-        if plan.size_of or (plan.varying and not plan.is_string):
-            self._note_correlation(plan, scope, shape, path, new)
-        if new and shape.length < shape.size:
-            size = shape.size * plan.stride
-            start = self.space.check(address, size, "written by the stub")
-            self.space.data[start : start + size] = bytes(size)
-        if element_has_place(plan):
-            self.align(plan.wire_align)
-        _, first, length = shape
-        if not length:
-            return
-        at = address + first * plan.stride
-        element, stride = plan.element, plan.stride
-        if element.body is None:
-            for index in range(length):
-                name = (path, f"[{first + index}]")
-                self._body(element, at + index * stride, scope, name, found, NO_SHAPE, new)
-        elif element.body.slots:
-            move = self._flat(element.body, element)
-            for index in range(length):
-                move(at + index * stride, scope, (path, f"[{first + index}]"), found, new)
-        else:
-            self._run(plan, element.body, at, length, path, new)
-        if plan.is_string:
-            self._check_terminator(plan, at, length, path)
+    def _elements(self, plan: ArrayPlan) -> Callable[..., None]:
+        """Return what reads the elements of an array whose counts are known."""
+        read = self._arrays.get(plan)
+        if read is None:
+            read = self._arrays[plan] = self._array_reader(plan)
+        return read
 
-    def _run(
-        self, plan: ArrayPlan, body: Body, address: int, length: int, path: Path | None, new: bool
-    ) -> None:
-        """Move elements without pointers: as one block, or by one conversion each."""
-        self.align(body.wire_align)
-        start, size = self.position, length * plan.stride
-        wire_size = (length - 1) * plan.wire_stride + plan.wire_last
-        raw = self.take(wire_size)
-        offset = self.space.check(address, size, "written by the stub")
-        if body.dense and plan.stride == plan.wire_stride:
-            self.space.data[offset : offset + size] = raw
-        else:
-            padded = raw + bytes(plan.wire_stride - plan.wire_last)
-            rows = list(plan.wire_element.iter_unpack(padded))
-            if body.checks:
-                for row in rows:
-                    self._check(body, row, path)
-            pack = body.memory.pack
-            self.space.data[offset : offset + size] = b"".join([pack(*row) for row in rows])
-        self._events.append(
-            (
-                "unmarshal",
-                self.space.side,
-                "stub",
-                address,
-                size,
-                self.storage.rules[new],
-                (start, wire_size, "elements", plan, path, length),
-            )
-        )
+    def _array_reader(self, plan: ArrayPlan) -> Callable[..., None]:
+        space, stride, align = self.space, plan.stride, plan.wire_align if element_has_place(plan) else 1
+        correlated, is_string = plan.size_of or (plan.varying and not plan.is_string), plan.is_string
+        read_elements = self._elements_reader(plan)
+
+        def read(address: int, scope: int, path: Path | None, found: Found, shape: Shape, new: bool) -> None:
+            size, first, length = shape
+            if correlated:
+                self._note_correlation(plan, scope, shape, path, new)
+            if new and length < size:
+                start = space.check(address, size * stride, "written by the stub")
+                space.data[start : start + size * stride] = bytes(size * stride)
+            self.position += -self.position % align
+            if length:
+                address += first * stride
+                read_elements(address, scope, path, found, first, length, new)
+                if is_string:
+                    self._check_terminator(plan, address, length, path)
+
+        return read
+
+    def _elements_reader(self, plan: ArrayPlan) -> Callable[..., None]:
+        element, stride = plan.element, plan.stride
+        body = element.body
+        if body is not None and not body.slots:
+            return self._run(plan, body)
+        flat = None if body is None else self._flat(body, element)
+
+        def one_by_one(
+            address: int, scope: int, path: Path | None, found: Found, first: int, length: int, new: bool
+        ) -> None:
+            for index in range(first, first + length):
+                name = (path, f"[{index}]")
+                if flat is not None:
+                    flat(address, scope, name, found, new)
+                else:
+                    self._body(element, address, scope, name, found, NO_SHAPE, new)
+                address += stride
+
+        return one_by_one
+
+    def _run(self, plan: ArrayPlan, body: Body) -> Callable[..., None]:
+        """Return what moves elements without pointers: as one block, or by one conversion each."""
+        space, message, stride, end = self.space, self.data, plan.stride, len(self.data)
+        data, check, note, side = space.data, space.check, self._events.append, space.side
+        wire_stride, wire_last = plan.wire_stride, plan.wire_last
+        as_block = body.dense and stride == wire_stride
+
+        def move(
+            address: int, scope: int, path: Path | None, found: Found, first: int, length: int, new: bool
+        ) -> None:
+            start, size = self.position, length * stride
+            wire_size = (length - 1) * wire_stride + wire_last
+            if start + wire_size > end:
+                raise struct.error
+            self.position = start + wire_size
+            octets = message[start : start + wire_size]
+            offset = check(address, size, "written by the stub")
+            data[offset : offset + size] = octets if as_block else self._converted(plan, body, octets, path)
+            span = (start, wire_size, "elements", plan, path, length)
+            note(("unmarshal", side, "stub", address, size, self.storage.rules[new], span))
+
+        return move
+
+    def _converted(self, plan: ArrayPlan, body: Body, octets: bytes, path: Path | None) -> bytes:
+        """Return received elements as they lie in memory."""
+        rows = list(plan.wire_element.iter_unpack(octets + bytes(plan.wire_stride - plan.wire_last)))
+        if body.checks:
+            for row in rows:
+                self._check(body, row, path)
+        pack = body.memory.pack
+        return b"".join([pack(*row) for row in rows])
 
     def _check_terminator(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:
         last = address + (length - 1) * plan.stride - self.space.base
@@ -603,65 +574,19 @@ class Unmarshaller:
         address = provide(size)
         self.space.clear(address, size)
         if isinstance(plan, ArrayPlan) and plan.body is None:
-            self._elements(plan, address, address, path, [], shape, True)
+            self._elements(plan)(address, address, path, [], shape, True)
         else:
             self._body(plan, address, address, path, [], shape, True)
         return address
 
     def elements(self, plan: ArrayPlan, address: int, count: int, path: Path | None) -> None:
         """Read elements without pointers into existing storage."""
-        body = plan.element.body
-        assert body is not None
-        self._run(plan, body, address, count, path, False)
+        self.align(plan.element.wire_align)
+        self._elements_reader(plan)(address, address, path, [], 0, count, False)
 
     def defer(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> None:
         """Have what ``pointer`` means read into ``address`` later, where a referent that is met here has its place."""
         self._later.append(Waiting(IN_PLACE, 0, address, pointer, scope, path, None))
-
-    # --- small things ---
-
-    def align(self, alignment: int) -> None:
-        """Go to the next multiple of ``alignment``."""
-        self.position += -self.position % alignment
-
-    def take(self, size: int) -> bytes:
-        """Return the next ``size`` octets. Raises :class:`struct.error` when fewer are left: the message ends too early."""
-        data = self.data[self.position : self.position + size]
-        if len(data) != size:
-            raise struct.error
-        self.position += size
-        return data
-
-    def _number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), self._order)  # type: ignore[arg-type]
-
-    def _id(self) -> int:
-        self.align(self._id_size)
-        start = self.position
-        number = self._number(self._id_size)
-        self.spans.append(Span(start, self._id_size, "id", None, None))
-        return number
-
-    def _counts(self, codec: Codec, part: str, plan: ArrayPlan, path: Path | None) -> tuple[int, ...]:
-        """Read counts that have no memory behind them."""
-        start = self.position + -self.position % self._count_size
-        counts = codec.unpack_from(self.data, start)
-        self.position = start + codec.size
-        self.spans.append(RECORD(Span, (start, codec.size, part, plan, path, 1)))
-        return counts
-
-    def _count(self, plan: ArrayPlan, path: Path | None) -> int:
-        (count,) = self._counts(self._one_count, "size", plan, path)
-        if plan.type.count_range and not plan.type.count_range[0] <= count <= plan.type.count_range[1]:
-            low, high = plan.type.count_range
-            raise RpcError(
-                INVALID_BOUND, f"{count} is not in {low} … {high}", path=path_text(path), rule="range-checked"
-            )
-        return count
-
-    def bad_data(self, why: str, path: Path | None) -> RpcError:
-        """Return the exception for octets that do not fit the interface."""
-        return RpcError(BAD_STUB_DATA, why, path=path_text(path), rule="bad-data-rejected")
 
 
 class _Rehearsal(Unmarshaller):
@@ -672,6 +597,11 @@ class _Rehearsal(Unmarshaller):
 
     def _correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
         pass
+
+
+def _receiving(body: Body) -> list[tuple[str, int, int | None, PointerPlan]]:
+    """Return of each slot what a receiver needs; either all of them have an id on the wire or none has."""
+    return [(slot.name, slot.offset, slot.scope, slot.plan) for slot in body.slots]
 
 
 def holds_pointers(plan: Plan) -> bool:

@@ -161,6 +161,7 @@ class ArrayPlan(Plan):
     """An array: fixed, conformant, varying, both, or a string.
 
     ``stride`` and ``wire_stride`` are the distances between elements; ``wire_last`` the octets of the last one.
+    ``measures_itself``: a string whose size is nowhere declared; its terminator gives it.
     """
 
     type: types.Array
@@ -183,6 +184,7 @@ class ArrayPlan(Plan):
         self.align = self.element.align
         self.conformant = self.bound is None
         self.varying = self.is_string or self.length_of is not None or self.first_of is not None
+        self.measures_itself = self.is_string and self.conformant and self.size_of is None
         self.is_text = isinstance(self.element, BasePlan) and bool(getattr(self.element.type, "text", False))
 
     def count(self, space: AddressSpace, scope: int) -> int:
@@ -231,10 +233,6 @@ class ArrayPlan(Plan):
         """True for octets whose number nothing declares: as many as their block has."""
         return self.bound is None and self.size_of is None and not self.is_string
 
-    @property
-    def measures_itself(self) -> bool:
-        """True for a string whose size is nowhere declared: its terminator gives it."""
-        return self.is_string and self.conformant and self.size_of is None
 
 
 @dataclass(frozen=True, slots=True)
