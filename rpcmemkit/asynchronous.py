@@ -83,8 +83,9 @@ class ServerAsync:
     def _resumed(self) -> Iterator[None]:
         if self.reply is not None:
             raise RpcError(INVALID_ASYNC_HANDLE, "the call has ended before", rule="async-handle-ends")
-        self.space.trace = self.trace
-        yield
+        with self.stub.program.remote_call():
+            self.space.trace = self.trace
+            yield
 
     def _end(self, reply: Reply) -> None:
         self.serving.finish()
@@ -153,9 +154,10 @@ class AsyncCall:
         reply = self._reply()
         if reply is None:
             return PENDING
-        self.space.trace = self.trace
-        self._join(self.server.trace, reply)
-        self.call = self._close(self._receive(reply))
+        with self.stub.program.remote_call():
+            self.space.trace = self.trace
+            self._join(self.server.trace, reply)
+            self.call = self._close(self._receive(reply))
         return int(self.call.status)
 
     def cancel(self, *, abort: bool = False) -> None:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rpcmemkit import types
+from rpcmemkit import given, types
 from rpcmemkit.asynchronous import STATE_SIZE, AsyncCall
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.idl import Switches, compile_idl
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import SYNTAXES, ArrayPlan, OpaquePlan, Planner, PointerPlan
-from rpcmemkit.program import Program
+from rpcmemkit.program import Program, nested
 from rpcmemkit.reader import Reader
-from rpcmemkit.rpcss import RpcSm, RpcSs
+from rpcmemkit.rpcss import LARGEST_BLOCK, RpcSm, RpcSs
 from rpcmemkit.status import status_name
 from rpcmemkit.stubs.client import ClientStub
 from rpcmemkit.stubs.contexts import ContextTable, destroy_client_context, handle_types
+from rpcmemkit.stubs.conversion import PARAMETERS
 from rpcmemkit.stubs.frame import Frame, Procedures
-from rpcmemkit.stubs.pipes import Pipe, PipeBuffer
+from rpcmemkit.stubs.pipes import Pipe, PipeBuffer, check_pipes
 from rpcmemkit.stubs.server import ServerStub
 from rpcmemkit.stubs.serving import Reply, Routine, ServerCall
 from rpcmemkit.trace import Snapshot, Trace, path_text
-from rpcmemkit.values import Handle, Labels, Writer
+from rpcmemkit.values import Handle, Labels, Writer, variable_of
 from rpcmemkit.views import ConversionCall, RoutineCall
 from rpcmemkit.walk import Place, contexts_in, reach
 
@@ -55,9 +55,14 @@ class Environment:
 
     def __post_init__(self) -> None:
         for side in ("client", "server"):
-            _one_of(f"{side}_pointer_size", getattr(self, f"{side}_pointer_size"), (4, 8))
-        _one_of("transfer_syntax", self.transfer_syntax, SYNTAXES)
-        _one_of("byte_order", self.byte_order, ("little", "big"))
+            given.one_of(f"{side}_pointer_size", getattr(self, f"{side}_pointer_size"), (4, 8))
+        given.one_of("transfer_syntax", self.transfer_syntax, SYNTAXES)
+        given.one_of("byte_order", self.byte_order, ("little", "big"))
+        given.one_of("osf", self.osf, (False, True))
+        for limit in ("fail_after", "client_fail_after"):
+            if getattr(self, limit) is not None:
+                given.number(limit, getattr(self, limit), "a number of allocator calls, or None")
+        given.instance("midl", self.midl, Switches, "Switches(…)")
 
     @property
     def switches(self) -> Switches:
@@ -66,11 +71,6 @@ class Environment:
 
     def planner(self, pointer_size: int) -> Planner:
         return Planner(pointer_size, SYNTAXES[self.transfer_syntax], self.byte_order == "big")
-
-
-def _one_of(name: str, value: object, allowed: Collection[object]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{name} is {value!r}; it can be {' or '.join(map(repr, allowed))}")
 
 
 @dataclass
@@ -104,7 +104,16 @@ class Call:
         return Reader(self.space("client after")).read(self.arguments)
 
     def __getitem__(self, name: str) -> Any:
-        return self.values[name]
+        """Return one of :attr:`values`. Raises :class:`UsageError` if the procedure has no parameter of that name."""
+        values = self.values
+        if name not in values:
+            raise UsageError(f"{self.procedure.name} has no parameter {name!r}{given.meant(name, values)}")
+        return values[name]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing though nothing failed: that no routine was registered."""
+        return [no_routine(event.detail) for event in self.trace.select("no routine")]
 
     @property
     def result(self) -> Any:
@@ -128,7 +137,13 @@ class Call:
         return message.data if message else b""
 
     def __repr__(self) -> str:
-        return f"<Call {self.procedure.name}: {'ok' if not self.status else status_name(self.status)}>"
+        status = status_name(self.status) if self.status else "ok"
+        return f"<Call {self.procedure.name}: {'; '.join([status, *self.notes])}>"
+
+
+def no_routine(name: str) -> str:
+    """Return the note on a call to a procedure that no routine was registered for."""
+    return f"no routine is registered for {name}, so one that does nothing ran"
 
 
 @dataclass(repr=False)
@@ -176,7 +191,12 @@ class Session:
     """A session whose two programs this one shares: see :meth:`also`."""
 
     def __post_init__(self) -> None:
+        given.instance("idl", self.idl, str, "IDL text")
+        given.instance("acf", self.acf or "", str, "ACF text, or None")
+        given.instance("environment", self.environment, Environment, "Environment(…)")
         compilation = compile_idl(self.idl, self.acf, file=self.file, switches=self.environment.switches)
+        if not compilation.interfaces:
+            raise UsageError("the text defines no interface: write interface NAME { … }")
         self.warnings = compilation.warnings
         self.interface = compilation.interface
         self._set_up(self.interface)
@@ -205,14 +225,13 @@ class Session:
         self.memory: dict[str, Place] = {}
         self.last: Call | None = None
         self._calls = 0
-        self._hung_up = False
 
     def _transport(self, opnum: int, request: bytes) -> tuple[int, bytes]:
         """Carry the octets over and the server's trace back: the only things that pass between the two halves."""
+        departures = self.contexts.departures
         reply = self.server_stub.dispatch(opnum, request)
         self._join(self.server.trace, reply)
-        if self._hung_up:
-            self._hung_up = False
+        if self.contexts.departures != departures:
             return CALL_FAILED, b""
         return reply.status, reply.data
 
@@ -242,7 +261,7 @@ class Session:
         Raises:
             UsageError: the interface has no such procedure, or the function has other parameters.
         """
-        frame = self._frame(function.__name__)
+        frame = self._frame(_name_of(function))
         names = [parameter.name for parameter in frame.procedure.parameters]
         expected = list(inspect.signature(function).parameters)[1:]
         if expected != names:
@@ -259,7 +278,8 @@ class Session:
 
     def set_routine(self, name: str, routine: Routine) -> None:
         """Register a routine that works on the server call itself."""
-        self.server_stub.routines[self._frame(name).procedure.name] = routine
+        procedure = self._frame(name).procedure.name
+        self.server_stub.routines[procedure] = given.function(f"the routine of {name}", routine, ("call",))
 
     # --- context handles ---
 
@@ -278,7 +298,9 @@ class Session:
             call = RoutineCall(server_call)
             function(call, call.argument("context"))
 
-        self.set_rundown(function.__name__.removesuffix("_rundown"), run)
+        name = _name_of(function)
+        given.function(name, function, ("call", "context"))
+        self.set_rundown(name.removesuffix("_rundown"), run)
         return function
 
     def set_rundown(self, name: str, routine: Routine) -> None:
@@ -287,7 +309,7 @@ class Session:
         if name not in known:
             there = f"there are: {', '.join(known)}" if known else "there are none"
             raise UsageError(f"{name!r} is no context handle type of {self.interface.name}; {there}")
-        self.server_stub.rundowns[name] = routine
+        self.server_stub.rundowns[name] = given.function(f"{name}_rundown", routine, ("call",))
 
     def disconnect(self) -> Departure:
         """Let the client go away: the server runs down its open handles, in the order in which they were opened.
@@ -296,7 +318,7 @@ class Session:
         response goes nowhere. Source: server-context-run-down-routine.md, multithreaded-clients-and-context-handles.md.
         """
         if self.contexts.busy:
-            self._hung_up = True
+            self.server.trace.add("disconnect", "client", "application", 0, 0, "context-run-down")
             self.contexts.client_gone()
             return Departure(self.server.trace)
         trace = self.server.space.trace = Trace("disconnect")
@@ -313,10 +335,7 @@ class Session:
             RpcError: RPC_X_SS_CONTEXT_MISMATCH, the variable holds no open handle.
             UsageError: no variable has that name.
         """
-        variable = self.labels.address(handle) if isinstance(handle, str) else handle.variable
-        if variable is None:
-            raise UsageError(f"no context handle is called {handle!r}")
-        destroy_client_context(self.client, variable)
+        destroy_client_context(self.client, self._variable(handle))
 
     def try_destroy_client_context(self, handle: Handle | str) -> int:
         """RpcSmDestroyClientContext: as :meth:`destroy_client_context`, but an exception becomes the returned status."""
@@ -325,6 +344,16 @@ class Session:
         except RpcError as error:
             return error.code
         return 0
+
+    def _variable(self, handle: Handle | str) -> int:
+        """Return where the variable of a context handle is."""
+        if not isinstance(handle, str):
+            given.instance("the context handle", handle, Handle, "its name, or what a call gave")
+            return variable_of(self.client.space, handle, "the context handle")
+        variable = self.labels.address(handle)
+        if variable is None:
+            raise UsageError(f"no context handle is called {handle!r}")
+        return variable
 
     def _name_handles(self, trace: Trace, roots: Mapping[str, Place]) -> None:
         """Call the handles that a call opened by the variables that hold them now."""
@@ -349,16 +378,18 @@ class Session:
         :class:`rpcmemkit.stubs.conversion.Buffer`; ``sent[0] = call.new(…)`` is C's ``*sent = …``.
 
         Raises:
-            UsageError: no such type is converted, or it has other routines.
+            UsageError: no such type is converted, or it has other routines, or they take other arguments.
         """
+        for part, each in routines.items():
+            given.function(f"{name}_{part}", each, PARAMETERS.get(part, ()))
         for stub in (self.client_stub, self.server_stub):
             wrapped = {part: ConversionCall.of(stub.program, each) for part, each in routines.items()}
             stub.conversions.register(self.interface, name, wrapped)
 
     def _frame(self, name: str) -> Frame:
+        given.instance("the procedure", name, str, "its name")
         if name not in self.interface.procedures:
-            close = difflib.get_close_matches(name, self.interface.procedures, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = given.meant(name, self.interface.procedures)
             raise UsageError(f"interface {self.interface.name} has no procedure {name}{hint}")
         return self.procedures[name]
 
@@ -366,6 +397,9 @@ class Session:
 
     def call(self, name: str, /, **arguments: Any) -> Call:
         """Make one remote call with plain Python values and return what happened.
+
+        A procedure that no routine is registered for does nothing and returns 0: see :attr:`Call.notes`. A routine may
+        make calls in turn, as RPC programs do; each has a trace of its own.
 
         Raises:
             RpcError: the call ended with an exception; its ``call`` attribute is the :class:`Call`.
@@ -381,13 +415,14 @@ class Session:
     def try_call(self, name: str, arguments: Mapping[str, Any]) -> Call:
         """As :meth:`call`, but an RPC exception or a fault is in the returned call's ``error``."""
         frame = self._frame(name)
-        address, pipes, roots = self._open(frame, arguments)
-        error: RpcError | MemoryFault | None = None
-        try:
-            self.client_stub.call(frame, address, pipes)
-        except (RpcError, MemoryFault) as raised:
-            error = raised
-        return self._close(frame, address, roots, error)
+        with nested(self.client, self.server):
+            address, pipes, roots, number = self._open(frame, arguments)
+            error: RpcError | MemoryFault | None = None
+            try:
+                self.client_stub.call(frame, address, pipes)
+            except (RpcError, MemoryFault) as raised:
+                error = raised
+            return self._close(frame, address, roots, number, error)
 
     def begin(self, name: str, /, **arguments: Any) -> AsyncCall:
         """Begin an asynchronous call: the request is sent, ``complete()`` of what is returned receives the reply.
@@ -400,24 +435,25 @@ class Session:
         frame = self._frame(name)
         if "async" not in frame.procedure.attributes:
             raise UsageError(f"{name} is not asynchronous: write [async] {name}(); in the attribute file")
-        address, pipes, roots = self._open(frame, arguments)
-        state = self.allocate(STATE_SIZE[self.client.space.pointer_size])
+        with nested(self.client, self.server):
+            address, pipes, roots, number = self._open(frame, arguments)
+            state = self.allocate(STATE_SIZE[self.client.space.pointer_size])
 
-        def close(error: RpcError | MemoryFault | None) -> Call:
-            return self._close(frame, address, roots, error)
+            def close(error: RpcError | MemoryFault | None) -> Call:
+                return self._close(frame, address, roots, number, error)
 
-        pending = AsyncCall(self.client_stub, frame, address, pipes, state, self._join, close)
-        try:
-            pending.send(self.server_stub)
-        except (RpcError, MemoryFault) as error:
-            error.call = close(error)  # type: ignore[union-attr]
-            raise
+            pending = AsyncCall(self.client_stub, frame, address, pipes, state, self._join, close)
+            try:
+                pending.send(self.server_stub)
+            except (RpcError, MemoryFault) as error:
+                error.call = close(error)  # type: ignore[union-attr]
+                raise
         return pending
 
     def _open(
         self, frame: Frame, arguments: Mapping[str, Any]
-    ) -> tuple[int, dict[str, Pipe], dict[str, Place]]:
-        """Begin a trace and lay out the arguments; return where, and the pipes and variables of the client."""
+    ) -> tuple[int, dict[str, Pipe], dict[str, Place], int]:
+        """Begin a trace and lay out the arguments; return where, the client's pipes and variables, the call's number."""
         self._calls += 1
         trace = self.client.space.trace = Trace(frame.procedure.name)
         pipes = {name: value for name, value in arguments.items() if isinstance(value, Pipe)}
@@ -425,10 +461,15 @@ class Session:
         roots = {name: frame.place(name, address) for name, _, _ in frame.all}
         roots.update(self.memory)
         self._snapshot(trace, "client before", address)
-        return address, pipes, roots
+        return address, pipes, roots, self._calls
 
     def _close(
-        self, frame: Frame, address: int, roots: dict[str, Place], error: RpcError | MemoryFault | None
+        self,
+        frame: Frame,
+        address: int,
+        roots: dict[str, Place],
+        number: int,
+        error: RpcError | MemoryFault | None,
     ) -> Call:
         """End the trace of a call and return what happened."""
         trace = self.client.trace
@@ -442,9 +483,9 @@ class Session:
         server_frame = self.server_stub.prototypes[frame.procedure.name]
         labels = self.labels.copy()
         self.last = Call(
-            frame.procedure, trace.status, trace, frame, server_frame, address, roots, labels, error
+            frame.procedure, trace.status, trace, frame, server_frame, address, roots, labels, _named(error, trace)
         )
-        self._name_new_storage(self.last)
+        self._name_new_storage(self.last, number)
         return self.last
 
     def pipe(self, values: Iterable[Any] = (), octets: int = 64) -> Pipe:
@@ -452,7 +493,8 @@ class Session:
 
         Its alloc procedure gives the same buffer of that many octets each time (client-side-pipe-implementation.md).
         """
-        buffer, waiting = self.allocate(octets), list(values)
+        waiting = given.elements("the values of the pipe", values)
+        buffer = self.allocate(octets)
 
         def pull(room: PipeBuffer) -> int:
             chunk, waiting[:] = waiting[: room.capacity], waiting[room.capacity :]
@@ -464,14 +506,14 @@ class Session:
         pipe = Pipe(lambda requested: (buffer, min(requested, octets)), pull, push)
         return pipe
 
-    def _name_new_storage(self, call: Call) -> None:
+    def _name_new_storage(self, call: Call, number: int) -> None:
         """Label what the stub allocated by its path and the call's number: later calls may speak of it."""
         made = {event.address for event in call.trace.select("allocate", side="client", actor="stub")}
         if not made:
             return
         for address, place in reach(self.client.space, call.roots.values()).items():
             if address in made:
-                self.labels.call_by_path(address, place.path, f"@{self._calls}")
+                self.labels.call_by_path(address, place.path, f"@{number}")
 
     def _snapshot(self, trace: Trace, moment: str, frame: int) -> None:
         trace.snapshots[moment] = Snapshot(moment, len(trace), self.client.space.image(), frame)
@@ -482,6 +524,7 @@ class Session:
         """Lay out the arguments in a new frame of the client, with storage for what is not given."""
         parameters = frame.procedure.parameters
         self._check_names(frame, arguments)
+        check_pipes(frame, arguments)
         arguments = {name: value for name, value in arguments.items() if not isinstance(value, Pipe)}
         address = self.client.space.add_block(frame.plan.size, "stack", fill=0)
         for parameter in parameters:
@@ -531,12 +574,7 @@ class Session:
         parameters = {p.name: p for p in frame.procedure.parameters}
         for name in arguments:
             if name not in parameters:
-                close = difflib.get_close_matches(name, parameters, 1)
-                hint = (
-                    f"; did you mean {close[0]}?"
-                    if close
-                    else f"; it takes {', '.join(parameters) or 'none'}"
-                )
+                hint = given.meant(name, parameters, "it takes")
                 raise UsageError(f"{frame.procedure.name} has no parameter {name!r}{hint}")
         for name, parameter in parameters.items():
             handle = isinstance(frame.plan.by_name[name].plan, OpaquePlan)
@@ -555,9 +593,30 @@ class Session:
         self.labels.call_by_path(address, place.path, self._suffix(path_text(place.path)))
 
     def allocate(self, size: int) -> int:
-        """Allocate zeroed storage of the client application's own."""
+        """Allocate zeroed storage of the client application's own, of ``size`` octets.
+
+        Raises:
+            UsageError: there is no such size.
+        """
+        given.number("size", size, f"a number of octets, {LARGEST_BLOCK} at most", most=LARGEST_BLOCK)
         address = self.client.space.add_block(size, "application", fill=0)
         self.client.trace.raw.append(
             ("allocate", "client", "application", address, size, "client-owns", "application")
         )
         return address
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name = getattr(given.function("the routine", function), "__name__", None)
+    return given.instance("the routine", name, str, "a function that has a name")
+
+
+def _named(error: RpcError | MemoryFault | None, trace: Trace) -> RpcError | MemoryFault | None:
+    """Return the exception of a call; where a fault of the server hides behind it, its text names that."""
+    fault = next(iter(trace.select("fault", side="server")), None)
+    if not isinstance(error, RpcError) or error.code != CALL_FAILED or fault is None:
+        return error
+    kind, why = fault.detail
+    return RpcError(
+        error.code, f"the server met a fault ({kind}): {why}", path=error.path, rule=error.rule
+    )

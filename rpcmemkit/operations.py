@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rpcmemkit.errors import RpcError, UsageError
@@ -41,7 +42,7 @@ class Operations:
             raise UsageError(f"{path}: only a pointer can be null")
         if isinstance(place.plan, ArrayPlan):
             self._check_room(place, place.plan, value)
-        self._write(place, value, lambda size: self._allocate(size, IN_FORCE))
+        self._write(place, value, IN_FORCE)
 
     def allocate(self, place: Place, value: Any, allocator: str = IN_FORCE) -> int:
         """Allocate new storage for a value, write it there, and make the pointer at ``place`` name it.
@@ -61,7 +62,7 @@ class Operations:
         inner = Place(target, address, place.scope, place.path)
         if value is not None:
             self._clear(target, address)
-            self._write(inner, value, lambda size: self._allocate(size, allocator))
+            self._write(inner, value, allocator)
         return address
 
     def point(self, place: Place, other: Place) -> None:
@@ -113,7 +114,7 @@ class Operations:
         if isinstance(place.plan, PointerPlan) and value is not None:
             self.allocate(place, value)
         else:
-            self._write(place, value, lambda size: self._allocate(size, IN_FORCE))
+            self._write(place, value, IN_FORCE)
 
     # --- helpers ---
 
@@ -139,7 +140,14 @@ class Operations:
         needed = len(items) if isinstance(items, bytes) else len(items) * plan.stride
         self.program.space.check(place.address, needed, f"write of {needed} octets")
 
-    def _write(self, place: Place, value: Any, allocate: Any) -> None:
+    def _write(self, place: Place, value: Any, allocator: str) -> None:
+        """Write a value. New storage is zeroed first: members that it does not name are 0, as in an initializer of C."""
+
+        def allocate(size: int) -> int:
+            address = self._allocate(size, allocator)
+            self.program.space.clear(address, size)
+            return address
+
         writer = Writer(self.program.space, allocate, self.labels)
         writer.write(place, value)
         writer.finish()
@@ -153,14 +161,36 @@ def clear_out_parameters(program: Program, frame: Frame, address: int) -> None:
     """Free what the proxy has allocated below [out] parameters, and zero them (nf-rpcndr-ndrclearoutparameters.md)."""
     space, rule = program.space, "proxy-clears-out"
     made = {event.address for event in program.trace.select("allocate", side=program.side, actor="stub")}
-    for name, plan, offset in frame.pure_outputs:
-        storage = space.pointer_at(address + offset) if isinstance(plan, PointerPlan) else 0
-        if not isinstance(plan, PointerPlan) or not storage:
-            continue
-        place = Place(plan.target, storage, address, (None, name))
+    for place in _out_storage(program, frame, address):
         for inner in reversed(reach(space, [place])):
             if inner in made:
                 program.guarded_free(inner, "stub", rule)
-        size = space.capacity(storage) if isinstance(plan.target, ArrayPlan) else plan.target.size
-        space.write(storage, bytes(size))
-        program.trace.add("write", program.side, "stub", storage, size, rule)
+        _zero(program, place, rule)
+
+
+def zero_out_parameters(program: Program, frame: Frame, address: int) -> None:
+    """Zero the storage of [out]-only parameters, as a proxy does before a call (multiple-levels-of-pointers.md).
+
+    Raises:
+        MemoryFault: the application passed a pointer that leads nowhere.
+    """
+    for place in _out_storage(program, frame, address):
+        _zero(program, place, "proxy-zeroes-out")
+
+
+def _out_storage(program: Program, frame: Frame, address: int) -> Iterator[Place]:
+    """Yield what the [out]-only parameters of a frame name, null pointers aside."""
+    for name, plan, offset in frame.pure_outputs:
+        storage = program.space.pointer_at(address + offset) if isinstance(plan, PointerPlan) else 0
+        if isinstance(plan, PointerPlan) and storage:
+            yield Place(plan.target, storage, address, (None, name))
+
+
+def _zero(program: Program, place: Place, rule: str) -> None:
+    plan, size = place.plan, place.plan.size
+    if isinstance(plan, ArrayPlan) and plan.size_of is not None:
+        size = plan.count(program.space, place.scope) * plan.stride
+    elif isinstance(plan, ArrayPlan) and plan.bound is None:
+        size = program.space.capacity(place.address)
+    program.space.write(place.address, bytes(size))
+    program.trace.add("write", program.side, "stub", place.address, size, rule)

@@ -8,7 +8,7 @@ cannot, and free what they allocated. Which pair is *in force* follows from the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -118,6 +118,7 @@ class Program:
         self.osf = osf
         self.default = default_allocator(osf, is_object)
         self.calls = 0
+        self._remote_calls = 0
         self.midl_user_allocate: Callable[[int], int] = self.heap_allocate
         self.midl_user_free: Callable[[int], None] = self.heap_free
         self.pairs = {name: self._pair(name) for name in ALLOCATORS}
@@ -135,6 +136,18 @@ class Program:
     @property
     def trace(self) -> Trace:
         return self.space.trace
+
+    @contextmanager
+    def remote_call(self) -> Iterator[None]:
+        """A remote call is under way, perhaps inside another: a routine may make some. The outer one keeps its trace."""
+        outer = self.space.trace
+        self._remote_calls += 1
+        try:
+            yield
+        finally:
+            self._remote_calls -= 1
+            if self._remote_calls:
+                self.space.trace = outer
 
     # --- the pairs ---
 
@@ -417,6 +430,15 @@ class Program:
 
     def __repr__(self) -> str:
         return f"<Program {self.side}: {self.space!r}>"
+
+
+@contextmanager
+def nested(*programs: Program) -> Iterator[None]:
+    """As :meth:`Program.remote_call`, for the programs of both sides."""
+    with ExitStack() as stack:
+        for program in programs:
+            stack.enter_context(program.remote_call())
+        yield
 
 
 def no_memory(size: int) -> RpcError:

@@ -10,6 +10,7 @@ storage: that is how Python says aliasing. ``{"$context": NAME}`` is the client'
 from __future__ import annotations
 
 import difflib
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -216,7 +217,7 @@ class Writer:
     def _variable(self, value: Any, place: Place, size: int = 0) -> int:
         """Return where the variable of a context handle is. With a ``size`` a new name makes a new one, null."""
         if isinstance(value, Handle):
-            return value.variable
+            return variable_of(self.space, value, path_text(place.path))
         if not is_handle(value) or self.labels is None:
             raise self._wrong(place, value, "a context handle: {$context: NAME}, or null")
         name = str(value["$context"])
@@ -271,6 +272,7 @@ class Writer:
 
     def _array(self, plan: ArrayPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
         items = elements_of(plan, value, place.path)
+        items = _packed(plan, items) or items
         if isinstance(items, bytes):
             self.space.write(place.address, items)
             return []
@@ -317,9 +319,30 @@ class Writer:
         return UsageError(f"{path_text(place.path)}: expected {expected}, got {shown}")
 
 
+def _packed(plan: ArrayPlan, items: bytes | Sequence[Any]) -> bytes:
+    """Return an array of plain numbers as octets, or nothing if it is another one or one of them does not fit."""
+    element = plan.element
+    if not isinstance(element, BasePlan) or {int} != set(map(type, items)) or isinstance(items, bytes):
+        return b""
+    try:
+        return struct.pack(f"<{len(items)}{element.value.format[1:]}", *items)
+    except struct.error:
+        return b""  # written one by one, the wrong one will be named
+
+
 def is_handle(value: Any) -> bool:
     """Return whether a value names a context handle of the client."""
     return isinstance(value, Handle) or (isinstance(value, Mapping) and "$context" in value)
+
+
+def variable_of(space: AddressSpace, handle: Handle, where: str) -> int:
+    """Return the address of a handle's variable. Raises :class:`UsageError` for the handle of another program."""
+    room = space.capacity(handle.variable)
+    record = space.pointer_at(handle.variable) if room >= space.pointer_size else -1
+    block = space.block(record) if record > 0 else None
+    if record < 0 or (record and (block is None or block.kind != "context")):
+        raise UsageError(f"{where}: {handle!r} is none of this session")
+    return handle.variable
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
@@ -360,9 +383,11 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
     if isinstance(value, Mapping) and "$hex" in value:
         return bytes.fromhex(str(value["$hex"]))
     if isinstance(value, bytes | bytearray):
+        if plan.is_string:
+            raise UsageError(f"{path_text(path)}: expected text, got {value!r}; octets as they are: {{$hex: …}}")
         return bytes(value)
     if plan.is_text and not isinstance(value, list | tuple):
-        encoded = str(value).encode("latin-1" if plan.stride == 1 else "utf-16-le", "replace")
+        encoded = _encoded(plan, str(value), path)
         terminated = encoded + bytes(plan.stride) if plan.is_string else encoded
         return terminated if plan.bound is None else terminated[: plan.bound * plan.stride]
     if not isinstance(value, Sequence) or isinstance(value, str):
@@ -370,6 +395,16 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
     if plan.bound is not None and len(value) > plan.bound:
         raise UsageError(f"{path_text(path)}: {len(value)} elements for an array of {plan.bound}")
     return value
+
+
+def _encoded(plan: ArrayPlan, text: str, path: Path | None) -> bytes:
+    """Return the octets of text; a wide character may be any 16 bits, half of a surrogate pair too."""
+    if plan.stride != 1:
+        return text.encode("utf-16-le", "surrogatepass")
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise UsageError(f"{path_text(path)}: expected characters of Latin-1, got {text!r}") from None
 
 
 def element_count(plan: ArrayPlan, value: Any, path: Path | None = None) -> int:

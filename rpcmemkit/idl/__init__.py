@@ -33,7 +33,11 @@ def compile_idl(
     """Compile IDL text, with its ACF text if there is one.
 
     ``switches`` are those of MIDL's command line, such as ``Switches(osf=True)`` for the rules and defaults of DCE.
-    Imports are looked for beside ``file`` and in ``include_dirs``. Raises :class:`rpcmemkit.errors.IdlError` with every error found.
+    Imports are looked for beside ``file`` and in ``include_dirs``.
+
+    Raises:
+        IdlError: with every error found.
+        UsageError: a folder of ``include_dirs`` does not exist.
     """
     from rpcmemkit.idl.compilation import Options, compile_unit, parse_text
 
@@ -51,14 +55,18 @@ def compile_file(
 ) -> Compilation:
     """Compile an IDL file, with the ``.acf`` file beside it unless ``acf`` names another (-acf.md).
 
-    Raises :class:`rpcmemkit.errors.IdlError`, and :class:`OSError` if the file cannot be read.
+    Raises:
+        IdlError: with every error found.
+        UsageError: a folder of ``include_dirs`` does not exist.
+        OSError: the file cannot be read.
     """
     from rpcmemkit.idl.compilation import Options, compile_unit, parse_file
 
     path = Path(path)
     options = Options(tuple(include_dirs), dict(defines or {}), switches)
+    unit = parse_file(path, options)  # first: what has no name of its own, such as a folder, ends here
     beside = Path(acf) if acf is not None else path.with_suffix(".acf")
     text = (
         beside.read_text(encoding="utf-8", errors="replace") if acf is not None or beside.is_file() else None
     )
-    return compile_unit(parse_file(path, options), text, str(beside), options)
+    return compile_unit(unit, text, str(beside), options)

@@ -55,7 +55,7 @@ class Applier:
         self._repeated(declared)
         self._pointer_kind(declared, parameter is not None)
         self._context(declared)
-        self._interface_pointer(declared)
+        self._interface_pointer(declared, place)
         self._sizes(declared, place)
         self._string(declared, place)
         self._range(declared, place)
@@ -111,9 +111,17 @@ class Applier:
             self.complain("IDL350", declared, attribute, kind=handle.kind.value)
         declared.base = ContextHandle(declared.name, None if _is_void(declared.base) else declared.base)
 
-    def _interface_pointer(self, declared: Declared) -> None:
-        if "iid_is" in declared.attributes and _is_void(declared.base):
+    def _interface_pointer(self, declared: Declared, place: Place) -> None:
+        attribute = declared.attributes.get("iid_is")
+        if attribute is None:
+            return
+        if _is_void(declared.base):
             declared.base = Opaque("interface", "IUnknown")
+        run = attribute.arguments[0] if attribute.arguments else None
+        if run is None:
+            self.complain("IDL216", declared, attribute, name="iid_is", what="the name of an interface id")
+        else:
+            self.expression(run, attribute, declared, place)
 
     def _sizes(self, declared: Declared, place: Place) -> None:
         attributes = declared.attributes

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rpcmemkit.errors import Diagnostic
+from rpcmemkit.errors import Diagnostic, UsageError
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
 from rpcmemkit.idl.check import Checker
@@ -53,11 +53,19 @@ class Unit:
 
 @dataclass(eq=False, slots=True)
 class Options:
+    """How texts are compiled. Raises :class:`~rpcmemkit.errors.UsageError` for a folder that does not exist."""
+
     include_dirs: Sequence[Path] = ()
     defines: Mapping[str, str] = field(default_factory=dict)
     switches: Switches = field(default_factory=Switches)
 
+    def __post_init__(self) -> None:
+        for folder in self.include_dirs:
+            if not Path(folder).is_dir():
+                raise UsageError(f"{folder}: there is no such folder to look for imports in")
 
+
+SYNTAX = "IDL1"  # after these findings there is no tree that could be trusted
 _PARSED: dict[tuple[object, ...], Unit] = {}
 
 
@@ -100,7 +108,7 @@ class Compiler:
 
     def run(self, unit: Unit, acf: Acf) -> Compilation:
         self.report.diagnostics.extend(unit.diagnostics)
-        self.report.stop_on_errors()
+        self.report.stop_on_errors(SYNTAX)
         self.resolver.acf = acf
         self.open = [Path(unit.source.file).resolve()]
         place = Place(unit.source, _file_default(unit.items), self.resolver.mode_default)
@@ -216,7 +224,7 @@ class Compiler:
     def _import(self, path: Path, importer: Place) -> None:
         unit = parse_file(path, self.options)
         self.report.diagnostics.extend(found for found in unit.diagnostics if found.severity == "error")
-        self.report.stop_on_errors()
+        self.report.stop_on_errors(SYNTAX)
         fallback = (
             self.resolver.mode_default if self.options.switches.osf else importer.default or importer.fallback
         )

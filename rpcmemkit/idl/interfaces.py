@@ -80,6 +80,7 @@ class InterfaceBuilder:
         base = self._base()
         extra = self.acf.of_interface(self.body.name)
         self._exclusive(attributes, extra)
+        self._pointer_default(attributes)
         Placement(self.resolver, "interface", self.body.name, self.source).check(attributes, extra)
         dispatch = self.body.keyword == "dispinterface"
         return Interface(
@@ -102,6 +103,14 @@ class InterfaceBuilder:
                 other = one.get(second)
                 if source is not None and other and (first in attributes or first in extra):
                     self.report.add("IDL356", source, other.at, len(second), first=first, second=second)
+
+    def _pointer_default(self, attributes: s.Attributes) -> None:
+        attribute = attributes.get("pointer_default")
+        if attribute is not None and pointer_default(attributes) is None:
+            what = ", ".join(POINTER_KINDS)
+            self.report.add(
+                "IDL216", self.source, attribute.at, len(attribute.name), name=attribute.name, what=f"one of {what}"
+            )
 
     def _base(self) -> Interface | None:
         if not self.body.bases:

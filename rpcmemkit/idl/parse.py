@@ -13,6 +13,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Source
+from rpcmemkit.idl.vocabulary import check_names
 
 NESTING_LIMIT = 64
 _MOST_ERRORS = 10
@@ -57,14 +58,16 @@ _START_OF_TYPE = {"NAME", "TYPE_WORDS", "STRUCT", "UNION", "ENUM"}
 
 
 def parse_idl(source: Source, report: Report) -> list[s.Item]:
-    """The declarations of an IDL text. Syntax errors go to ``report``; what they spoil is left out."""
+    """The declarations of an IDL text. Syntax errors and unknown attributes go to ``report``; what spoils the syntax is left out."""
     items: list[s.Item] = _parse(source, report, "idl")
+    check_names(items, source, report)
     return items
 
 
 def parse_acf(source: Source, report: Report) -> list[s.AcfInterface]:
     """The interfaces of an ACF text."""
     interfaces: list[s.AcfInterface] = _parse(source, report, "acf")
+    check_names(interfaces, source, report)
     return interfaces
 
 

@@ -40,6 +40,7 @@ _ACF: Mapping[str, tuple[str, ...]] = {
     "encode": ("procedure", "interface", "type"),
     "decode": ("procedure", "interface", "type"),
 }
+_PLACES = {"type": "typedef", "interface": "whole interface"}
 _SERIALIZE, _NOSERIALIZE = "context_handle_serialize", "context_handle_noserialize"
 
 
@@ -65,7 +66,8 @@ class Placement:
     def _one(self, attribute: s.Attribute, from_acf: bool) -> None:
         places = _ACF.get(attribute.name)
         if places is not None and self.what not in places:
-            self._complain("IDL317", attribute, from_acf)
+            remedy = "put it on a " + " or a ".join(_PLACES.get(place, place) for place in places)
+            self._complain("IDL317", attribute, from_acf, remedy=remedy)
         elif places is not None and not from_acf and not self.switches.app_config:
             self._complain("IDL417", attribute, from_acf)
         if not self.switches.has(attribute.name):

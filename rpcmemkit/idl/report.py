@@ -29,9 +29,10 @@ class Report:
         *,
         parameter: str | None = None,
         expected: tuple[str, ...] = (),
+        remedy: str = "",
         **details: Any,
     ) -> None:
-        """Report finding ``code`` at offset ``at``; ``details`` fill in its message."""
+        """Report finding ``code`` at offset ``at``; ``details`` fill in its message, ``remedy`` is a better one for this case."""
         position = source.locate(at)
         key = (code, position.file, position.line, position.column, parameter)
         if key in self.seen or len(self.diagnostics) >= _MOST:
@@ -51,7 +52,7 @@ class Report:
                 severity=finding.severity,
                 midl=finding.midl,
                 expected=expected,
-                remedy=finding.remedy.format(**details),
+                remedy=remedy or finding.remedy.format(**details),
                 parameter=parameter,
             )
         )
@@ -89,7 +90,7 @@ class Report:
     def warnings(self) -> list[Diagnostic]:
         return [found for found in self.diagnostics if found.severity == "warning"]
 
-    def stop_on_errors(self) -> None:
-        """Raise :class:`IdlError` with everything found, errors first, if there is an error."""
-        if self.errors:
+    def stop_on_errors(self, family: str = "") -> None:
+        """Raise :class:`IdlError` with everything found, errors first, if there is an error of a family such as ``IDL1``."""
+        if any(found.code.startswith(family) for found in self.errors):
             raise IdlError(self.errors + self.warnings)

@@ -43,7 +43,7 @@ class Scope:
 
 
 def predefined() -> Scope:
-    """The names every file starts with (base-types.md)."""
+    """The names every file starts with (midl-predefined-and-base-types.md)."""
     scope = Scope(constants={"TRUE": 1, "FALSE": 0, "NULL": 0})
     for name in ("boolean", "byte", "wchar_t", "error_status_t"):
         scope.aliases[name] = Alias(name, [], BASES[name])

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from rpcmemkit.errors import RpcError
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, discriminant_at
-from rpcmemkit.operations import clear_out_parameters
+from rpcmemkit.operations import clear_out_parameters, zero_out_parameters
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan, UnionPlan
 from rpcmemkit.program import Program
 from rpcmemkit.stubs.contexts import ClientContexts
@@ -64,7 +64,9 @@ class ClientStub:
     def marshal(
         self, frame: Frame, address: int, aliases: FullPointers, pipes: dict[str, Pipe] | None = None
     ) -> bytes:
-        """Return the request octets."""
+        """Return the request octets. A proxy zeroes the [out] storage first; raw RPC uses what it finds there."""
+        if frame.interface.is_object:
+            zero_out_parameters(self.program, frame, address)
         if not self.osf:
             for name, plan, offset in frame.inputs:
                 frame.check_null_with_size(self.program.space, plan, address + offset, address, name)

@@ -217,6 +217,8 @@ class ContextTable:
         self._made = 0
         self._calls = 0
         self._gone = False
+        self.departures = 0
+        """How often the client has gone away: a call during which it did gets no response."""
 
     def __iter__(self) -> Iterator[Context]:
         return iter(self._open.values())
@@ -265,6 +267,7 @@ class ContextTable:
     def client_gone(self) -> None:
         """Run down every open handle, in order; while a call is executing, as soon as it has ended."""
         self._gone = True
+        self.departures += 1
         self._run_down()
 
     def _run_down(self) -> None:

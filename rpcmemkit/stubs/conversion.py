@@ -51,6 +51,21 @@ _PROTOTYPES = {
     "UserFree": "void {type}_UserFree(unsigned long *, {type} *)",
 }
 
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "to_xmit": ("call", "obj", "sent"),
+    "from_xmit": ("call", "sent", "obj"),
+    "free_xmit": ("call", "sent"),
+    "free_inst": ("call", "obj"),
+    "from_local": ("call", "local", "obj"),
+    "to_local": ("call", "obj", "local"),
+    "free_local": ("call", "local"),
+    "UserSize": ("call", "flags", "start", "obj"),
+    "UserMarshal": ("call", "flags", "buffer", "obj"),
+    "UserUnmarshal": ("call", "flags", "buffer", "obj"),
+    "UserFree": ("call", "flags", "obj"),
+}
+"""What each routine takes when it is a function of Python."""
+
 TO, FROM, FREE_SENT, FREE = range(4)
 SIZE, WRITE, READ, _ = range(4)
 _RULES = ("to-xmit-allocates", "from-xmit-fills-root", "free-xmit-after-marshalling", "free-inst-below-root")

@@ -10,10 +10,11 @@ in NDR64 the negated number follows, MS-RPCE 2.2.5.3.4.5).
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rpcmemkit import given
 from rpcmemkit.errors import RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
@@ -161,6 +162,23 @@ class Pipe:
     received: list[Any] = field(default_factory=list)
 
 
+def check_pipes(frame: Frame, arguments: Mapping[str, Any]) -> None:
+    """Check that pipes, and only they, are passed as pipes.
+
+    Raises:
+        UsageError: an argument is not what its parameter says.
+    """
+    pipes = {name for name, _ in (*frame.input_pipes, *frame.output_pipes)}
+    for name, value in arguments.items():
+        if isinstance(value, Pipe) and name not in pipes:
+            raise UsageError(f"{name} is no pipe: pass a value of its type, not a Pipe")
+    for name in sorted(pipes):
+        if not isinstance(arguments.get(name), Pipe):
+            raise UsageError(
+                f"{name} is a pipe: pass session.pipe(…), or a Pipe with procedures of your own"
+            )
+
+
 class ClientPipes:
     """The client stub's part in the pipes of one call."""
 
@@ -168,11 +186,6 @@ class ClientPipes:
         self.program = program
         self.frame = frame
         self.pipes = pipes
-        for name, _ in (*frame.input_pipes, *frame.output_pipes):
-            if name not in pipes:
-                raise UsageError(
-                    f"{name} is a pipe: pass session.pipe(…), or a Pipe with procedures of your own"
-                )
 
     def send(self, writer: Marshaller) -> None:
         """Drain every input pipe into the request, the leftmost first."""
@@ -182,7 +195,7 @@ class ClientPipes:
                 raise RpcError(INVALID_PIPE_OBJECT, "an input pipe needs a pull procedure", path=name)
             while count:
                 buffer = self._buffer(name, plan)
-                count = pull(buffer)
+                count = given.instance(f"{name}.pull", pull(buffer), int, "the number of elements as its result")
                 if not 0 <= count <= buffer.capacity:
                     why = f"pull says {count} elements, the buffer takes {buffer.capacity}"
                     raise RpcError(INVALID_PIPE_OBJECT, why, path=name, rule="pipe-alloc-by-application")
@@ -326,11 +339,12 @@ class PipeEnd:
 
     def pull(self, limit: int) -> list[Any]:
         """Return up to ``limit`` elements; none at the end of the pipe."""
+        given.number("limit", limit, "a number of elements")
         return self._pipes.pull(self.name, limit)
 
     def push(self, values: Iterable[Any]) -> None:
         """Send elements to the client; an empty list ends the pipe."""
-        self._pipes.push(self.name, values)
+        self._pipes.push(self.name, given.elements(self.name, values))
 
     def __repr__(self) -> str:
         return f"<pipe {self.name}>"
