@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from textwrap import wrap
 
+from rpcmemkit import given
 from rpcmemkit.call import Call
 from rpcmemkit.memory import HEAPS, AddressSpace, Block
 from rpcmemkit.plan import PointerPlan
@@ -43,7 +44,7 @@ class Audit:
     """The verdict on one call."""
 
     def __init__(self, call: Call) -> None:
-        self.call = call
+        self.call = given.instance("an audit", call, Call, "a finished call, as session.call(…) returns it")
         self.trace = call.trace
 
     # --- counts ---
@@ -206,6 +207,30 @@ def leaked_in(trace: Trace) -> list[Block]:
         space.block(address) for address in dict.fromkeys(e.address for e in concerned) if address not in kept
     ]
     return [block for block in blocks if block and block.live and block.kind in HEAPS - {"RpcSs"}]
+
+
+DEEDS = ("allocate", "free", "mark", "write", "raise", "rpcss", "close", "fault")
+MOVING = ("Allocate", "Free", "ClientFree")  # of the RpcSs package: told by what they do to memory
+
+
+def deeds(trace: Trace, actor: str) -> list[Event]:
+    """Return what application code does in a trace, in order.
+
+    ``actor`` is ``routine``, for what happens on the server until run-down routines begin, or ``application``: the
+    client between two calls, with its faults.
+    """
+    done: list[Event] = []
+    for event in trace.select(*DEEDS, "disconnect", "run-down"):
+        if event.kind == "run-down":
+            break
+        wanted = event.kind == "disconnect" or event.actor == actor or _own_fault(event, actor)
+        if wanted and (event.kind != "rpcss" or event.detail[1] or event.detail[0][5:] not in MOVING):
+            done.append(event)
+    return done
+
+
+def _own_fault(event: Event, actor: str) -> bool:
+    return event.kind == "fault" and actor == "application" and event.side == "client"
 
 
 def balance(trace: Trace) -> int:

@@ -192,7 +192,8 @@ class Session:
 
     def __post_init__(self) -> None:
         given.instance("idl", self.idl, str, "IDL text")
-        given.instance("acf", self.acf or "", str, "ACF text, or None")
+        if self.acf is not None:
+            given.instance("acf", self.acf, str, "ACF text, or None")
         given.instance("environment", self.environment, Environment, "Environment(…)")
         compilation = compile_idl(self.idl, self.acf, file=self.file, switches=self.environment.switches)
         if not compilation.interfaces:
@@ -483,7 +484,15 @@ class Session:
         server_frame = self.server_stub.prototypes[frame.procedure.name]
         labels = self.labels.copy()
         self.last = Call(
-            frame.procedure, trace.status, trace, frame, server_frame, address, roots, labels, _named(error, trace)
+            frame.procedure,
+            trace.status,
+            trace,
+            frame,
+            server_frame,
+            address,
+            roots,
+            labels,
+            _named(error, trace),
         )
         self._name_new_storage(self.last, number)
         return self.last
@@ -612,11 +621,10 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 
 def _named(error: RpcError | MemoryFault | None, trace: Trace) -> RpcError | MemoryFault | None:
-    """Return the exception of a call; where a fault of the server hides behind it, its text names that."""
+    """Return the exception of a call; where a fault of the server is behind it, its text names that."""
+    raised = any(trace.select("raise", side="server"))
     fault = next(iter(trace.select("fault", side="server")), None)
-    if not isinstance(error, RpcError) or error.code != CALL_FAILED or fault is None:
+    if not isinstance(error, RpcError) or error.code != CALL_FAILED or raised or fault is None:
         return error
     kind, why = fault.detail
-    return RpcError(
-        error.code, f"the server met a fault ({kind}): {why}", path=error.path, rule=error.rule
-    )
+    return RpcError(error.code, f"the server met a fault ({kind}): {why}", rule=error.rule)

@@ -72,7 +72,8 @@ class Claim:
 @cache
 def claims() -> Mapping[str, Claim]:
     """Return every claim by its id, in the order of the ids."""
-    rows = yaml.load((DATA / "claims.yaml").read_text("utf-8"), yaml.CSafeLoader)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    rows = yaml.load((DATA / "claims.yaml").read_text("utf-8"), loader)  # noqa: S506 (both loaders are safe)
     evidence = json.loads((DATA / "evidence.json").read_text("utf-8"))
     return MappingProxyType({row["id"]: _claim(row, evidence.get(row["id"], {})) for row in rows})
 

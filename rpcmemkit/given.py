@@ -30,7 +30,9 @@ def instance(what: str, value: object, type_: type[Value], expected: str) -> Val
     return value
 
 
-def number(what: str, value: object, expected: str = "a number", least: int = 0, most: int | None = None) -> int:
+def number(
+    what: str, value: object, expected: str = "a number", least: int = 0, most: int | None = None
+) -> int:
     """Return a whole number from ``least`` to ``most``, both included; ``True`` is none."""
     if type(value) is not int or value < least or (most is not None and value > most):
         raise wrong(what, value, f"{expected}, {least} or more" if most is None else expected)

@@ -401,11 +401,19 @@ class Program:
     def _needed(self, function: str) -> MemoryEnvironment:
         environment = self.environment
         if environment is None:
-            raise UsageError(
-                f"{function} needs the RpcSs environment: put [enable_allocate] in the ACF, or use osf: true, "
-                "or call RpcSmEnableAllocate first"
-            )
+            raise UsageError(f"{function} needs the RpcSs environment: {self._how_to_get_one()}")
         return environment
+
+    def _how_to_get_one(self) -> str:
+        """Say how this thread comes to an environment: another thread may have one that it can share."""
+        enabled = self.environments.values()
+        others = [each.name for each in self.threads.values() if each.environment in enabled]
+        if others:
+            return (
+                f"the thread {others[0]} has one, the thread {self.thread.name} has not; call RpcSmGetThreadHandle "
+                f"there and RpcSmSetThreadHandle here, or RpcSmEnableAllocate"
+            )
+        return "put [enable_allocate] in the ACF, or use osf: true, or call RpcSmEnableAllocate first"
 
     def switch_thread(self, name: str) -> Thread:
         """Go on as the thread called ``name``; it is started, without an environment, if there is none."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rpcmemkit import given
 from rpcmemkit.errors import RpcError, UsageError
 from rpcmemkit.program import OUT_OF_MEMORY, MemoryEnvironment, Pair, Program
 
@@ -63,12 +64,11 @@ class RpcSs:
 
         Raises:
             RpcError: RPC_S_OUT_OF_MEMORY.
-            UsageError: the thread has no environment, or ``size`` is negative.
+            UsageError: the thread has no environment, or ``size`` is no number of octets.
 
         Source: nf-rpcndr-rpcssallocate.md.
         """
-        if size < 0:
-            raise UsageError(f"{self.prefix}Allocate: a size is not negative, as {size} is")
+        given.number(f"the size for {self.prefix}Allocate", size, "a number of octets")
         with self._noted("Allocate"):
             if size > LARGEST_BLOCK:
                 raise self._out_of_memory()
@@ -86,6 +86,7 @@ class RpcSs:
 
         Source: nf-rpcndr-rpcsmfree.md.
         """
+        given.number(f"what {self.prefix}Free gets", address, "an address")
         with self._noted("Free"):
             self.program.free(address, self.actor, "environment-marks-freed", self._pair)
 
@@ -105,6 +106,7 @@ class RpcSs:
 
         Source: nf-rpcndr-rpcsssetthreadhandle.md.
         """
+        given.number("the thread handle", handle, "what GetThreadHandle gave")
         with self._noted("SetThreadHandle"):
             self.program.thread.environment = self._of_handle(handle)
 
@@ -126,9 +128,10 @@ class RpcSs:
         """
         if allocate is None or free is None:
             raise UsageError(f"{self.prefix}SetClientAllocFree takes two functions")
+        pair = _pair(allocate, free)
         with self._noted("SetClientAllocFree"):
             self._need_memory()
-            self.program.thread.client_pair = _pair(allocate, free)
+            self.program.thread.client_pair = pair
 
     def swap_client_alloc_free(self, allocate: Allocate | None, free: Free | None) -> tuple[Allocate, Free]:
         """As :meth:`set_client_alloc_free`; return the pair that was in force, so that it can be restored.
@@ -154,6 +157,7 @@ class RpcSs:
 
         Source: nf-rpcndr-rpcsmclientfree.md.
         """
+        given.number(f"what {self.prefix}ClientFree gets", address, "an address")
         with self._noted("ClientFree"), self.program.client_stub(self.program.sensitive):
             self.program.free(address, self.actor, "client-frees-through-package")
 
@@ -260,6 +264,8 @@ def _status(function: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
 
 
 def _pair(allocate: Allocate, free: Free) -> Pair:
+    given.function("the allocator of the pair", allocate, ("size",))
+    given.function("the deallocator of the pair", free, ("address",))
     return Pair(_name_of(allocate, "ClientAlloc"), _name_of(free, "ClientFree"), allocate, free)
 
 

@@ -12,26 +12,23 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
-from rpcmemkit.audit import Audit, leaked_in
-from rpcmemkit.call import Call, Departure
+from rpcmemkit.audit import Audit, deeds, leaked_in
+from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault
 from rpcmemkit.memory import AddressSpace, Block
 from rpcmemkit.plan import ArrayPlan, StructPlan
 from rpcmemkit.prose import Section, Sentence, Story, Table
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
-from rpcmemkit.trace import Event, path_text
+from rpcmemkit.trace import Event, Trace, path_text
+from rpcmemkit.values import Labels
 from rpcmemkit.walk import Place, reach, storage_name
 
 if TYPE_CHECKING:
-    pass
+    from rpcmemkit.scenario import ClientStep
 
 HEAD, TAIL = 10, 2
 """Of longer lists, so many entries are told at the start and at the end."""
-
-DEEDS = ("allocate", "free", "mark", "write", "raise", "rpcss")
-"""The kinds of events that are told of a routine."""
-MOVING = ("Allocate", "Free")  # of the RpcSs package: told by what they do to memory
 
 BYTE_ROWS = 32
 
@@ -190,29 +187,21 @@ class _Teller:
         """Tell what the routine does to memory."""
         if "server entry" not in self.trace.snapshots:
             return []
-        done, _ = self._done()
-        deeds = [event for event in done if event.kind != "rpcss" or event.detail[0][5:] not in MOVING]
-        if not deeds:
-            return [Sentence("It changes nothing.")]
-        names = _Names(self.call)
-        told = [text for kind, events in _runs(deeds) for text in _deeds(kind, events, names)]
-        return [Sentence(text) for text in _cut(told, str)]
+        if any(self.trace.select("no routine")):
+            return [Sentence(f"There is none: {no_routine(self.call.procedure.name)}.")]
+        return _told(deeds(self.trace, "routine"), _Names.of_call(self.call))
 
-    def _done(self) -> tuple[list[Event], list[Event]]:
-        """Return what the routine does, and what run-down routines do after it."""
-        deeds = [
-            event
-            for event in self.trace.select(*DEEDS, "run-down", side="server")
-            if event.actor == "routine" or event.kind == "run-down"
-        ]
-        at = next((n for n, event in enumerate(deeds) if event.kind == "run-down"), len(deeds))
-        return deeds[:at], deeds[at:]
+    def _run_down_frees(self) -> list[Event]:
+        """Return what run-down routines free."""
+        events = list(self.trace.select("run-down", "free", side="server"))
+        at = next((n for n, event in enumerate(events) if event.kind == "run-down"), len(events))
+        return [event for event in events[at:] if event.kind == "free" and event.actor == "routine"]
 
     def clean_up(self) -> list[Sentence | Table]:
         """Tell what the server stub frees, what is kept, and what is leaked."""
         if "server after" not in self.trace.snapshots:
             return []
-        names = _Names(self.call)
+        names = _Names.of_call(self.call)
         freed = list(self.trace.select("free", side="server", actor="stub"))
         found: list[Sentence | Table] = [*self._converted(names)]
         for function in dict.fromkeys(event.detail for event in freed):
@@ -251,11 +240,8 @@ class _Teller:
             yield Sentence(
                 f"A context handle of type {type_} {deed}: its state is {names.block(event.address)}."
             )
-        for event in self._done()[1]:
-            if event.kind == "free":
-                yield Sentence(
-                    f"The run-down routine frees {names.block(event.address)} with {event.detail}."
-                )
+        for event in self._run_down_frees():
+            yield Sentence(f"The run-down routine frees {names.block(event.address)} with {event.detail}.")
 
     def _leaked(self, names: _Names) -> Iterator[Sentence]:
         leaked = self.audit.leaked
@@ -326,6 +312,35 @@ class _Teller:
             yield Sentence(f"Written over in place: {shown}.")
 
 
+# --- what the client does by itself ---------------------------------------------------------------
+
+
+def tell_client(step: ClientStep) -> Story:
+    """Return what the client application does to its memory between two calls."""
+    names = _Names(step.places, step.trace, step.labels)
+    done = deeds(step.trace, "application")
+    told: list[Sentence | Table] = [*_told(done, names)]
+    code = step.trace.status
+    if code:
+        ends = "the rest of it is not carried out; a real program might go on, its memory damaged"
+        told.append(Sentence(f"The step ends with {status_name(code)} ({code}): {ends}.", "bad"))
+    told += _cited(event.rule for event in done)
+    return Story("Between the calls", (Section("What your application does", tuple(told)),))
+
+
+def _told(done: Sequence[Event], names: _Names) -> list[Sentence | Table]:
+    if not done:
+        return [Sentence("It changes nothing.")]
+    told = [
+        Sentence(text, "bad" if kind == "fault" else "")
+        for kind, events in _runs(done)
+        for text in _deeds(kind, events, names)
+    ]
+    if len(told) <= HEAD + TAIL + 1:
+        return [*told]
+    return [*told[:HEAD], Sentence(f"… {len(told) - HEAD - TAIL:,} more"), *told[-TAIL:]]
+
+
 # --- a client that goes away ---------------------------------------------------------------------
 
 
@@ -362,25 +377,43 @@ _HANDLE_DEEDS = {
 
 
 class _Names:
-    """What server addresses are called: by the paths on entry, then by those the routine made."""
+    """What the addresses of one side are called: by what a scenario calls them, by labels, by paths."""
 
-    def __init__(self, call: Call) -> None:
-        self.places: dict[int, Place] = {}
+    def __init__(
+        self, places: Mapping[int, Place], trace: Trace, labels: Labels | None = None, side: str = "client"
+    ) -> None:
+        self.places = places
+        self.labels = labels
+        self.given = {event.address: event.detail for event in trace.select("name", side=side)}
+        self.sizes = {event.address: event.size for event in trace.select("allocate", side=side)}
+        self.starts = sorted(places)
+        self.result = 0
+        self.last: AddressSpace | None = None
+
+    @classmethod
+    def of_call(cls, call: Call) -> _Names:
+        """Return the names on the server: by the paths on entry, then by those the routine made."""
+        places: dict[int, Place] = {}
         for moment in ("server entry", "server exit"):
             if moment in call.trace.snapshots:
                 frame = call.trace.snapshots[moment].frame
                 space = call.space(moment)
                 for address, place in _reached(space, _server_roots(call, frame)).items():
-                    self.places.setdefault(address, place)
-        self.result = _result_address(call)
-        self.last = call.space("server exit") if "server exit" in call.trace.snapshots else None
-        self.starts = sorted(self.places)
-        self.sizes = {event.address: event.size for event in call.trace.select("allocate", side="server")}
+                    places.setdefault(address, place)
+        names = cls(places, call.trace, side="server")
+        names.result = _result_address(call)
+        names.last = call.space("server exit") if "server exit" in call.trace.snapshots else None
+        return names
+
+    def name(self, address: int) -> str:
+        """Return what a block is called, or nothing."""
+        place = self.places.get(address)
+        label = self.labels.name(address) if self.labels else None
+        return str(self.given.get(address) or label or (storage_name(place) if place else ""))
 
     def block(self, address: int) -> str:
         """Return what a block is called, with its address."""
-        place = self.places.get(address)
-        name = f"{storage_name(place)} " if place else ""
+        name = f"{self.name(address)} ".lstrip()
         size = self.sizes.get(address)
         octets = f", {_number(size, 'octet')}" if size is not None else ""
         return f"{name}(at {address:#x}{octets})"
@@ -461,9 +494,9 @@ def _raiser(call: Call, raised: Event | None) -> str:
     return f"{who}{path}{': ' + raised.detail.message if own else ''}."
 
 
-def _fault(event: Event) -> str:
+def _fault(event: Event, name: str = "") -> str:
     kind, why = event.detail
-    return f"FAULT on the {event.side} ({kind}): {why}."
+    return f"FAULT on the {event.side}{' at ' if name else ''}{name} ({kind}): {why}."
 
 
 def _runs(events: Iterable[Event]) -> Iterator[tuple[str, list[Event]]]:
@@ -492,6 +525,12 @@ def _deed(event: Event, names: _Names) -> str:
             return (
                 f"It marks {names.block(event.address)} with {event.detail}: freed when the environment ends."
             )
+        case "fault":
+            return _fault(event, names.name(event.address))
+        case "close":
+            return f"It lets go of the context handle at {event.address:#x}: the server is not told."
+        case "disconnect":
+            return "The client goes away: its handles are run down when this call has ended, no response reaches it."
         case "rpcss":
             function, status, *_ = event.detail
             return f"It calls {function}" + (f", which ends in {status_name(status)}." if status else ".")

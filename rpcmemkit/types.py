@@ -188,11 +188,15 @@ class Member:
 
 @dataclass(eq=False, slots=True, repr=False)
 class Struct:
-    """A structure; ``pack`` is the packing level in octets, or ``None`` for natural alignment."""
+    """A structure; ``pack`` is the packing level in octets, or ``None`` for natural alignment.
+
+    ``tagged``: its name is a tag, ``struct name`` in C; otherwise it is that of a typedef.
+    """
 
     name: str
     members: list[Member] = field(default_factory=list)
     pack: int | None = None
+    tagged: bool = False
 
     def __repr__(self) -> str:
         return (

@@ -337,10 +337,7 @@ def is_handle(value: Any) -> bool:
 
 def variable_of(space: AddressSpace, handle: Handle, where: str) -> int:
     """Return the address of a handle's variable. Raises :class:`UsageError` for the handle of another program."""
-    room = space.capacity(handle.variable)
-    record = space.pointer_at(handle.variable) if room >= space.pointer_size else -1
-    block = space.block(record) if record > 0 else None
-    if record < 0 or (record and (block is None or block.kind != "context")):
+    if space.capacity(handle.variable) < space.pointer_size:
         raise UsageError(f"{where}: {handle!r} is none of this session")
     return handle.variable
 
@@ -383,8 +380,10 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
     if isinstance(value, Mapping) and "$hex" in value:
         return bytes.fromhex(str(value["$hex"]))
     if isinstance(value, bytes | bytearray):
-        if plan.is_string:
-            raise UsageError(f"{path_text(path)}: expected text, got {value!r}; octets as they are: {{$hex: …}}")
+        if plan.is_string and plan.stride != 1:
+            raise UsageError(
+                f"{path_text(path)}: expected text, got {value!r}; octets as they are: {{$hex: …}}"
+            )
         return bytes(value)
     if plan.is_text and not isinstance(value, list | tuple):
         encoded = _encoded(plan, str(value), path)

@@ -7,10 +7,11 @@ A null pointer reads as ``None``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rpcmemkit import given
 from rpcmemkit.errors import RpcError, UsageError
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import resolve, value_place
@@ -106,6 +107,7 @@ class View:
 
     def _element(self, index: int) -> Place:
         place = self._target()
+        given.instance(f"the index of {path_text(place.path)}", index, int, "a number")
         if isinstance(place.plan, ArrayPlan):
             return self._step(f"[{index}]")
         if index == 0:
@@ -115,7 +117,7 @@ class View:
 
 def address_of(view: View) -> int:
     """Return the address a view stands for: what its pointer holds, or where its value lies."""
-    address: int = view._address
+    address: int = given.instance("address_of", view, View, "a view")._address
     return address
 
 
@@ -137,7 +139,26 @@ def _assign(operations: Operations, place: Place, value: Any) -> None:
     elif isinstance(value, View) and isinstance(place.plan, PointerPlan):
         operations.assign(place, address_of(value))
     else:
-        operations.set(place, value() if isinstance(value, View) else value)
+        operations.set(place, value() if isinstance(value, View) else _plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in which nothing is New: a plain dict or list says as much.
+
+    Raises:
+        UsageError: there is one inside.
+    """
+    pending, met = [value], set()
+    while pending:
+        item = pending.pop()
+        if isinstance(item, New):
+            raise UsageError(
+                "call.new(…) inside a value: a plain dict or list there is enough, it gets new storage too"
+            )
+        if isinstance(item, Mapping | list | tuple) and id(item) not in met:
+            met.add(id(item))
+            pending += item.values() if isinstance(item, Mapping) else item
+    return value
 
 
 class Allocating:
@@ -146,8 +167,16 @@ class Allocating:
     operations: Operations
 
     def new(self, value: Any, allocator: str = IN_FORCE) -> New:
-        """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another."""
-        return New(value, allocator)
+        """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another.
+
+        Dicts and lists inside get new storage too. Members that they leave out are 0, as in an initializer of C; with
+        ``None`` for the value the storage is as the allocator gives it. An assignment without ``new``, ``p.next = {…}``,
+        writes to what the pointer names, and that faults when it is null.
+
+        Raises:
+            UsageError: there is another ``call.new(…)`` inside the value.
+        """
+        return New(_plain(value), allocator)
 
     def free(self, view: View | None, deallocator: str = IN_FORCE) -> None:
         """Free what the view's pointer names, with the deallocator in force or another. ``None`` is left alone.
@@ -197,7 +226,7 @@ class RoutineCall(Allocating):
 
     def abort(self, code: int) -> None:
         """RpcAsyncAbortCall: let go of the parameters; the client gets the exception ``code``. Raises as :meth:`complete`."""
-        self._handle().abort(code)
+        self._handle().abort(_exception(code))
 
     def test_cancel(self) -> int:
         """RpcServerTestCancel: 0 if the client has cancelled the call, else RPC_S_CALL_IN_PROGRESS (1791)."""
@@ -213,8 +242,9 @@ class RoutineCall(Allocating):
 
         Raises:
             RpcError: always.
+            UsageError: ``code`` is no number of 32 bits.
         """
-        raise RpcError(code, rule="server-exception-reaches-client")
+        raise RpcError(_exception(code), rule="server-exception-reaches-client")
 
     def set_result(self, value: Any) -> None:
         """Store what the function returns."""
@@ -225,8 +255,12 @@ class RoutineCall(Allocating):
         elif isinstance(value, View) and isinstance(place.plan, PointerPlan):
             self.operations.assign(place, address_of(value))
         elif value is not None:
-            plain = value.value if isinstance(value, New) else value
+            plain = value.value if isinstance(value, New) else _plain(value)
             self.operations.result_storage(place, plain)
+
+
+def _exception(code: int) -> int:
+    return given.number("an exception code", code, "a number of 32 bits, such as 1726", most=0xFFFFFFFF)
 
 
 class ConversionCall(Allocating):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import rpcmemkit
 from rpcmemkit import cli
+from rpcmemkit.claims import claims as table
 from rpcmemkit.cli import common
 
 FOLDER = Path(__file__).parent / "conformance"
@@ -87,6 +89,17 @@ def test_run_json_has_the_keys_of_expect(run):
         "request",
         "response",
     ]
+
+
+def test_run_tells_what_the_client_does_between_calls(run):
+    file = Path(__file__).parent / "scenarios/3-models/stub-allocated-buffers/inner-node-is-no-block.yaml"
+
+    assert "FAULT on the client at *root.left (inside a block): free of" in run("run", file)[1]
+    data = json.loads(run("run", file, "--json")[1])
+    assert [call["call"] for call in data["calls"]] == ["Grow"]
+    assert [list(step) for step in data["steps"]] == [["call", "done"], ["client", "done"]]
+    assert data["steps"][1]["client"]["faults"] == ["inside a block"]
+    assert data["steps"][1]["done"][0]["storage"] == "*root.left"
 
 
 def test_a_call_that_ends_with_an_exception_is_still_a_story(run):
@@ -366,6 +379,30 @@ def test_check_with_switches(run, idl, switches, number):
     assert [each["midl"] for each in found] == ([number] if number else [])
 
 
+@pytest.mark.parametrize("command", [["check"], ["explain"], ["run"], ["render", "-o", "x.svg"]])
+@pytest.mark.parametrize("path", [".", "..", "/", ""])
+def test_a_folder_is_no_file(run, command, path):
+    code, out, err = run(*command, path)
+
+    assert (code, out) == (2, "")
+    assert err.endswith(": Is a directory\n")
+
+
+def test_explain_without_an_interface(run, idl):
+    assert run("explain", idl("typedef long T;"))[::2] == (
+        2,
+        "rpcmemkit: the text defines no interface: write interface NAME { … }\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "explain"])
+def test_a_folder_for_imports_that_does_not_exist(run, idl, command):
+    code, _, err = run(command, idl(GOOD), "-I", "no/such/folder")
+
+    assert code == 2
+    assert "no/such/folder: there is no such folder" in err
+
+
 def test_check_with_a_target_that_does_not_exist(run, idl):
     code, _, err = run("check", idl(GOOD), "--target", "DOS")
     assert (code, err.count("NT60")) == (2, 1)
@@ -386,8 +423,8 @@ def test_a_reader_that_goes_away():
     child.stdout.close()
     err = child.stderr.read()
 
-    assert child.wait() == 2
-    assert err == b"rpcmemkit: the reader of the output has gone\n"
+    assert child.wait() == 128 + 13  # SIGPIPE
+    assert err == b""
 
 
 def test_a_console_without_unicode():
@@ -450,6 +487,16 @@ def test_a_claim_in_full(run):
     assert "all-nodes-one-block" in out
     assert "tests/scenarios/" in out or "tests/claims/" in out
     assert "told only" in out
+
+
+def test_the_evidence_can_be_pasted(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = run("claims", "M-060")
+
+    proofs = [shlex.split(line) for line in out.splitlines() if line.startswith(("test ", "scenario "))]
+    claim = table()["M-060"]
+    assert [id_ for _, id_ in proofs] == [*claim.tests, *claim.scenarios]
+    assert max(map(len, claim.tests)) > 60
 
 
 def test_claims_as_json(run):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rpcmemkit import RULES, Environment, Session, UsageError
 from rpcmemkit.audit import Audit
-from rpcmemkit.contract import OWN, STUB_MEMORY, FreePlan, contract, path_parts
+from rpcmemkit.contract import OWN, STUB_MEMORY, FreePlan, contract, contracts, path_parts
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.scenario import Run, find_files, load_scenario
 from rpcmemkit.trace import path_text
@@ -529,6 +529,62 @@ def test_paths_are_those_of_a_call():
         found["nothing"]
     with pytest.raises(UsageError, match="no procedure g"):
         contract(open_session(body).interface, "g")
+
+
+@pytest.mark.claims("M-296")
+def test_a_proxy_puts_what_comes_back_into_new_storage():
+    """[out]-only storage of an [object] interface is zeroed before the call: what it named is orphaned (K3)."""
+    body = "typedef struct { [string] char *s; [ref] long *r; } t; long f([out] char **name, [out] t *made);"
+    body = body.replace("[out] char", "[out, string] char")
+    session = Session(idl_text(body).replace("[uuid", "[object, uuid"))
+
+    @session.routine
+    def f(call, name, made):
+        name[0] = call.new("new")
+        made.s = call.new("new")
+        made.r = call.new(7)
+        return 0
+
+    call = session.call("f", name="old value", made={"s": "old", "r": 3})
+    observed = Observed(call, session.environment, session.interface)
+    assert observed.check() == []
+    assert len(observed.audit.orphaned) == 3
+    for path in ("*name", "made.s", "made.r"):
+        row = observed.contract[path].client
+        assert "storage" not in row.after.outcomes
+        assert row.after.rules[0] == row.lost.rules[0] == "proxy-zeroes-out"
+        assert row.lost.outcomes == ("orphaned",)
+
+
+def test_a_null_context_handle_never_arrives_by_in():
+    session = open_session("typedef [context_handle] void *PH; void f([in] PH a, [in, out] PH *b);")
+    found = contract(session.interface, "f")
+    assert found["a"].server.entry.outcomes == ("allocated",)
+    assert found["*b"].server.entry.outcomes == ("allocated", "null")
+
+
+def test_what_is_no_interface():
+    session = open_session(NODE + "void f([in] node *p);")
+    for make in (contract, FreePlan):
+        with pytest.raises(UsageError, match=r"expected an interface, got Session.*session\.interface"):
+            make(session, "f")
+
+
+COM = """[object, uuid(00000000-0000-0000-C000-000000000046), pointer_default(unique)]
+interface IUnknown { long A(void); }
+[object, uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)]
+interface i : IUnknown { long Get([out] long **p); long Make([out] IUnknown **made); }
+"""
+
+
+def test_a_procedure_that_the_kit_cannot_marshal_is_named():
+    interface = Session(COM).interface
+    why = "Make: interface type IUnknown cannot be marshalled by this kit"
+    with pytest.raises(UsageError, match=f"^{why}$"):
+        contract(interface, "Make")
+    found, refused = contracts(interface)
+    assert [each.procedure.name for each in found] == ["A", "Get"]
+    assert refused == {"Make": why}
 
 
 def test_com_uses_the_task_allocator():

@@ -85,6 +85,7 @@ def test_json(explain, idl):
         "type",
         "note",
         "continued_at",
+        "block",
         "client",
         "server",
         "rules",
@@ -106,8 +107,58 @@ def test_the_environment_changes_the_answer(explain, idl):
 def test_free_plan(explain, idl):
     code, out, _ = explain(idl, "--free-plan")
     assert code == 0
-    assert out.count("static void free_node(node *it)\n{") == 1, "each helper once"
+    assert out.count("static void free_node(struct node *it)\n{") == 1, "each helper once"
     assert "void free_after_Prune(node *root)" in out
+
+
+def test_rules_are_told_once(explain, idl):
+    """Both procedures together: one legend, each rule in it once, and its number means the same in both."""
+    import re
+
+    _, out, _ = explain(idl)
+    tables, legend = out.split("\n\n[1] ")
+    numbers = re.findall(r"^\[(\d+)\]", "[1] " + legend, re.MULTILINE)
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    assert {int(n) for n in re.findall(r"\[(\d+)\]", tables)} == set(range(1, len(numbers) + 1))
+    assert out.count("client-owns:") == 1
+
+
+def test_remarks(tmp_path):
+    body = TREE + "typedef [allocate(all_nodes)] node *tree;\n"
+    body += "void f([out] tree *made); tree g(void); void h([in, out] tree root); void k([out] long **n);"
+    session = open_session(body, acf="[enable_allocate] f();")
+    texts = {name: as_text(contract(session.interface, name), 300) for name in "fghk"}
+    assert "Stars come first in a path: *made.left is (*made)->left in C." in texts["f"]
+    assert not any("Stars come first" in texts[name] for name in "ghk")
+    assert [name for name in "fghk" if "RpcSmClientFree frees what comes from either." in texts[name]] == [
+        "f"
+    ]
+
+    def freed(name, path):
+        rows = sheets(contract(session.interface, name)).sides[0].rows
+        return next(row[5] for row in rows if row[0] == path)
+
+    assert freed("f", "*made") == "program [1]"
+    assert freed("f", "*made.left") == "program [1]; with *made"
+    assert freed("g", "return.left") == "with return"
+    assert freed("h", "root.left") == "program [1], one block for all below root"
+
+
+def test_what_the_kit_cannot_marshal_is_named_and_the_rest_is_told(explain, tmp_path):
+    from tests.test_contract import COM
+
+    file = tmp_path / "com.idl"
+    file.write_text(COM, encoding="utf-8")
+    why = "Make: interface type IUnknown cannot be marshalled by this kit"
+    code, out, err = explain(file)
+    assert (code, err) == (0, "")
+    assert "long Get([out] long **p)" in out
+    assert out.endswith(f"Not explained: {why}\n")
+    data = json.loads(explain(file, "--json")[1])
+    assert [each["procedure"] for each in data["procedures"]] == ["A", "Get"]
+    assert data["not_explained"] == {"Make": why}
+    assert explain(file, "--free-plan")[1].endswith(f"/* {why} */\n")
+    assert explain(file, "--procedure", "Make") == (2, "", f"rpcmemkit: {why}\n")
 
 
 def test_a_scenario_brings_its_interface_and_environment(explain):

@@ -332,6 +332,156 @@ def test_the_c_frees_everything_once(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+SHIPPED = """
+typedef struct node { long value; struct node *next; } node;
+typedef struct { [string] char *name; node *list; } record;
+struct raw { [string] char *text; };
+typedef struct tree { struct tree *left; [string] char *text; struct tree *right; } tree;
+typedef struct { [ref] node *own; [ref] long *count; node *more; } box;
+typedef struct ring { long value; [ptr] struct ring *next; [ref] long *own; } ring;
+void Nullable([in, out, unique] node *list, [in] long n, [in, out, unique, size_is(n)] node **many);
+void Levels([out] long *n, [out, size_is(, *n, )] record ***x);
+void Tagged([out] struct raw *r, [in, out] struct raw *q);
+void Names([in] long i, [out, size_is(i)] node **met, [out] node **block, [in, ptr] ring *all);
+void Union([in] short t, [in, out, switch_is(t)] union either { [case(1, 2)] long **p; [default] ; } *x);
+void Arrays([in, out] node *(*rows)[4], [out] node *cells[2][3]);
+void Deep([in, out] tree *root);
+void Box([in, out] box *mine);
+void Empty([in] node *list, [out] long *n);
+record *Result([in] long result);
+void Ring([in, out, ptr] ring *start, [in, ptr] ring *blocks);
+node *Both([in] long met, [in, out] ring *start);
+"""
+C_TYPES = SHIPPED[: SHIPPED.index("void Nullable")] + "union either { long **p; };\n"
+
+
+def shipped():
+    session = Session(idl_text(SHIPPED))
+    return {name: FreePlan(session.interface, name) for name in session.interface.procedures}
+
+
+def without_attributes(text):
+    return re.sub(r"(?<!\w)\[[^\]]*\] ?", "", text)
+
+
+FREES = "static void midl_user_free(void *p) { free(p); }\n"
+
+
+@needs_c
+@pytest.mark.parametrize("name", shipped())
+def test_the_c_of_one_plan_compiles(name, tmp_path):
+    """Alone in a file: with no other header than that of the interface, and the standard of 1999."""
+    file = tmp_path / "plan.c"
+    code = shipped()[name].c
+    file.write_text(
+        f"#include <stddef.h>\nvoid midl_user_free(void *);\n{without_attributes(C_TYPES)}\n{code}"
+    )
+    command = [GCC, "-std=c99", "-pedantic", "-fsyntax-only", "-Wall", "-Wextra", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr, f"{done.stderr}\n{code}"
+
+
+SHIPPED_MAIN = """
+#include <assert.h>
+#define NEW(type) ((type *)midl_user_allocate(sizeof(type)))
+static node *list(long n) { node *it = NULL; while (n--) { node *new = NEW(node); new->next = it; it = new; } return it; }
+
+int main(void)
+{
+    node mine = {1, list(1000000)}, *many[2] = {list(2), NULL};
+    tree root = {0}; tree *at = &root;
+    node own = {1, NULL}; long count = 5; box kept = {&own, &count, NULL};
+    ring start = {0}, *other;
+    free_after_Nullable(NULL, 2, NULL);
+    free_after_Nullable(&mine, 2, many);
+    assert(live == 0 && !mine.next && !many[0]);
+    for (long i = 0; i < 1000000; i++) { at->right = NEW(tree); at->text = midl_user_allocate(2); at = at->right; }
+    free_after_Deep(&root);
+    assert(live == 0 && !root.right && !root.text);
+    own.next = list(3); kept.more = list(2);
+    free_after_Box(&kept);
+    assert(live == 0 && kept.own == &own && kept.count == &count && !kept.more && !own.next);
+    start.own = &count; other = start.next = NEW(ring);
+    other->next = other; other->own = (long *)midl_user_allocate(4);
+    free_after_Ring(NULL, NULL);
+    free_after_Ring(&start, NULL);
+    assert(live == 0 && start.own == &count && !start.next);
+    return 0;
+}
+"""
+
+
+@needs_c
+def test_the_c_follows_long_lists_and_leaves_null_and_reference_pointers_alone(tmp_path):
+    types = without_attributes(C_TYPES)
+    source = PRELUDE + types + c_code(shipped().values()) + SHIPPED_MAIN
+    program = compiled(source, tmp_path, "-g")
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_c_says():
+    """Word for word: it is what people paste."""
+    plans = shipped()
+    assert plans["Empty"].c == "/* After Empty the client frees nothing. */\n"
+    assert (
+        plans["Box"].c
+        == """\
+#include <stdlib.h>
+
+static void free_below_box(box *it);
+static void free_node(struct node *it);
+
+static void free_below_box(box *it)
+{
+    free_node(it->own);
+    if (it->more) {
+        free_node(it->more);
+        midl_user_free(it->more);
+        it->more = NULL;
+    }
+}
+
+static void free_node(struct node *it)
+{
+    while (it->next) {
+        struct node *gone = it->next;
+        it->next = gone->next;
+        midl_user_free(gone);
+    }
+}
+
+/* What the client frees after Box.
+   mine: right only if your own nodes below it come from midl_user_allocate too,
+   and if you have kept no other pointer to them.
+   mine: what its reference pointers name stays yours. */
+void free_after_Box(box *mine)
+{
+    free_below_box(mine);
+}
+"""
+    )
+    code = plans["Levels"].c
+    assert "x: right only if every pointer in it was null before the call." in code
+    assert "for (size_t i = 0; i < (size_t)(*n); i++) {" in code
+    assert "free_record((*x)[i]);" in code
+    assert "result_ = NULL" not in plans["Result"].c
+    assert "void free_after_Result(record *result_)" in plans["Result"].c
+
+
+def test_the_deallocator_that_fits_both_environments():
+    """With [enable_allocate] the stub allocates by the environment of the thread, whichever it is (M-051)."""
+    body = NODE + "void f([out] node **made); void g([out] node **made);"
+    session = open_session(body, acf="[enable_allocate] f();")
+    plans = [FreePlan(session.interface, name) for name in ("f", "g")]
+    assert [plan.deallocator for plan in plans] == ["RpcSmClientFree", "midl_user_free"]
+    both = c_code(plans)
+    assert both.count("RpcSmClientFree(") == both.count("midl_user_free(") == 2
+    assert "client_free_node(*made);" in both
+    dce = open_session(body, osf=True)
+    assert FreePlan(dce.interface, "g", dce.environment).deallocator == "RpcSmClientFree"
+
+
 def test_the_c_says_when_it_is_right():
     session = open_session(TREE + "void f([in, out] node *root, [out] node **made);")
     code = plan_of(session).c

@@ -1,6 +1,7 @@
 """The memory story: short sentences about who allocates, who frees, and what is wrong. Always the same."""
 
 import io
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from rich.console import Console
 from rpcmemkit import Session
 from rpcmemkit.call import Environment
 from rpcmemkit.prose import Sentence, Table, table_text
-from rpcmemkit.scenario import Run, find_files, load_scenario
-from rpcmemkit.story import counts, tell
+from rpcmemkit.scenario import ClientStep, Run, find_files, load_scenario, parse_scenario
+from rpcmemkit.story import counts, tell, tell_client
 
 FOLDER = Path(__file__).parent / "conformance"
 FILES = [file for file in find_files([FOLDER]) if "expect_error" not in file.read_text(encoding="utf-8")]
@@ -95,7 +96,9 @@ def test_where_a_referent_lives_and_why():
 
 
 def test_a_clean_call_is_called_clean():
-    story = tell(session("[in] long n").try_call("f", {"n": 1}))
+    quiet = session("[in] long n")
+    quiet.set_routine("f", lambda call: None)
+    story = tell(quiet.try_call("f", {"n": 1}))
 
     assert says(
         story,
@@ -301,3 +304,118 @@ def test_a_narrow_table_continues_below():
         table_text(("name", "text"), [("a", "one two three")], 14) == "name  text\na     one two\n      three"
     )
     assert table_text(None, [("a", "b")], 80) == "a  b"
+
+
+def steps(text):
+    """The stories of the steps of a scenario file: those between calls, and those of calls."""
+    run = Run(parse_scenario(HEAD + textwrap.dedent(text), "f.yaml"))
+    return [
+        tell_client(each) if isinstance(each, ClientStep) else tell(each.call) for each in run.happenings()
+    ]
+
+
+HEAD = """\
+scenario: steps
+idl: |
+  [uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)]
+  interface i
+  {
+    typedef struct node { long value; struct node *next; } node;
+    void f([in, out] node *root);
+  }
+acf: |
+  [enable_allocate] interface i {}
+"""
+CALL = "arguments: {root: {value: 1, next: {value: 2, next: null}}}"
+
+
+def test_what_the_client_does_between_calls_is_told_deed_by_deed():
+    _, story = steps(f"""\
+        steps:
+        - call: f
+          {CALL}
+        - client:
+          - {{set: root.value, to: 9}}
+          - {{free: root.next}}
+          - {{allocate: root.next, value: {{value: 3, next: null}}}}
+        """)
+    (section,) = story.sections
+    told = [part.text for part in section.parts if part.tone != "rule"]
+    assert (story.title, section.heading) == ("Between the calls", "What your application does")
+    assert told == [
+        "It writes root.value.",
+        "It frees root.next (at 0x10028) with free.",
+        "It allocates root.next (at 0x10040, 16 octets) with midl_user_allocate.",
+        "It writes root.next and root.next.value.",
+    ]
+
+
+def test_a_fault_of_the_client_ends_its_step():
+    _, story = steps(f"""\
+        steps:
+        - call: f
+          {CALL}
+        - client:
+          - {{free: root.next}}
+          - {{free: root.next}}
+          - {{set: root.value, to: 9}}
+          expect: {{faults: [double free]}}
+        """)
+    told = [(part.text, part.tone) for part in story.sections[0].parts if part.tone != "rule"]
+    assert [tone for _, tone in told] == ["", "bad", "bad"]
+    assert told[1][0].startswith("FAULT on the client at root.next (double free): the block at 0x10028 was")
+    assert told[2][0].startswith("The step ends with ERROR_INVALID_USER_BUFFER (1784): the rest of it is not")
+
+
+def test_the_package_in_client_steps_and_the_names_given_to_its_blocks():
+    first, second, nothing = steps("""\
+        steps:
+        - client:
+          - {rpcss: RpcSmEnableAllocate}
+          - {rpcss: RpcSmAllocate, size: 64, as: scratch}
+        - client:
+          - {rpcss: RpcSmFree, block: scratch}
+          - {rpcss: RpcSmDisableAllocate}
+        - client: []
+        """)
+    assert sentences(first)[:2] == [
+        "It calls RpcSmEnableAllocate.",
+        "It allocates scratch (at 0x10000, 64 octets) with RpcSmAllocate.",
+    ]
+    assert sentences(second)[:3] == [
+        "It marks scratch (at 0x10000) with RpcSmFree: freed when the environment ends.",
+        "It frees scratch (at 0x10000) with RpcSmDisableAllocate.",
+        "It calls RpcSmDisableAllocate.",
+    ]
+    assert sentences(nothing) == ["It changes nothing."]
+
+
+def test_a_routine_whose_client_goes_away_and_whose_block_has_a_name():
+    (story,) = steps(f"""\
+        steps:
+        - call: f
+          {CALL}
+          server:
+          - {{rpcss: RpcSsAllocate, size: 64, as: scratch}}
+          - {{disconnect: null}}
+        """)
+    (section,) = [each for each in story.sections if each.heading == "What your routine does"]
+    assert [part.text for part in section.parts] == [
+        "It allocates scratch (at 0x40000068, 64 octets) with RpcSsAllocate.",
+        "The client goes away: its handles are run down when this call has ended, no response reaches it.",
+    ]
+
+
+def test_a_procedure_without_a_routine_is_told_of():
+    story = tell(session("[in] long n").try_call("f", {"n": 1}))
+    assert says(story, "There is none: no routine is registered for f, so one that does nothing ran.")
+
+
+def test_of_many_deeds_both_ends_are_told():
+    many = "".join(
+        f"          - {{set: root.value, to: {n}}}\n          - {{rpcss: RpcSmGetThreadHandle}}\n"
+        for n in range(9)
+    )
+    _, story = steps(f"        steps:\n        - call: f\n          {CALL}\n        - client:\n{many}")
+    assert sentences(story)[10] == "… 6 more"
+    assert len([part for part in story.sections[0].parts if part.tone != "rule"]) == 13

@@ -1,7 +1,7 @@
 """The command line: ``rpcmemkit run | verify | render | explain | check | rules | claims``.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 all is well; 1 a file differs, or an interface has
-errors; 2 the command could not do its work.
+errors; 2 the command could not do its work; 141 whoever read the output has gone (as SIGPIPE tells it, so quietly).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rpcmemkit.cli import calls, interfaces, reference
-from rpcmemkit.cli.common import fail
+from rpcmemkit.cli.common import READER_GONE, fail
 
 EXAMPLES = """\
 examples:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_stdout()
-        return fail("the reader of the output has gone")
+        return READER_GONE
     except KeyboardInterrupt:
         return fail("interrupted")
     except OSError as error:

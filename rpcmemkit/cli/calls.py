@@ -54,13 +54,14 @@ def _add_render(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """``rpcmemkit run``: 0, also when a call ends with an exception; errors if the scenario cannot be run."""
-    from rpcmemkit.scenario import Run
+    from rpcmemkit.scenario import Run, as_step
 
     scenario = scenario_of(arguments.file)
     carried_out = Run(scenario)
     if arguments.json:
-        calls = [outcome.observed() for outcome in carried_out.outcomes()]
-        print(as_json({"scenario": scenario.name, "calls": calls}))
+        steps = [as_step(happened) for happened in carried_out.happenings()]
+        calls = [step.pop("observed") for step in steps if "call" in step]
+        print(as_json({"scenario": scenario.name, "calls": calls, "steps": steps}))
     else:
         _tell(scenario, carried_out, plain=arguments.no_color or not sys.stdout.isatty())
     return OK
@@ -68,13 +69,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _tell(scenario: Scenario, carried_out: Run, plain: bool) -> None:
     from rpcmemkit.call import Departure
-    from rpcmemkit.story import tell, tell_departure
+    from rpcmemkit.scenario import ClientStep
+    from rpcmemkit.story import tell, tell_client, tell_departure
 
     write = _plain_writer() if plain else _rich_writer()
     write(f"{scenario.name}\n{scenario.about}" if scenario.about else scenario.name)
     for happened in carried_out.happenings():
         if isinstance(happened, Departure):
             write(tell_departure(happened))
+        elif isinstance(happened, ClientStep):
+            write(tell_client(happened))
         else:
             write(tell(happened.call, f"Call {happened.number}: {happened.call.procedure.name}"))
     for finding in carried_out.findings:

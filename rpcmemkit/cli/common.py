@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rpcmemkit.scenario import Scenario
 
 OK, DIFFERS, FAILED = 0, 1, 2
+READER_GONE = 141  # what a shell reports of a program that SIGPIPE ends
 STDIN = "-"
 
 

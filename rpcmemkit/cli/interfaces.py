@@ -86,20 +86,24 @@ def _switches(arguments: argparse.Namespace) -> Switches:
 
 
 def explain(arguments: argparse.Namespace) -> int:
-    """``rpcmemkit explain``: 0, or 2 if the interface does not compile or has no such procedure."""
-    from rpcmemkit.contract import FreePlan, as_data, as_text, c_code, contract
+    """``rpcmemkit explain``: 0, or 2 if the interface does not compile, or the procedure cannot be explained."""
+    from rpcmemkit.contract import FreePlan, as_data, as_text, c_code, contract, contracts
 
     interface, environment = _declared(arguments)
-    names = [arguments.procedure] if arguments.procedure else list(interface.procedures)
-    told = [contract(interface, name, environment) for name in names]
-    plans = [FreePlan(interface, name, environment) for name in names]
+    only, refused = arguments.procedure, dict[str, str]()
+    if only:
+        told = [contract(interface, only, environment)]
+    else:
+        told, refused = contracts(interface, environment)
+    plans = [FreePlan(interface, each.procedure.name, environment) for each in told]
     if arguments.json:
         found = [{**as_data(each), "free_plan": plan.c} for each, plan in zip(told, plans, strict=True)]
-        print(as_json({"interface": interface.name, "procedures": found}))
+        print(as_json({"interface": interface.name, "procedures": found, "not_explained": refused}))
     elif arguments.free_plan:
-        print(c_code(plans), end="")
+        print(c_code(plans) + "".join(f"\n/* {why} */\n" for why in refused.values()), end="")
     else:
-        print("\n\n\n".join(as_text(each, width()) for each in told))
+        reasons = [f"Not explained: {why}" for why in refused.values()]
+        print("\n\n\n".join([*([as_text(told, width())] if told else []), *reasons]))
     return OK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import shlex
 import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -139,9 +140,15 @@ def _claim_text(claim: Claim) -> str:
         ("topic", claim.topic),
         ("sources", ", ".join(claim.source)),
         ("rules", ", ".join(claim.rules)),
-        *(("test", each) for each in claim.tests),
-        *(("scenario", each) for each in claim.scenarios),
-        *(() if claim.proven else (("evidence", _evidence(claim)),)),
+        ("evidence", "" if claim.proven else _evidence(claim)),
     ]
     given = [(name, value) for name, value in facts if value]
-    return f"{claim.id}\n\n{textwrap.fill(claim.statement, width())}\n\n{table_text(None, given, width())}"
+    table = table_text(None, given, width())
+    parts = [claim.id, textwrap.fill(claim.statement, width()), table, "\n".join(_proofs(claim))]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _proofs(claim: Claim) -> list[str]:
+    """Return a line for each proof, however wide: its id can be pasted into a shell."""
+    found = [("test", each) for each in claim.tests] + [("scenario", each) for each in claim.scenarios]
+    return [f"{kind:<8}  {shlex.quote(each)}" for kind, each in found]

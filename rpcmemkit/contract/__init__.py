@@ -6,7 +6,7 @@ A :class:`Contract` is made from the same plans and the same decisions that the 
 """
 
 from rpcmemkit.contract.c_code import c_code
-from rpcmemkit.contract.derive import contract
+from rpcmemkit.contract.derive import contract, contracts
 from rpcmemkit.contract.explain import as_data, as_text, sheets
 from rpcmemkit.contract.free_plan import Freed, FreePlan
 from rpcmemkit.contract.promises import OWN, STUB_MEMORY, Act, Cell, Contract, Promise, path_parts
@@ -26,6 +26,7 @@ __all__ = [
     "as_text",
     "c_code",
     "contract",
+    "contracts",
     "path_parts",
     "sheets",
 ]

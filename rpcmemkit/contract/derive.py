@@ -22,6 +22,7 @@ from rpcmemkit.contract.promises import (
     Parts,
     Promise,
     ServerSide,
+    require_procedure,
 )
 from rpcmemkit.contract.spots import Spot, leaves, spots
 from rpcmemkit.errors import UsageError
@@ -34,7 +35,7 @@ from rpcmemkit.plan import (
     PointerPlan,
 )
 from rpcmemkit.program import deallocator_of, default_allocator
-from rpcmemkit.stubs.frame import Procedures
+from rpcmemkit.stubs.frame import Frame, Procedures
 from rpcmemkit.stubs.models import dce_provides, input_rule
 
 CONVERSIONS = {
@@ -61,7 +62,8 @@ class _Below:
     ``forced``, ``block``, ``kept``: [force_allocate], [allocate(all_nodes)] and [allocate(dont_free)] are in force;
     ``provided``: the server stub provides zeroed storage for its referent;
     ``fresh``: the client stub may have allocated that storage; ``lost``: the client may lose it;
-    ``aliased``: a full pointer of the result leads here, perhaps into what the client passed.
+    ``aliased``: a full pointer of the result leads here, perhaps into what the client passed;
+    ``head``: the pointer with [allocate(all_nodes)] that names the block.
     """
 
     top: bool = True
@@ -72,12 +74,14 @@ class _Below:
     fresh: bool = False
     lost: bool = False
     aliased: bool = False
+    head: Parts | None = None
 
-    def at(self, pointer: types.Pointer) -> _Below:
+    def at(self, pointer: types.Pointer, parts: Parts) -> _Below:
         """Return what is in force at a pointer and below it, its own memory attributes included."""
         block = self.block or pointer.all_nodes
         forced = self.forced or pointer.force_allocate or pointer.dont_free
-        return replace(self, block=block, forced=forced, kept=self.kept or pointer.dont_free)
+        head = self.head or (parts if pointer.all_nodes else None)
+        return replace(self, block=block, forced=forced, kept=self.kept or pointer.dont_free, head=head)
 
 
 _Chain: TypeAlias = "dict[tuple[int, _Below], Parts]"
@@ -131,6 +135,11 @@ class _Parameter:
         return "return" if self.is_result else ",".join(names)
 
     @property
+    def _cleared(self) -> bool:
+        """Whether the client stub zeroes the storage before the call: the proxies of [object] interfaces do."""
+        return self.setting.is_object and self.direction == "out"
+
+    @property
     def _zeroed(self) -> bool:
         """Whether the server stub makes room for the parameter instead of unmarshalling it."""
         return self.partial or not (self.is_in or self.is_result)
@@ -141,7 +150,7 @@ class _Parameter:
         for spot in spots(client, parts):
             twin = twins[spot.parts]
             provided = below.top or (below.provided and self.setting.osf and dce_provides(server, twin))
-            here = replace(below.at(spot.plan.type), provided=provided and self._zeroed)
+            here = replace(below.at(spot.plan.type, spot.parts), provided=provided and self._zeroed)
             self._tell(spot, twin, here, chain)
         for where, leaf, _ in leaves(client, parts, False):
             if isinstance(leaf, ContextPlan):
@@ -177,6 +186,7 @@ class _Parameter:
             self._server(server, here),
             _note(spot, here, self.byte_count),
             again,
+            None if here.head == spot.parts else here.head,
         )
         if again is None:
             deeper = (
@@ -211,7 +221,9 @@ class _Parameter:
             opens = (state, Act("stub", CONTEXT_TABLE, "context-opened-by-value"))
             closes = (Act("stub", CONTEXT_TABLE, "context-closed-by-null"),)
         run_down = "context-run-down" if plan.type.is_type else "context-without-run-down"
-        entry = ("allocated", "null") if self.is_in else ("null",) if not self.is_result else ()
+        entry = {"in": ("allocated",), "in,out": ("allocated", "null"), "out": ("null",)}.get(
+            self.direction, ()
+        )
         lost = ("kept",) if plan.type.is_type else ("kept", "leaked")
         return (
             ClientSide(
@@ -267,13 +279,19 @@ class _Parameter:
             before=self._before(spot, here),
             after=self._after(may_be_null, here.aliased or spot.plan.is_full, made),
             allocates=(*own, *made),
-            frees=(
-                *own,
-                *(Act("application", deallocator_of(act.using), "client-owns") for act in made),
-                *freed,
-            ),
+            frees=(*own, *self._freed_by_client(spot, here, made), *freed),
             lost=lost,
         )
+
+    def _freed_by_client(self, spot: Spot, here: _Below, made: tuple[Act, ...]) -> tuple[Act, ...]:
+        """What the application frees of the client stub's: what lies inside a block goes with the block's head.
+
+        A top-level head was passed by value and is no part of the block, which begins with whatever comes first.
+        """
+        head = here.head or spot.parts
+        if head != spot.parts and (self.is_result or len(head) > 1):
+            return ()
+        return tuple(Act("application", deallocator_of(act.using), "client-owns") for act in made)
 
     def _before(self, spot: Spot, here: _Below) -> Cell:
         if self.is_result:
@@ -288,15 +306,18 @@ class _Parameter:
         """Where the data is after the call; a full pointer of the result may name what a parameter names."""
         null = ("null",) if may_be_null else ()
         rule = ("may-be-null",) if may_be_null else ("ref-never-null",)
+        alias = ("storage",) if aliased else ()
         if self.is_result:
-            alias = ("storage",) if aliased else ()
             return Cell(("new storage", *alias, *null), (made[0].rule, *rule))
         if not self.is_out:
             return Cell(("storage", *null), ("client-owns", *rule))
+        if made and self._cleared:
+            return Cell(("new storage", *alias, *null), ("proxy-zeroes-out", made[0].rule, *rule))
         if made and made[0].rule == "all-nodes-one-block" and not aliased:
             return Cell(("new storage", *null), ("all-nodes-one-block", *rule))
         new = ("new storage",) if made else ()
-        return Cell(("storage", *new, *null), ("client-overwrites-existing", *(a.rule for a in made), *rule))
+        rules = dict.fromkeys(act.rule for act in made)
+        return Cell(("storage", *new, *null), ("client-overwrites-existing", *rules, *rule))
 
     def _made_by_client_stub(self, spot: Spot, here: _Below) -> tuple[Act, ...]:
         """When the client stub allocates: never for a top-level pointer, which was passed by value."""
@@ -314,9 +335,11 @@ class _Parameter:
 
     def _orphan(self, spot: Spot, here: _Below) -> Cell:
         replaced = spot.loose or here.lost or here.block or self.byte_count
-        kept = spot.plan.is_ref and not replaced
+        kept = spot.plan.is_ref and not replaced and not self._cleared
         if not self.is_out or self.is_result or here.top or kept:
             return NOTHING
+        if self._cleared:
+            return Cell(("orphaned",), ("proxy-zeroes-out", "client-never-frees-orphans"))
         return Cell(("orphaned",), ("client-never-frees-orphans",))
 
     # --- the server ---
@@ -476,13 +499,11 @@ def contract(interface: types.Interface, procedure: str, environment: Environmen
     """Return what the declaration of a procedure promises.
 
     Raises:
-        UsageError: the interface has no such procedure, or a type cannot be marshalled by this kit.
+        UsageError: this is no interface, it has no such procedure, or a type cannot be marshalled by this kit.
     """
-    if procedure not in interface.procedures:
-        raise UsageError(f"interface {interface.name} has no procedure {procedure}")
+    require_procedure(interface, procedure)
     environment = environment or Environment(osf=interface.osf)
-    sizes = environment.client_pointer_size, environment.server_pointer_size
-    client, server = (Procedures(interface, environment.planner(size))[procedure] for size in sizes)
+    client, server = _frames(interface, procedure, environment)
     rpcss = environment.osf or server.enables_environment
     setting = _Setting(environment.osf, rpcss, interface.is_object, server.reflects_deletions)
     parameters = {parameter.name: parameter for parameter in client.procedure.parameters}
@@ -497,3 +518,26 @@ def contract(interface: types.Interface, procedure: str, environment: Environmen
         if not told.rows and not isinstance(plan.type, types.Opaque):
             values.append(name)
     return Contract(client.procedure, environment, tuple(_aliased(promises)), tuple(values), tuple(handles))
+
+
+def contracts(
+    interface: types.Interface, environment: Environment | None = None
+) -> tuple[list[Contract], dict[str, str]]:
+    """Return the contracts of all procedures; and of those that the kit cannot marshal, why not, by name."""
+    found, refused = [], {}
+    for name in interface.procedures:
+        try:
+            found.append(contract(interface, name, environment))
+        except UsageError as error:
+            refused[name] = str(error)
+    return found, refused
+
+
+def _frames(interface: types.Interface, procedure: str, environment: Environment) -> tuple[Frame, Frame]:
+    """Return a procedure compiled for the client and for the server."""
+    sizes = environment.client_pointer_size, environment.server_pointer_size
+    try:
+        client, server = (Procedures(interface, environment.planner(size))[procedure] for size in sizes)
+    except UsageError as error:
+        raise UsageError(f"{procedure}: {error}") from None
+    return client, server

@@ -20,6 +20,10 @@ from rpcmemkit.rules import RULES
 RETURNED = {"storage": "place", "new storage": "new"}
 NULL_RULES = frozenset({"may-be-null", "ref-never-null", "null-needs-zero-size"})
 WORDS = "program: the application itself. place: what the client's pointer named before. new: from the client stub."
+WHICH_PAIR = (
+    "The client stub calls RpcSsAllocate once the program has enabled the RpcSs environment of its thread, else the other "
+    "allocator; RpcSmClientFree frees what comes from either."
+)
 WHO = {"application": "program"}
 ENTRY = {"buffer": "receive buffer", "stub": "stub memory"}
 
@@ -41,10 +45,10 @@ class Sheets(NamedTuple):
     rules: list[tuple[str, str]]
 
 
-def sheets(contract: Contract) -> Sheets:
-    """Return a contract as text, laid out for tables."""
-    numbers = {rule: number for number, rule in enumerate(contract.rules, 1)}
-    rules = [(f"[{number}]", f"{rule}: {_told(rule)}") for rule, number in numbers.items()]
+def sheets(contract: Contract, numbers: dict[str, int] | None = None) -> Sheets:
+    """Return a contract as text, laid out for tables. ``numbers`` are those that its rules have in a larger text."""
+    numbers = numbers or _numbers([contract])
+    rules = _legend({rule: numbers[rule] for rule in contract.rules})
     sides = (
         Sheet(
             "On the client" + _tools(contract, lambda promise: promise.client.allocates),
@@ -58,6 +62,16 @@ def sheets(contract: Contract) -> Sheets:
         ),
     )
     return Sheets(_title(contract), sides, remarks(contract), rules)
+
+
+def _numbers(contracts: Sequence[Contract]) -> dict[str, int]:
+    """Return a number for each rule that is cited, in the order of the first citation."""
+    found = dict.fromkeys(rule for contract in contracts for rule in contract.rules)
+    return {rule: number for number, rule in enumerate(found, 1)}
+
+
+def _legend(numbers: dict[str, int]) -> list[tuple[str, str]]:
+    return [(f"[{number}]", f"{rule}: {_told(rule)}") for rule, number in numbers.items()]
 
 
 def _tools(contract: Contract, acts: Callable[[Promise], tuple[Act, ...]]) -> str:
@@ -90,11 +104,25 @@ def remarks(contract: Contract) -> list[str]:
             found.append(f"{promise.path}: {promise.note}.")
     if contract.promises:
         found.append(WORDS)
+    found += _stars(contract)
+    if any(act.using == "RpcSsAllocate" for promise in contract.promises for act in promise.client.allocates):
+        found.append(WHICH_PAIR)
     if contract.values:
         found.append(
             f"No pointers: {', '.join(contract.values)}. Copied; there is nothing to allocate or to free."
         )
     return found
+
+
+def _stars(contract: Contract) -> list[str]:
+    """Say how a path reads in C that both follows a pointer to a pointer and enters a structure."""
+    paths = (promise.path for promise in contract.promises)
+    example = next((path for path in paths if path.startswith("*") and "." in path), None)
+    if example is None:
+        return []
+    stars = example.count("*")
+    name, _, rest = example[stars:].partition(".")
+    return [f"Stars come first in a path: {example} is ({'*' * stars}{name})->{rest} in C."]
 
 
 def _client_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
@@ -105,9 +133,19 @@ def _client_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
         _nulls(side.before, side.after, numbers),
         _returns(promise, numbers),
         _acts(side.allocates, numbers),
-        _acts(side.frees, numbers),
+        _with_block(promise, _acts(side.frees, numbers)),
         _cell(side.lost, numbers),
     )
+
+
+def _with_block(promise: Promise, freed: str) -> str:
+    """Return who frees; what lies in one block with others goes with the pointer that names the block."""
+    if promise.head is None or promise.direction == "in":
+        return freed
+    head = path_text(promise.head)
+    if len(promise.head) == 1 and promise.direction != "return":  # the parameter was passed by value
+        return f"{freed}, one block for all below {head}"
+    return f"with {head}" if promise.direction == "return" else f"{freed}; with {head}"
 
 
 def _returns(promise: Promise, numbers: dict[str, int]) -> str:
@@ -155,14 +193,21 @@ def _marks(rules: Iterable[str], numbers: dict[str, int]) -> str:
     return "".join(f" [{numbers[rule]}]" for rule in dict.fromkeys(rules))
 
 
-def as_text(contract: Contract, width: int = 100) -> str:
-    """Return a contract as tables of at most ``width`` columns."""
-    told = sheets(contract)
+def as_text(contract: Contract | Sequence[Contract], width: int = 100) -> str:
+    """Return a contract, or several, as tables of at most ``width`` columns, with each rule told once at the end."""
+    all_ = [contract] if isinstance(contract, Contract) else list(contract)
+    numbers = _numbers(all_)
+    parts = [_tables(each, numbers, width) for each in all_]
+    legend = [table_text(None, _legend(numbers), width)] if numbers else []
+    return "\n\n".join(["\n\n\n".join(parts), *legend])
+
+
+def _tables(contract: Contract, numbers: dict[str, int], width: int) -> str:
+    told = sheets(contract, numbers)
     parts = [textwrap.fill(told.title, width)]
     if contract.promises:
         parts += [f"{side.caption}\n{table_text(side.heads, side.rows, width)}" for side in told.sides]
     parts += ["\n".join(textwrap.fill(text, width, subsequent_indent="  ") for text in told.remarks)]
-    parts += [table_text(None, told.rules, width)] if told.rules else []
     return "\n\n".join(part for part in parts if part)
 
 
@@ -173,8 +218,8 @@ def as_data(contract: Contract) -> dict[str, Any]:
     """Return a contract as plain data for JSON.
 
     ``pointers`` is a list in marshalling order. Each has ``path``, ``class`` (``ref``, ``unique``, ``ptr``), ``level``,
-    ``direction``, ``type``, ``note``, ``continued_at`` (a path, where a type contains itself), ``client``, ``server``
-    and the ids of its ``rules``. A side holds cells, ``{"outcomes": [...], "rules": [...]}``, and lists of acts,
+    ``direction``, ``type``, ``note``, ``continued_at`` (a path, where a type contains itself), ``block`` (the path of the
+    pointer that names the block in which its referent lies), ``client``, ``server`` and the ids of its ``rules``. A side holds cells, ``{"outcomes": [...], "rules": [...]}``, and lists of acts,
     ``{"by": …, "using": …, "rule": …}``.
     """
     cells = {
@@ -200,6 +245,7 @@ def _promise_data(promise: Promise) -> dict[str, Any]:
         "type": promise.type,
         "note": promise.note,
         "continued_at": None if promise.again is None else path_text(promise.again),
+        "block": None if promise.head is None else path_text(promise.head),
         "client": _side_data(promise.client),
         "server": _side_data(promise.server),
         "rules": list(dict.fromkeys(cited(promise))),

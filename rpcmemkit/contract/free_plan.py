@@ -13,6 +13,7 @@ from functools import cached_property
 from rpcmemkit import types
 from rpcmemkit.call import Call, Environment, Session
 from rpcmemkit.contract.c_code import c_code
+from rpcmemkit.contract.promises import require_procedure
 from rpcmemkit.contract.steps import Step, step_of
 from rpcmemkit.errors import UsageError
 from rpcmemkit.plan import PointerPlan
@@ -40,7 +41,7 @@ class Freed:
 class FreePlan:
     """The frees that the client owes after a call of one procedure.
 
-    Raises :class:`~rpcmemkit.errors.UsageError` if the interface has no such procedure.
+    Raises :class:`~rpcmemkit.errors.UsageError` if this is no interface, or it has no such procedure.
     """
 
     interface: types.Interface
@@ -48,8 +49,7 @@ class FreePlan:
     environment: Environment = field(default_factory=Environment)
 
     def __post_init__(self) -> None:
-        if self.procedure not in self.interface.procedures:
-            raise UsageError(f"interface {self.interface.name} has no procedure {self.procedure}")
+        require_procedure(self.interface, self.procedure)
 
     @cached_property
     def frame(self) -> Frame:
@@ -59,8 +59,14 @@ class FreePlan:
 
     @property
     def deallocator(self) -> str:
-        """The name of the function that frees what the client stub allocated."""
-        return deallocator_of(default_allocator(self.environment.osf, self.interface.is_object))
+        """The name of the function that frees what the client stub allocated.
+
+        A stub that goes by the thread's RpcSs environment leaves open which pair it calls: RpcSmClientFree fits both
+        (nf-rpcndr-rpcsmclientfree.md).
+        """
+        if self.environment.osf or self.frame.enables_environment:
+            return "RpcSmClientFree"
+        return deallocator_of(default_allocator(False, self.interface.is_object))
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from rpcmemkit import types
 from rpcmemkit.call import Environment
+from rpcmemkit.errors import UsageError
 from rpcmemkit.trace import Path
 
 Parts: TypeAlias = tuple[str, ...]
@@ -81,7 +82,7 @@ class Promise:
     ``kind`` is ``ref``, ``unique`` or ``ptr``; or ``context handle``, ``pipe``, or ``transmit_as`` and the like for a type that the
     application's routines convert. ``level`` is ``top-level`` or ``embedded``; ``direction`` is ``in``,
     ``out``, ``in,out`` or ``return``. ``again`` is the path whose rows tell of what lies below, for a type that
-    contains itself.
+    contains itself. ``head`` is the path of the pointer with [allocate(all_nodes)] in whose block the referent lies.
     """
 
     parts: Parts
@@ -93,6 +94,7 @@ class Promise:
     server: ServerSide
     note: str = ""
     again: Parts | None = None
+    head: Parts | None = None
 
     @property
     def path(self) -> str:
@@ -141,6 +143,15 @@ class Contract:
         """The ids of all rules behind the promises, in the order in which they are first cited."""
         found = (rule for promise in self.promises for rule in cited(promise))
         return list(dict.fromkeys(found))
+
+
+def require_procedure(interface: types.Interface, procedure: str) -> None:
+    """Raise :class:`~rpcmemkit.errors.UsageError` unless this is an interface with such a procedure."""
+    if not isinstance(interface, types.Interface):
+        given = type(interface).__name__
+        raise UsageError(f"expected an interface, got {given}; a session has one: session.interface")
+    if procedure not in interface.procedures:
+        raise UsageError(f"interface {interface.name} has no procedure {procedure}")
 
 
 def cited(promise: Promise) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rpcmemkit.errors import UsageError
 from rpcmemkit.idl.switches import Switches
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ def compile_file(
 
     Raises:
         IdlError: with every error found.
-        UsageError: a folder of ``include_dirs`` does not exist.
+        UsageError: ``path`` is no path, or a folder of ``include_dirs`` does not exist.
         OSError: the file cannot be read.
     """
     from rpcmemkit.idl.compilation import Options, compile_unit, parse_file
 
-    path = Path(path)
+    path = _path(path)
     options = Options(tuple(include_dirs), dict(defines or {}), switches)
     unit = parse_file(path, options)  # first: what has no name of its own, such as a folder, ends here
     beside = Path(acf) if acf is not None else path.with_suffix(".acf")
@@ -70,3 +71,9 @@ def compile_file(
         beside.read_text(encoding="utf-8", errors="replace") if acf is not None or beside.is_file() else None
     )
     return compile_unit(unit, text, str(beside), options)
+
+
+def _path(given: object) -> Path:
+    if not isinstance(given, (str, Path)) or "\0" in str(given):
+        raise UsageError(f"{given!r} is not the path of a file")
+    return Path(given)

@@ -20,7 +20,7 @@ from rpcmemkit.idl.preprocess import read_source
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.scope import predefined
-from rpcmemkit.idl.source import Source
+from rpcmemkit.idl.source import Source, is_file
 from rpcmemkit.idl.switches import Switches
 from rpcmemkit.types import Interface, PointerKind, Type
 
@@ -36,9 +36,9 @@ class Compilation:
 
     @property
     def interface(self) -> Interface:
-        """The last interface. Raises :class:`LookupError` if the text defines none."""
+        """The last interface. Raises :class:`~rpcmemkit.errors.UsageError` if the text defines none."""
         if not self.interfaces:
-            raise LookupError("the text defines no interface")
+            raise UsageError("the text defines no interface: write interface NAME { … }")
         return self.interfaces[-1]
 
 
@@ -217,7 +217,7 @@ class Compiler:
 
     def _find(self, name: str, source: Source) -> Path | None:
         for folder in (Path(source.file).parent, *self.options.include_dirs):
-            if (path := folder / name).is_file():
+            if is_file(path := folder / name):
                 return path.resolve()
         return None
 

@@ -51,7 +51,13 @@ _ROWS = (
     _row("IDL105", None, "the comment is never closed", "add */"),
     _row("IDL106", None, "the quoted text is never closed", "add the closing quote on the same line"),
     _row("IDL107", None, "preprocessor: {reason}"),
-    _row("IDL108", None, "the file {name} was not found", "add its folder: -I FOLDER on the command line, include_dirs in Python", "import.md"),
+    _row(
+        "IDL108",
+        None,
+        "the file {name} was not found",
+        "add its folder: -I FOLDER on the command line, include_dirs in Python",
+        "import.md",
+    ),
     _row(
         "IDL109",
         None,
@@ -77,7 +83,13 @@ _ROWS = (
     _row(
         "IDL204", 2009, "{name} is not defined in this expression", "name a constant or an enumeration label"
     ),
-    _row("IDL205", None, "the words {words} do not make a type", "write one base type: short, unsigned long, hyper, float, double …", "midl-base-types.md"),
+    _row(
+        "IDL205",
+        None,
+        "the words {words} do not make a type",
+        "write one base type: short, unsigned long, hyper, float, double …",
+        "midl-base-types.md",
+    ),
     _row(
         "IDL206", None, "the member {name} is a bit-field", "use a whole integer and masks", "bit-fields.md"
     ),

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from pcpp import Action, OutputDirective, Preprocessor
 
-from rpcmemkit.idl.source import Mark
+from rpcmemkit.idl.source import Mark, is_file
 
 _DIRECTIVE = re.compile(r"^(?<!\\\n)([ \t]*#(?:\\[ \t]*\n|[^\n])*\n)", re.MULTILINE)
 _CONTINUED = re.compile(r"\\[ \t]*\n")
@@ -194,7 +194,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def on_file_open(self, is_system_include: bool, includepath: str) -> io.StringIO:
         path = Path(includepath)
-        if "\0" in includepath or not path.is_file():
+        if not is_file(path):
             raise FileNotFoundError(includepath)
         if self.include_depth > _INCLUDE_DEPTH:
             self.complain("IDL109", self.here, name=repr(path.name), chain="#include")

@@ -109,7 +109,12 @@ class InterfaceBuilder:
         if attribute is not None and pointer_default(attributes) is None:
             what = ", ".join(POINTER_KINDS)
             self.report.add(
-                "IDL216", self.source, attribute.at, len(attribute.name), name=attribute.name, what=f"one of {what}"
+                "IDL216",
+                self.source,
+                attribute.at,
+                len(attribute.name),
+                name=attribute.name,
+                what=f"one of {what}",
             )
 
     def _base(self) -> Interface | None:

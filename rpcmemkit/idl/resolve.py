@@ -158,7 +158,7 @@ class Resolver:
 
     def _new_record(self, core: s.RecordSpec) -> Struct | Union:
         name = core.tag or ""
-        record = Struct(name) if core.keyword == "struct" else Union(name, _LONG)
+        record = Struct(name, tagged=bool(name)) if core.keyword == "struct" else Union(name, _LONG)
         self.scope.incomplete.add(id(record))
         self._remember(core.tag, record)
         return record

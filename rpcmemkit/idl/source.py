@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file to read; a name that no file system takes names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 class Mark(NamedTuple):

@@ -49,7 +49,7 @@ class Switches:
     maybenull_sizeis: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.target, str) or not _TARGET.fullmatch(self.target):
+        if not _TARGET.fullmatch(str(self.target)):
             raise UsageError(f"{self.target!r} is not a /target level: write NT50, NT51, NT60, NT61 or NT62")
         if self.mode not in MODES:
             raise UsageError(f"{self.mode!r} is not a mode: use one of {', '.join(MODES)}")

@@ -33,12 +33,13 @@ _MIDL = """
     user_marshal usesgetlasterror uuid v1_array v1_enum v1_string v1_struct vararg vardescattr version
     winrt_remote_async wire_marshal zeroout_alignmentgap
 """
-# What /winrt adds, and what Wine's compiler takes besides: no effect on the memory of a call.
+# What /winrt adds, what Wine's compiler takes besides, and what only DCE's compiler has.
 _OTHERS = """
     activatable allowforweb apicontract attributeusage composable constructor_name contract contractversion
     default_interface default_overload deprecated eventadd eventremove exclusiveto experimental feature flags
     hasvariant internal marshaling_behavior method_name muse noexcept overload platform protected static threading
     webhosthidden progid vi_progid
+    binding_callout client_memory exceptions extern_exceptions nocancel reflect_deletions
 """
 ATTRIBUTES = frozenset((_MIDL + _OTHERS).split())
 
@@ -67,10 +68,11 @@ def _attributes(tree: Any) -> Iterator[s.Attribute]:
         elif isinstance(node, (list, tuple)):
             waiting.extend(reversed(node))
         elif not isinstance(node, Token) and is_dataclass(node):
-            waiting.extend(getattr(node, name) for name in _parts(type(node)))
+            kind: Any = type(node)
+            waiting.extend(getattr(node, name) for name in _parts(kind))
 
 
 @cache
-def _parts(node: type) -> tuple[str, ...]:
+def _parts(kind: type) -> tuple[str, ...]:
     """Return the fields of a kind of node, the last first."""
-    return tuple(field.name for field in fields(node))[::-1]
+    return tuple(field.name for field in fields(kind))[::-1]

@@ -17,10 +17,11 @@
 from rpcmemkit.errors import ScenarioError
 from rpcmemkit.scenario.compare import Difference, differences
 from rpcmemkit.scenario.load import Scenario, load_scenario, parse_octets, parse_scenario
-from rpcmemkit.scenario.run import Outcome, Run
+from rpcmemkit.scenario.run import ClientStep, Outcome, Run, as_step
 from rpcmemkit.scenario.verify import Disagreement, Report, find_files, verify, verify_file
 
 __all__ = [
+    "ClientStep",
     "Difference",
     "Disagreement",
     "Outcome",
@@ -28,6 +29,7 @@ __all__ = [
     "Run",
     "Scenario",
     "ScenarioError",
+    "as_step",
     "differences",
     "find_files",
     "load_scenario",

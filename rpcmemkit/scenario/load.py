@@ -9,6 +9,7 @@ from typing import Any
 
 from rpcmemkit.errors import Diagnostic, IdlError, ScenarioError
 from rpcmemkit.scenario import document as d
+from rpcmemkit.scenario.names import check_names
 from rpcmemkit.scenario.validate import validate
 
 MAX_FILE = 16 << 20  # octets; a scenario is written by hand, /dev/zero is not
@@ -122,6 +123,7 @@ def parse_scenario(text: str, file: str = "scenario.yaml") -> Scenario:
         raise document.error((), "a scenario is a map of keys", remedy="begin with `scenario:` and `idl:`")
     _restore_hex(document, data)
     validate(document, data)
+    check_names(document, data)
     return Scenario(
         name=data["scenario"],
         about=data.get("about") or "",

@@ -55,6 +55,8 @@ class Package:
         """Remember a result; the functions that return a status return it beside the result."""
         if "as" in action:
             self.names[key, action["as"]] = result[0] if action["rpcss"].startswith("RpcSm") else result
+            if key == "block":
+                self._note(action["as"])
 
     def _given(self, action: Mapping[str, Any], key: str) -> Any:
         if key not in action:
@@ -75,11 +77,18 @@ class Package:
         """Return the address behind ``block``: a name from ``as``, else the path of a pointer."""
         name = self._given(action, "block")
         if ("block", name) in self.names:
+            self._note(name)
             return int(self.names["block", name])
         place = resolve(name)
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"{name}: only what a pointer names can be freed")
         return self.program.space.pointer_at(place.address)
+
+    def _note(self, name: str) -> None:
+        """Say in the trace what a block is called."""
+        side, address = self.program.side, int(self.names["block", name])
+        if address:
+            self.program.trace.add("name", side, "", address, 0, "", name)
 
     def _pair(self, action: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return the two functions behind ``pair``: an allocator's name, one from ``as``, or null for no functions."""

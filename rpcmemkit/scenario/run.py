@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from rpcmemkit.audit import Audit, leaked_in
+from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import INVALID_USER_BUFFER, Call, Departure, Environment, Session, rundowns_in
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
 from rpcmemkit.idl import Switches
@@ -22,9 +22,9 @@ from rpcmemkit.scenario.load import Scenario
 from rpcmemkit.scenario.package import Package, findings, package_observed
 from rpcmemkit.status import status_code, status_name
 from rpcmemkit.stubs.serving import ServerCall
-from rpcmemkit.trace import Trace
-from rpcmemkit.values import Writer, element_count, storage_size
-from rpcmemkit.walk import Place, reach
+from rpcmemkit.trace import Event, Trace
+from rpcmemkit.values import Labels, Writer, element_count, storage_size
+from rpcmemkit.walk import Place, reach, storage_name
 
 Action: TypeAlias = "Mapping[str, Any]"
 Root: TypeAlias = "Callable[[str], Place | None]"
@@ -75,6 +75,56 @@ class Outcome:
             if key in call.trace.messages:
                 result[key] = call.trace.messages[key].data.hex()
         return result
+
+
+@dataclass
+class ClientStep:
+    """What the client application did between two calls.
+
+    ``observed`` is under the keys of ``expect``; ``places`` are what it could reach before the step or after it, by address.
+    """
+
+    trace: Trace
+    observed: dict[str, Any]
+    places: dict[int, Place]
+    labels: Labels
+
+
+def as_step(happened: Outcome | ClientStep | Departure) -> dict[str, Any]:
+    """Return what came of a step as plain data: ``call``, its number, with ``observed``; ``client``; or ``disconnect``.
+
+    ``done`` is what the routine or the application did to memory and with the RpcSs package, in order.
+    """
+    if isinstance(happened, Outcome):
+        done = [_deed(event) for event in deeds(happened.call.trace, "routine")]
+        return {"call": happened.number, "done": done, "observed": happened.observed()}
+    if isinstance(happened, ClientStep):
+        done = [_deed(event, happened) for event in deeds(happened.trace, "application")]
+        return {"client": happened.observed, "done": done}
+    return {"disconnect": departed(happened)}
+
+
+def _deed(event: Event, step: ClientStep | None = None) -> dict[str, Any]:
+    place = step.places.get(event.address) if step else None
+    name = (step.labels.name(event.address) if step else None) or (storage_name(place) if place else None)
+    detail = event.detail.name if isinstance(event.detail, RpcError) else event.detail
+    deed = {
+        "kind": event.kind,
+        "storage": name,
+        "address": event.address or None,
+        "octets": event.size or None,
+    }
+    deed |= {"rule": event.rule or None, "detail": detail}
+    return {key: value for key, value in deed.items() if value is not None}
+
+
+def departed(departure: Departure) -> dict[str, Any]:
+    """Return what a departure of the client did, under the keys of ``expect``."""
+    return {
+        "rundowns": departure.rundowns,
+        "server_leaked": len(leaked_in(departure.trace)),
+        "faults": package_observed(departure.trace)["faults"],
+    }
 
 
 def status_of(call: Call) -> str | int:
@@ -146,8 +196,8 @@ class Run:
         """As :meth:`happenings`, the calls alone."""
         return (happened for happened in self.happenings() if isinstance(happened, Outcome))
 
-    def happenings(self) -> Iterator[Outcome | Departure]:
-        """Carry out the steps and yield the outcome of every call, and every departure of the client.
+    def happenings(self) -> Iterator[Outcome | ClientStep | Departure]:
+        """Carry out the steps and yield what comes of each: a call, what the client does by itself, its departure.
 
         Raises:
             ScenarioError: a step cannot be carried out: a path, label or value that fits nothing.
@@ -158,7 +208,7 @@ class Run:
                 number += 1
                 yield self._call(("steps", index), step, number)
             elif "client" in step:
-                self._client(index, step)
+                yield self._client(index, step)
             else:
                 yield self._disconnect(index)
 
@@ -175,8 +225,9 @@ class Run:
             call = self.session.try_call(step["call"], step.get("arguments") or {})
         return Outcome(call, step.get("expect") or {}, number)
 
-    def _client(self, step: int, data: Mapping[str, Any]) -> None:
+    def _client(self, step: int, data: Mapping[str, Any]) -> ClientStep:
         program = self.session.client
+        before = self._reached()
         trace = program.space.trace = Trace()  # what the application does now is not part of the last call
         operations = Operations(program, "application", self.session.labels)
         foreseen = not {"status", "faults"}.isdisjoint(data.get("expect") or {})
@@ -195,14 +246,20 @@ class Run:
             trace.status = INVALID_USER_BUFFER
         status = status_name(trace.status) if trace.status else "ok"
         self.client_observed[step] = {"status": status, **package_observed(trace)}
+        places = {**self._reached(), **before}
+        return ClientStep(trace, self.client_observed[step], places, self.session.labels.copy())
+
+    def _reached(self) -> dict[int, Place]:
+        """Return what the client's variables lead to."""
+        roots = {**self.session.memory, **(self.session.last.arguments if self.session.last else {})}
+        try:
+            return reach(self.session.client.space, roots.values())
+        except (MemoryFault, RpcError):
+            return {}
 
     def _disconnect(self, step: int) -> Departure:
         departure = self.session.disconnect()
-        self.client_observed[step] = {
-            "rundowns": departure.rundowns,
-            "server_leaked": len(leaked_in(departure.trace)),
-            "faults": package_observed(departure.trace)["faults"],
-        }
+        self.client_observed[step] = departed(departure)
         return departure
 
     def _root(self, name: str) -> Place | None:
@@ -217,8 +274,6 @@ def _open(scenario: Scenario) -> Session:
             return Session(scenario.idl, scenario.acf, environment_of(scenario), file=scenario.idl_file)
     except IdlError as error:
         raise scenario.translate(error) from None
-    except LookupError as error:
-        raise scenario.error(("idl",), str(error.args[0]), "write interface NAME { … }") from None
 
 
 @contextmanager

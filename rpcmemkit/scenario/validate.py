@@ -59,7 +59,7 @@ def validate(document: Document, data: Any) -> None:
     file, level = _validators()
     found: list[tuple[Path, ValidationError]] = [((), error) for error in file.iter_errors(data)]
     if not found:
-        found = [(path, error) for path, value in _maps(data) for error in level.iter_errors(value)]
+        found = [(path, error) for path, value in marked_maps(data) for error in level.iter_errors(value)]
     if found:
         unknown = [
             (path, error) for path, error in found if _unknown_key(error)
@@ -68,7 +68,7 @@ def validate(document: Document, data: Any) -> None:
         raise min(errors, key=lambda error: (error.line, error.column))
 
 
-def _maps(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def marked_maps(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield every map with a ``$`` key inside a value, with its path."""
     pending = list(_values(data))
     pending.reverse()

@@ -174,9 +174,7 @@ def check_pipes(frame: Frame, arguments: Mapping[str, Any]) -> None:
             raise UsageError(f"{name} is no pipe: pass a value of its type, not a Pipe")
     for name in sorted(pipes):
         if not isinstance(arguments.get(name), Pipe):
-            raise UsageError(
-                f"{name} is a pipe: pass session.pipe(…), or a Pipe with procedures of your own"
-            )
+            raise UsageError(f"{name} is a pipe: pass session.pipe(…), or a Pipe with procedures of your own")
 
 
 class ClientPipes:
@@ -195,7 +193,9 @@ class ClientPipes:
                 raise RpcError(INVALID_PIPE_OBJECT, "an input pipe needs a pull procedure", path=name)
             while count:
                 buffer = self._buffer(name, plan)
-                count = given.instance(f"{name}.pull", pull(buffer), int, "the number of elements as its result")
+                count = given.instance(
+                    f"{name}.pull", pull(buffer), int, "the number of elements as its result"
+                )
                 if not 0 <= count <= buffer.capacity:
                     why = f"pull says {count} elements, the buffer takes {buffer.capacity}"
                     raise RpcError(INVALID_PIPE_OBJECT, why, path=name, rule="pipe-alloc-by-application")

@@ -126,7 +126,10 @@ class Serving:
     def enter(self) -> None:
         """Let the routine run."""
         self.actor = "routine"
-        self.call_routine(self.stub.routines.get(self.frame.procedure.name, lambda call: None))
+        name = self.frame.procedure.name
+        if name not in self.stub.routines:
+            self.program.trace.add("no routine", "server", "", 0, 0, "", name)
+        self.call_routine(self.stub.routines.get(name, lambda call: None))
 
     def answer(self) -> bytes:
         """Return the response octets."""

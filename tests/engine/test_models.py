@@ -243,3 +243,49 @@ def test_deletions_of_ids_that_name_nothing_are_left_alone() -> None:
     call = session.try_call("f", {"root": {"value": 1, "left": None, "right": None}})
 
     assert (call.status, Audit(call).client_frees) == (0, 0)
+
+
+# --- what is too small ------------------------------------------------------------------------
+
+COUNTED = TREE + "void f([in] long size, [out] node *root);"
+IN_PLACE = "f([byte_count(size)] root);"
+
+
+@pytest.mark.parametrize(("size", "said"), [(23, "24 octets or more, the buffer has 23"), (24, "")])
+def test_a_buffer_smaller_than_its_type_is_refused_on_the_server(size: int, said: str) -> None:
+    call = run(COUNTED, {"size": size}, lambda call, size, root: None, IN_PLACE)
+    raised = [event.detail for event in call.trace.select("raise", side="server")]
+
+    assert call.status == (status_code("RPC_X_BYTE_COUNT_TOO_SMALL") if said else 0)
+    assert [(each.code, each.path, each.rule) for each in raised] == (
+        [(1782, "root", "byte-count-too-small")] if said else []
+    )
+    assert all(said in each.message for each in raised)
+
+
+def test_data_that_outgrows_a_buffer_is_named() -> None:
+    call = run(COUNTED, {"size": 40}, lambda c, size, root: setattr(root, "left", c.new(LEFT)), IN_PLACE)
+
+    assert call.error is not None
+    assert (call.error.code, call.error.path) == (1782, "root.left")  # type: ignore[union-attr]
+    assert "48 octets or more, the buffer has 40" in str(call.error)
+
+
+def test_a_string_may_not_outgrow_the_one_it_replaces_even_where_there_is_room() -> None:
+    """The stub knows no size: it goes by the terminator that it finds."""
+    session = open_session("void f([in, out, string] char *text);", lambda call, text: text_to(call, "abcd"))
+    roomy = {"$allocated": 16, "$elements": "abc"}
+
+    call = session.try_call("f", {"text": roomy})
+
+    assert call.status == status_code("RPC_X_BAD_STUB_DATA")
+    assert call.error is not None
+    assert call.error.rule == "mccp-rejects-larger"  # type: ignore[union-attr]
+
+
+def text_to(call: Any, text: str) -> None:
+    """Let the stub's parameter name a longer text, as no routine could: it goes back all the same."""
+    program = call.operations.program
+    address = program.try_allocate(8, "routine", "routine-allocates")
+    program.space.write(address, text.encode() + b"\0")
+    program.space.set_pointer(call._call.frame.place("text", call._call.stub_frame).address, address)

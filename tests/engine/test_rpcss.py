@@ -159,7 +159,7 @@ def test_events_name_the_function_that_was_called() -> None:
 def test_sizes_that_nobody_has(face: type[RpcSs] | type[RpcSm]) -> None:
     program = Program("client")
     RpcSs(program).enable_allocate()
-    with pytest.raises(UsageError, match="a size is not negative, as -1 is"):
+    with pytest.raises(UsageError, match="expected a number of octets, 0 or more, got -1"):
         face(program).allocate(-1)
     assert RpcSm(program).allocate(1 << 60) == (0, 14)
     assert len(program.space.ledger) == 0
@@ -590,9 +590,8 @@ def test_proxy_clears_out_parameters_of_a_failed_call() -> None:
     call = session.try_call("f", prepared(session))
     assert call.status == 5
     assert (call["head"], call["made"], call["count"]) == (linked(1), None, 0)
-    assert {event.rule for event in call.trace.select("write", side="client", actor="stub")} == {
-        "proxy-clears-out"
-    }
+    rules = [event.rule for event in call.trace.select("write", side="client", actor="stub")]
+    assert rules == ["proxy-zeroes-out"] * 2 + ["proxy-clears-out"] * 2
     assert Audit(call).client_frees == 0
 
 
@@ -611,3 +610,67 @@ def test_proxy_frees_what_it_had_unmarshalled() -> None:
     assert (call.status, call["made"]) == (14, None)
     assert Audit(call).client_frees == 2
     assert [event.rule for event in call.trace.select("free", side="client")] == ["proxy-clears-out"] * 2
+
+
+NAMES = "long GetName([out, string] wchar_t **name);"
+
+
+def named(header: str) -> Session:
+    session = Session(
+        f"[{header}uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i {{ {NODE} {NAMES} }}"
+    )
+
+    @session.routine
+    def GetName(call: Any, name: Any) -> int:
+        name[0] = call.new("new")
+        return 0
+
+    return session
+
+
+@pytest.mark.claims("M-296")
+def test_proxy_zeroes_out_storage_before_the_call() -> None:
+    call = named("object, ").call("GetName", name="old value")
+    audit = Audit(call)
+    assert (call["name"], audit.client_allocations, audit.orphaned) == ("new", 1, ["*name"])
+    (zeroed,) = call.trace.select("write", side="client", actor="stub")
+    variable = call.client_frame.place("name", call.frame_address).address
+    assert (zeroed.address, zeroed.size) == (call.space("client before").pointer_at(variable), 8)
+    assert zeroed.rule == "proxy-zeroes-out"
+    (old,) = audit.orphaned_places
+    assert call.space("client after").read(old.address, 20) == "old value\0".encode("utf-16-le")
+
+
+@pytest.mark.claims("M-156")
+def test_raw_client_writes_over_what_out_storage_names() -> None:
+    call = named("").call("GetName", name="old value")
+    assert (call["name"], Audit(call).client_allocations, Audit(call).orphaned) == ("new", 0, [])
+    assert list(call.trace.select("write", side="client", actor="stub")) == []
+
+
+def test_proxy_zeroes_arrays_by_their_size_attribute_and_inputs_not_at_all() -> None:
+    session = Session(
+        f"[object, uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i {{ {NODE}"
+        "long f([in] long n, [out, size_is(n)] node *all, [in, out] node *kept, [out] node *one); }"
+    )
+    old = {"value": 1, "next": {"value": 2, "next": None}}
+    session.set_routine("f", lambda call: None)
+    call = session.call("f", n=2, all=[dict(old)] * 3, kept=dict(old), one=dict(old))
+    zeroed = [event.size for event in call.trace.select("write", side="client", actor="stub")]
+    assert zeroed == [32, 16]
+    assert call["kept"] == {"value": 1, "next": {"value": 2, "next": None}}
+    third = call.arguments["all"].address
+    storage = call.space("client after").pointer_at(third)
+    assert (
+        call.space("client after").read(storage + 32, 4) == b"\1\0\0\0"
+    )  # beyond size_is: not the parameter's
+    assert call.space("client after").read(storage, 32) == bytes(32)
+
+
+def test_proxy_given_a_pointer_to_nowhere() -> None:
+    session = named("object, ")
+    place = session.call("GetName").arguments["name"]
+    nowhere = place._replace(address=0x7777)
+    call = session.try_call("GetName", {"name": nowhere})
+    assert isinstance(call.error, MemoryFault)
+    assert call.request == b""

@@ -277,3 +277,27 @@ def test_routine_that_runs_out_of_memory() -> None:
     )
     assert (call.status, Audit(call).server_leaked) == (1130, 0)
     assert isinstance(call.error, RpcError)
+
+
+def test_new_storage_inside_a_value_is_zeroed_where_the_value_says_nothing() -> None:
+    def routine(call: Any, n: Any) -> None:
+        n.next = call.new({"value": 3, "next": {"value": 4}})
+        n.next.next.next = call.new({})
+
+    call = run(NODE + "void f([in, out] node *n);", {"n": linked(1)}, routine)
+    assert call["n"] == {
+        "value": 0,
+        "next": {"value": 3, "next": {"value": 4, "next": {"value": 0, "next": None}}},
+    }
+
+
+def test_new_storage_without_a_value_is_as_the_allocator_gives_it() -> None:
+    seen = []
+
+    def routine(call: Any, n: Any) -> None:
+        n.next = call.new(None)
+        seen.append(n.next.value)
+        n.next = None
+
+    run(NODE + "void f([in, out] node *n);", {"n": linked(1)}, routine)
+    assert seen == [int.from_bytes(b"\xcd" * 4, "little", signed=True)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rpcmemkit.errors import IdlError
+from rpcmemkit.errors import IdlError, UsageError
 from rpcmemkit.idl import Switches, compilation, compile_file, compile_idl
 from tests.idl.helpers import show
 
@@ -94,7 +95,7 @@ def test_files_are_parsed_once(tmp_path: Path) -> None:
 def test_a_text_without_interfaces() -> None:
     result = compile_idl("typedef long T;")
     assert result.interfaces == []
-    with pytest.raises(LookupError):
+    with pytest.raises(UsageError, match="defines no interface"):
         _ = result.interface
 
 
@@ -109,3 +110,40 @@ def test_importing_the_package_does_not_import_the_parser() -> None:
         subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[2]).returncode
         == 0
     )
+
+
+# --- names that are no files ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "", "x" * 5000])
+def test_a_path_that_is_no_file(name: str) -> None:
+    with pytest.raises(OSError, match=r"Is a directory|File name too long"):
+        compile_file(name)
+
+
+@pytest.mark.parametrize("name", ["a\0b", 5, None])
+def test_what_is_no_path(name: Any) -> None:
+    with pytest.raises(UsageError, match="is not the path of a file"):
+        compile_file(name)
+
+
+@pytest.mark.parametrize("line", ['import "{}";', '#include "{}"'])
+@pytest.mark.parametrize("name", ["", ".", "x" * 5000])
+def test_a_name_in_a_text_that_no_file_can_have(line: str, name: str) -> None:
+    with pytest.raises(IdlError) as caught:
+        compile_idl(line.format(name) + "\n")
+    assert caught.value.diagnostics[0].code in ("IDL107", "IDL108")
+
+
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    (tmp_path / "a.idl").write_text("")
+    with pytest.raises(UsageError, match="no such folder"):
+        compile_idl("", include_dirs=[tmp_path / "no"])
+    with pytest.raises(UsageError, match="no such folder"):
+        compile_file(tmp_path / "a.idl", include_dirs=[tmp_path / "no"])
+
+
+@pytest.mark.parametrize("wrong", [{"target": 5}, {"target": None}, {"target": "NT6"}, {"mode": 5}])
+def test_switches_that_do_not_exist(wrong: Any) -> None:
+    with pytest.raises(UsageError, match="is not a"):
+        Switches(**wrong)

@@ -61,6 +61,20 @@ CASES = [
     Case("IDL216", "typedef [switch_type] union { [case(1)] long a; } U;"),
     Case("IDL217", "void f([in] long);", osf=True),
     Case("IDL218", "void f([in] long a, ...);"),
+    Case("IDL216", "void f([in, iid_is] void **p);", "p"),
+    Case("IDL216", "void f(void);", header=HEADER.replace("(unique)", "(unqiue)")),
+    Case("IDL219", "void f([in, out, uniqe] long *p);"),
+    Case("IDL219", "void f([in] long n, [in, size_iss(n)] long *p);"),
+    Case("IDL219", "void f([in, frob(1, 2)] long *p);"),
+    Case("IDL219", "typedef struct { [uniqe] long *p; } S;"),
+    Case("IDL219", "typedef union switch (long k) { case 1: [strng] char *p; } U;"),
+    Case("IDL219", "typedef [handel] long H;"),
+    Case("IDL219", "[idempotant] void f(void);"),
+    Case("IDL219", "void f(void);", acf="interface i { [bogus] f(); }"),
+    Case("IDL219", "void f(void);", acf="[auto_handl] interface i { }"),
+    Case("IDL219", "void f([in] long *a);", acf="interface i { f([force_alocate] a); }"),
+    Case("IDL219", "typedef long *T;", acf="interface i { typedef [alocate(all_nodes)] T; }"),
+    Case("IDL219", "void f(void);", header=HEADER.replace("pointer_default", "pointer_defalt")),
     # directions
     Case("IDL301", "void f([out] long a);", "a"),
     Case("IDL301", "void f([in, out] handle_t a);", "a"),
@@ -79,6 +93,8 @@ CASES = [
     Case("IDL308", "typedef struct { void (*p)(void); } S; void f([in] S *s);", "s"),
     # expressions in attributes
     Case("IDL310", "void f([in, size_is(n)] long *a);", "a"),
+    Case("IDL310", "void f([in, iid_is(q)] void **p);", "p"),
+    Case("IDL310", "void f([in] long *q, [in, iid_is(r)] void **p);", "p"),
     Case("IDL310", "typedef struct { [size_is(n)] long *a; } S; void f([in] long n, [in] S *s);"),
     Case("IDL311", "void f([in] float n, [in, size_is(n)] long *a);", "a"),
     Case("IDL311", "void f([in] hyper n, [in, size_is(n)] long *a);", "a"),
@@ -264,3 +280,71 @@ def test_a_file_that_imports_itself(tmp_path: Path) -> None:
     with pytest.raises(IdlError) as caught:
         compile_file(tmp_path / "a.idl")
     assert check(caught.value.diagnostics, "IDL109").message.endswith("a.idl → b.idl → a.idl")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("uniqe", "did you mean [unique]?"),
+        ("size_iss", "did you mean [size_is]?"),
+        ("strng", "did you mean [string]?"),
+        ("IN", "did you mean [in]?"),
+        ("frob", "take it out: MIDL has no such attribute"),
+    ],
+)
+def test_an_unknown_attribute_may_be_a_misspelt_one(written: str, meant: str) -> None:
+    (found, *_) = findings(interface(f"void f([in, {written}] long *p);"))
+    assert (found.code, found.midl, found.remedy) == ("IDL219", 2025, meant)
+    assert found.source[found.column - 1 :].startswith(written + "]")
+    assert found.length == len(written)
+
+
+def test_an_unknown_attribute_does_not_hide_other_mistakes() -> None:
+    found = findings(interface("void f([in, uniqe] long *p, [in] lung q);"))
+    assert [one.code for one in found] == ["IDL219", "IDL201"]
+
+
+def test_attributes_without_effect_here_are_known() -> None:
+    names = (
+        "helpstring, annotation, v1_enum, webhosthidden, cs_char, reflect_deletions, Windows.Foundation.Any"
+    )
+    assert findings(interface(f"typedef [{names}] long T;")) == []
+
+
+def test_an_unknown_attribute_in_an_imported_file(tmp_path: Path) -> None:
+    (tmp_path / "b.idl").write_text("typedef [uniqe] long *T;")
+    (tmp_path / "a.idl").write_text('import "b.idl";')
+    from rpcmemkit.errors import IdlError
+    from rpcmemkit.idl import compile_file
+
+    with pytest.raises(IdlError) as caught:
+        compile_file(tmp_path / "a.idl")
+    (found,) = caught.value.diagnostics
+    assert (found.code, Path(found.file).name) == ("IDL219", "b.idl")
+
+
+def test_an_interface_id_is_a_neighbour() -> None:
+    text = "typedef struct { long a; } ID; typedef struct { ID *q; [iid_is(q)] void *p; } S;"
+    body = "void f([in] ID *q, [in, iid_is(q)] void *p, [out] ID **r, [out, iid_is(*r)] void **s);"
+    assert "IDL310" not in {one.code for one in findings(interface(text + body))}
+
+
+@pytest.mark.parametrize(
+    ("acf", "remedy"),
+    [
+        ("interface i { f([allocate(all_nodes)] a); }", "put it on a typedef"),
+        ("interface i { [implicit_handle(handle_t h)] f(); }", "put it on a whole interface"),
+        ("interface i { f([nocode] a); }", "put it on a procedure or a whole interface"),
+    ],
+)
+def test_an_attribute_in_the_wrong_place_is_told_the_right_one(acf: str, remedy: str) -> None:
+    (found,) = findings(interface("void f([in] long *a);"), acf)
+    assert (found.code, found.remedy) == ("IDL317", remedy)
+
+
+def test_the_help_names_what_it_speaks_of() -> None:
+    (words,) = findings(interface("typedef float long X;"))
+    assert "unsigned long" in words.remedy
+    (missing,) = findings('import "nowhere.idl";')
+    assert "-I FOLDER" in missing.remedy
+    assert "include_dirs" in missing.remedy

@@ -69,14 +69,14 @@ def test_declarators_read_from_the_name_outwards() -> None:
 
 
 def test_attributes() -> None:
-    (declaration,) = parse("[a, b(1), c(,x), d()] [e] typedef [f] long T;")
+    (declaration,) = parse("[in, id(1), size_is(,x), range()] [out] typedef [ref] long T;")
     assert isinstance(declaration, s.Declaration)
     assert [(one.name, len(one.arguments)) for one in declaration.attributes.items] == [
-        ("a", 0), ("b", 1), ("c", 2), ("d", 0), ("e", 0), ("f", 0),
+        ("in", 0), ("id", 1), ("size_is", 2), ("range", 0), ("out", 0), ("ref", 0),
     ]  # fmt: skip
-    assert "a" in declaration.attributes
-    assert declaration.attributes.get("x", "e") is declaration.attributes.items[4]
-    assert s.NO_ATTRIBUTES.get("a") is None
+    assert "in" in declaration.attributes
+    assert declaration.attributes.get("x", "out") is declaration.attributes.items[4]
+    assert s.NO_ATTRIBUTES.get("in") is None
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,90 @@ WRONG = [
     (CALL + "source: 3\n", "source", 13, 9, "the number 3", "text, a list or null"),
     (CALL + f"extra: {'x' * 60}\n", "extra", 13, 1, "`extra`", "`scenario`"),
     (CALL + "expect_error: {code: 1}\n", "", 1, 1, "exclude each other", ""),
+    (
+        CALL + "  server: [{rpcss: RpcSmAllocate, size: -4}]\n",
+        "steps[0].server[0].size",
+        13,
+        41,
+        "the number -4",
+        "a number of octets, not negative",
+    ),
+    # names that mean nothing
+    (
+        CALL + "  expect: {status: RPC_S_ACCESS_DENIE}\n",
+        "steps[0].expect.status",
+        13,
+        20,
+        "there is no status `RPC_S_ACCESS_DENIE`",
+        "`RPC_S_ACCESS_DENIED`?",
+    ),
+    (CALL + "  expect: {status: zzz}\n", "steps[0].expect.status", 13, 20, "no status `zzz`", "its number"),
+    (
+        CALL + "  expect: {statuses: [ok, RPC_X_NULL_REF_PONTER]}\n",
+        "steps[0].expect.statuses[1]",
+        13,
+        27,
+        "no status",
+        "`RPC_X_NULL_REF_POINTER`?",
+    ),
+    (
+        CALL + "- client: []\n  expect: {status: zzz}\n",
+        "steps[1].expect.status",
+        14,
+        20,
+        "no status",
+        "number",
+    ),
+    (
+        CALL + "  server: [{return: 1}, {raise: RPC_S_ACCES_DENIED}]\n",
+        "steps[0].server[1].raise",
+        13,
+        33,
+        "no status",
+        "`RPC_S_ACCESS_DENIED`?",
+    ),
+    (
+        CALL + "  expect: {rules: [server-reuses-bufer]}\n",
+        "steps[0].expect.rules[0]",
+        13,
+        20,
+        "no rule",
+        "`server-reuses-buffer`?",
+    ),
+    (
+        CALL + "  expect: {rules: [zzz]}\n",
+        "steps[0].expect.rules[0]",
+        13,
+        20,
+        "no rule `zzz`",
+        "rpcmemkit rules",
+    ),
+    (CALL + "claims: [M-060, M-999]\n", "claims[1]", 13, 17, "no claim `M-999`", "`M-"),
+    # labels that could mean two things
+    (
+        CALL.replace("{value: 2, next: null}", "{$label: root, $value: {value: 2, next: null}}"),
+        "steps[0].arguments.root.next.$label",
+        12,
+        47,
+        "the label `root` is also the path of other storage",
+        "another label",
+    ),
+    (
+        CALL.replace("{value: 2, next: null}", "{$label: root.next.next, $value: {value: 2, next: null}}"),
+        "steps[0].arguments.root.next.$label",
+        12,
+        47,
+        "the label `root.next.next`",
+        "another label",
+    ),
+    (
+        CALL + "memory: {tree: {$label: root, $value: 1}}\n",
+        "memory.tree.$label",
+        13,
+        25,
+        "the label `root`",
+        "another label",
+    ),
     ("", "", 1, 1, "neither `steps` nor `expect_error`", ""),
 ]
 
@@ -140,6 +224,30 @@ def test_what_does_not_fit_the_format_is_told_where_it_is(more, path, line, colu
     assert (error.path, error.line, error.column) == (path, line, column)
     assert message in error.message
     assert help_ in f"{', '.join(error.expected)} {error.remedy}"
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        "{$label: root, $value: {value: 1, next: null}}",
+        "{value: 1, next: {$label: root.next, $value: {value: 2, next: null}}}",
+        "{$label: top, $value: {value: 1, next: {$label: root, $value: {value: 2, next: null}}}}",
+        "{value: 1, next: {$label: rooted, $value: {value: 2, next: null}}}",
+    ],
+)
+def test_labels_that_mean_one_thing(root):
+    text = HEAD + f"steps:\n- call: Add\n  arguments: {{root: {root}, count: 1}}\n"
+
+    (outcome,) = Run(parse_scenario(text)).outcomes()
+    assert outcome.call.status == 0
+
+
+def test_names_that_mean_something():
+    text = FULL + "  expect: {status: ok, rules: [server-reuses-buffer]}\nclaims: [M-001]\n"
+
+    assert parse_scenario(text).claims == ["M-001"]
+    for status in ("5", "ERROR_ACCESS_DENIED", "'77'"):
+        assert parse_scenario(FULL + f"  expect: {{status: {status}}}\n")
 
 
 @pytest.mark.parametrize("text", ["[1]", "word", "7"])

@@ -66,6 +66,15 @@ def test_what_a_file_expects_can_fail(file):
 WRONG = [
     ("- client: [{rpcss: RpcSmAllocate}]\n", "takes `size`"),
     ("- client: [{rpcss: RpcSmAllocate, size: 8}]\n", "needs the RpcSs environment"),
+    ("- client: [{rpcss: RpcSmAllocate, size: 8}]\n", "put [enable_allocate] in the ACF"),
+    (
+        "- client: [{rpcss: RpcSmEnableAllocate}, {thread: other}, {rpcss: RpcSmAllocate, size: 8}]\n",
+        "RpcSmAllocate needs the RpcSs environment: the thread main has one, the thread other has not",
+    ),
+    (
+        "- client: [{rpcss: RpcSmEnableAllocate}, {rpcss: RpcSmDisableAllocate}, {rpcss: RpcSmAllocate, size: 8}]\n",
+        "put [enable_allocate] in the ACF",
+    ),
     ("- client: [{rpcss: RpcSmDisableAllocate}]\n", "there is no environment"),
     ("- client: [{rpcss: RpcSmSetThreadHandle, handle: x}]\n", "there is: nothing yet"),
     (

@@ -3,7 +3,7 @@
 import pytest
 
 from rpcmemkit.errors import ScenarioError
-from rpcmemkit.scenario import Run, Scenario, parse_scenario, verify
+from rpcmemkit.scenario import Outcome, Run, Scenario, as_step, parse_scenario, verify
 
 IDL = """\
 scenario: steps
@@ -38,7 +38,7 @@ WRONG = [
     (WALK + "  server: [{set: root.x, to: 1}]\n", "steps[0].server[0].set", "nothing is called '.x'"),
     (WALK + "  server: [{set: root.next, to: null}, {free: root.value}]\n", "steps[0].server[1].free", "only what a pointer"),
     (WALK + "  server: [{keep: root.value}]\n", "steps[0].server[0].keep", "is no pointer"),
-    (WALK + "  server: [{raise: NO_SUCH}]\n", "steps[0].server[0].raise", "its number will do"),
+    (WALK + "  server: [{raise: NO_SUCH}]\n", "steps[0].server[0].raise", "there is no status `NO_SUCH`"),
     (WALK + "  server: [{return: {a: 1}}]\n", "steps[0].server[0].return", "expected a value of type long"),
     ("- call: Quiet\n  arguments: {root: {value: 1}}\n  server: [{return: 1}]\n", "steps[0].server[0].return", "returns void"),
     (WALK + "- client: [{free: nobody}]\n", "steps[1].client[0].free", "nothing is called 'nobody'"),
@@ -73,7 +73,10 @@ def test_a_scenario_made_in_memory_has_no_lines():
 
     with pytest.raises(ScenarioError) as caught:
         Run(scenario)
-    assert str(caught.value).splitlines()[0] == "error at idl: the text defines no interface"
+    assert (
+        str(caught.value).splitlines()[0]
+        == "error at idl: the text defines no interface: write interface NAME { … }"
+    )
 
 
 def test_calls_are_numbered_apart_from_client_steps():
@@ -163,3 +166,53 @@ def test_a_call_that_never_reaches_the_server_has_no_server_keys():
         "server_sees",
         "response",
     ]
+
+
+def test_every_step_is_a_happening_in_order():
+    text = WALK + "- client: [{set: root.value, to: 9}]\n" + "- disconnect: null\n" + WALK
+    run = Run(parse_scenario(f"{IDL}steps:\n{text}", "f.yaml"))
+    happened = list(run.happenings())
+
+    assert [type(each).__name__ for each in happened] == ["Outcome", "ClientStep", "Departure", "Outcome"]
+    (write,) = happened[1].trace.select("write")
+    assert write.address in happened[1].places
+    assert happened[1].observed == run.client_observed[1]
+    assert [each.number for each in happened if isinstance(each, Outcome)] == [1, 2]
+
+
+def test_steps_as_data():
+    text = WALK + (
+        "  server: [{rpcss: RpcSsEnableAllocate}, {disconnect: null}]\n"
+        "- client: [{set: root.value, to: 9}, {free: root.next}, {free: root.next}]\n"
+        "  expect: {faults: [double free]}\n"
+        "- disconnect: null\n"
+    )
+    call, client, gone = map(as_step, Run(parse_scenario(f"{IDL}steps:\n{text}", "f.yaml")).happenings())
+
+    assert (call["call"], call["observed"]["call"]) == (1, "Walk")
+    assert [(deed["kind"], deed["rule"]) for deed in call["done"]] == [
+        ("rpcss", "environment-pairs"),
+        ("disconnect", "context-run-down"),
+    ]
+    assert call["done"][0]["detail"][:2] == ("RpcSsEnableAllocate", 0)
+    assert client["client"] == {
+        "status": "ERROR_INVALID_USER_BUFFER",
+        "faults": ["double free"],
+        "marked": 0,
+        "statuses": [],
+        "environments_left": 0,
+    }
+    assert [(deed["kind"], deed.get("storage")) for deed in client["done"]] == [
+        ("write", "root"),
+        ("free", "root.next"),
+        ("fault", "root.next"),
+    ]
+    assert client["done"][1] == {
+        "kind": "free",
+        "storage": "root.next",
+        "address": client["done"][2]["address"],
+        "octets": 16,
+        "rule": "client-owns",
+        "detail": "free",
+    }
+    assert gone == {"disconnect": {"rundowns": [], "server_leaked": 0, "faults": []}}

@@ -113,7 +113,7 @@ def test_a_status_by_name_by_alias_and_by_number():
             )
             == []
         )
-    assert changed("status: 5", "status: NO_SUCH_NAME", file) == ["status"]
+    assert changed("status: 5", "status: RPC_S_INVALID_ARG", file) == ["status"]
 
 
 def test_upper_case_octets_are_the_same():
@@ -360,3 +360,49 @@ def test_files_are_found_below_directories_in_order(tmp_path):
     found = [path.relative_to(tmp_path).as_posix() for path in find_files([tmp_path, tmp_path / "b.yaml"])]
     assert found == ["a/b.yaml", "a/x.yaml/inner.yaml", "a/z.yml", "b.yaml"]
     assert find_files(["/no/such.yaml"]) == [Path("/no/such.yaml")]
+
+
+POINTER_TO_NULL = """\
+scenario: pointer-to-null
+idl: |
+  [uuid(6f2a3c10-11d4-4a57-9d3e-0a5b6c7d8e11), pointer_default(unique)]
+  interface texts
+  {
+    typedef [switch_type(long)] union { [case(1)] long a; [case(2)] long b; } either;
+    typedef struct { long k; [switch_is(k)] either u; } chosen;
+    void Get([out, string] wchar_t **text);
+    void Put([in] chosen *s);
+  }
+steps:
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("{}", "ok"),
+        ("{text: {$label: text, $value: null}}", "ok"),
+        ("{text: null}", "RPC_X_NULL_REF_POINTER"),
+    ],
+)
+def test_storage_that_is_left_out_and_a_pointer_to_null(arguments, status):
+    """As scenario-files.md says."""
+    step = f"- call: Get\n  arguments: {arguments}\n  server: [{{allocate: '*text', value: hi}}]\n"
+    after = "{text: {$label: text, $value: {$new: true, $value: hi}}}" if status == "ok" else "{}"
+    expect = f"  expect: {{status: {status}, client_after: {after}}}\n"
+
+    assert verify(parse_scenario(POINTER_TO_NULL + step + expect)).differences == []
+
+
+def test_the_discriminant_decides_what_is_sent_whatever_the_case():
+    step = "- call: Put\n  arguments: {s: {k: 1, u: {$case: 2, $value: 7}}}\n"
+    expect = "  expect: {server_sees: {s: {k: 1, u: {$case: 1, $value: 7}}}}\n"
+
+    assert verify(parse_scenario(POINTER_TO_NULL + step + expect)).differences == []
+
+
+def test_a_status_that_does_not_exist_in_a_scenario_made_in_memory():
+    loaded = parse_scenario(POINTER_TO_NULL + "- call: Get\n  expect: {status: ok}\n")
+    loaded.steps[0]["expect"]["status"] = "NO_SUCH_NAME"
+
+    assert [each.path for each in verify(loaded).differences] == ["status"]
