@@ -67,12 +67,11 @@ def _attributes(tree: Any) -> Iterator[s.Attribute]:
             yield node
         elif isinstance(node, (list, tuple)):
             waiting.extend(reversed(node))
-        elif not isinstance(node, Token) and is_dataclass(node):
-            kind: Any = type(node)
-            waiting.extend(getattr(node, name) for name in _parts(kind))
+        elif not isinstance(node, Token):
+            waiting.extend(getattr(node, name) for name in _parts(type(node)))
 
 
 @cache
 def _parts(kind: type) -> tuple[str, ...]:
-    """Return the fields of a kind of node, the last first."""
-    return tuple(field.name for field in fields(kind))[::-1]
+    """Return the fields of a kind of node, the last first; what is no node has none."""
+    return tuple(field.name for field in fields(kind))[::-1] if is_dataclass(kind) else ()
