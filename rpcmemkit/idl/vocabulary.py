@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any
 
 from lark import Token
@@ -68,10 +66,5 @@ def _attributes(tree: Any) -> Iterator[s.Attribute]:
         elif isinstance(node, (list, tuple)):
             waiting.extend(reversed(node))
         elif not isinstance(node, Token):
-            waiting.extend(getattr(node, name) for name in _parts(type(node)))
-
-
-@cache
-def _parts(kind: type) -> tuple[str, ...]:
-    """Return the fields of a kind of node, the last first; what is no node has none."""
-    return tuple(field.name for field in fields(kind))[::-1] if is_dataclass(kind) else ()
+            parts = getattr(node, "__dataclass_fields__", {})
+            waiting.extend(getattr(node, name) for name in reversed(parts))

@@ -234,7 +234,6 @@ class ArrayPlan(Plan):
         return self.bound is None and self.size_of is None and not self.is_string
 
 
-
 @dataclass(frozen=True, slots=True)
 class MemberPlan:
     """A structure member at its offset."""
