@@ -434,7 +434,7 @@ def _sending(body: Body) -> list[tuple[str, int | None, PointerPlan, int | None]
 
 
 def element_has_place(plan: ArrayPlan) -> bool:
-    """False for an array parameter of reference pointers: only its referents are on the wire (claims-notes K25)."""
+    """False for an array parameter of reference pointers: only its referents are on the wire (contradiction K25)."""
     element = plan.element
     return plan.slots_have_ids or not (isinstance(element, PointerPlan) and element.is_ref)
 

@@ -89,7 +89,7 @@ def _locate(expr: Expr, scope: StructPlan) -> tuple[int, int, Plan]:
             raise UsageError(f"the attribute expression dereferences {expr.name}, which is no pointer")
         plan = plan.target
     if isinstance(plan, PointerPlan):
-        # MIDL also takes `length_is(pLength)` for the number behind the pointer (claims-notes K21)
+        # MIDL also takes `length_is(pLength)` for the number behind the pointer (contradiction K21)
         plan, stars = plan.target, stars + 1
     if not isinstance(plan, BasePlan):
         raise UsageError(f"the attribute expression names {expr.name}, which is not a number")

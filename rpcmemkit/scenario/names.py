@@ -1,9 +1,8 @@
-"""Checking the names that a scenario's data mentions: statuses, rules, claims, and labels that could mean two things."""
+"""Checking the names that a scenario's data mentions: statuses, rules and claims."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -11,10 +10,8 @@ from rpcmemkit.claims import claims
 from rpcmemkit.errors import ScenarioError
 from rpcmemkit.rules import RULES
 from rpcmemkit.scenario.document import Document, Path
-from rpcmemkit.scenario.validate import marked_maps
 from rpcmemkit.status import STATUSES, status_code
 
-_ROOT = re.compile(r"\w+(?=$|[.\[@#])")
 _WRAPPERS = ("$value", "$elements")
 
 
@@ -22,9 +19,9 @@ def check_names(document: Document, data: Mapping[str, Any]) -> None:
     """Check the names in data that fits the schema.
 
     Raises:
-        ScenarioError: a name that means nothing, or a label that is the path of other storage; the first in the file.
+        ScenarioError: a name that means nothing; the first in the file.
     """
-    found = [*_statuses(document, data), *_facts(document, data), *_labels(document, data)]
+    found = [*_statuses(document, data), *_facts(document, data)]
     if found:
         raise min(found, key=lambda error: (error.line, error.column))
 
@@ -72,37 +69,3 @@ def _unknown(
     close = difflib.get_close_matches(str(name), known, 1)
     remedy = f"did you mean `{close[0]}`?" if close else otherwise
     return document.error(path, f"there is no {what} `{name}`", remedy=remedy)
-
-
-# --- labels -----------------------------------------------------------------------------------
-
-
-def _labels(document: Document, data: Mapping[str, Any]) -> Iterator[ScenarioError]:
-    """A label that reads like the path of other storage: ``$alias`` and ``orphaned`` could mean either."""
-    roots = _unlabelled(data)
-    for path, value in marked_maps(data):
-        label = value.get("$label")
-        if label is None or "expect" in path[:3]:
-            continue
-        root = _ROOT.match(label)
-        if root and root[0] in roots and label != _storage_path(path):
-            message = f"the label `{label}` is also the path of other storage"
-            yield document.error((*path, "$label"), message, remedy="give this storage another label")
-
-
-def _unlabelled(data: Mapping[str, Any]) -> set[str]:
-    """Return the names of arguments and memory entries that give their storage no label: it is known by its path."""
-    named = [data.get("memory") or {}, *(step.get("arguments") or {} for step in data.get("steps") or [])]
-    values = [item for each in named for item in each.items()]
-    return {name for name, value in values if not (value is None or _has_label(value))}
-
-
-def _has_label(value: Any) -> bool:
-    return isinstance(value, Mapping) and not value.keys().isdisjoint(("$label", "$alias"))
-
-
-def _storage_path(path: Path) -> str:
-    """Return the path by which storage written there is known without a label: ``root.left``."""
-    start = path.index("arguments") if "arguments" in path else 0
-    steps = (step for step in path[start + 1 :] if step not in _WRAPPERS)
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")

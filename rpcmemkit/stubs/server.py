@@ -18,7 +18,7 @@ PROCNUM_OUT_OF_RANGE = 1745
 
 
 class ServerStub:
-    """Dispatches requests to routines. ``osf`` selects the DCE readings (claims-notes part a)."""
+    """Dispatches requests to routines. ``osf`` selects the DCE readings where pages disagree (ARCHITECTURE.md)."""
 
     def __init__(
         self,

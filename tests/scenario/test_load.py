@@ -188,31 +188,6 @@ WRONG = [
         "rpcmemkit rules",
     ),
     (CALL + "claims: [M-060, M-999]\n", "claims[1]", 13, 17, "no claim `M-999`", "`M-"),
-    # labels that could mean two things
-    (
-        CALL.replace("{value: 2, next: null}", "{$label: root, $value: {value: 2, next: null}}"),
-        "steps[0].arguments.root.next.$label",
-        12,
-        47,
-        "the label `root` is also the path of other storage",
-        "another label",
-    ),
-    (
-        CALL.replace("{value: 2, next: null}", "{$label: root.next.next, $value: {value: 2, next: null}}"),
-        "steps[0].arguments.root.next.$label",
-        12,
-        47,
-        "the label `root.next.next`",
-        "another label",
-    ),
-    (
-        CALL + "memory: {tree: {$label: root, $value: 1}}\n",
-        "memory.tree.$label",
-        13,
-        25,
-        "the label `root`",
-        "another label",
-    ),
     ("", "", 1, 1, "neither `steps` nor `expect_error`", ""),
 ]
 
