@@ -489,3 +489,15 @@ def test_the_c_says_when_it_is_right():
     assert "root: right only if your own nodes below it come from midl_user_allocate too" in comment
     assert comment.index("free_node(root);") < comment.index("midl_user_free(*made);")
     assert "midl_user_free(root)" not in code
+
+
+def test_a_graph_in_one_block_below_a_parameter_is_told_as_such():
+    session = open_session(
+        "typedef struct t { long v; struct t *l; } t; typedef t *PT; void f([in, out] PT *root);",
+        acf="typedef [allocate(all_nodes)] PT;",
+    )
+
+    c = FreePlan(session.interface, "f").c
+
+    assert "root: one block below it; what hung there before the call is not freed here." in c
+    assert "right only if" not in c

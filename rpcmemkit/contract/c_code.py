@@ -138,6 +138,10 @@ class _Writer:
                 return [f"{step.name}: one block; what hung there before the call is not freed here."]
             case "keep" if step.rule == "byte-count-in-place":
                 return [f"{step.name}: lies in your own buffer."]
+            case "free below" if all(spot.plan.type.all_nodes for spot in spots(below(plan), ())):
+                return [
+                    f"{step.name}: one block below it; what hung there before the call is not freed here."
+                ]
             case "free below" if parameter is not None and parameter.is_in:
                 return self._shared(step.name, plan)
             case "free below" if not self.plan.interface.is_object:
