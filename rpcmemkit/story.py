@@ -17,6 +17,7 @@ from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault
 from rpcmemkit.memory import AddressSpace, Block
 from rpcmemkit.plan import ArrayPlan, StructPlan
+from rpcmemkit.program import ALLOCATORS, deallocator_of
 from rpcmemkit.prose import Section, Sentence, Story, Table
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
@@ -274,13 +275,16 @@ class _Teller:
         new = self.audit.new_places
         if not new:
             return []
-        rules = {
-            event.address: event.rule for event in self.trace.select("allocate", side="client", actor="stub")
-        }
+        made = list(self.trace.select("allocate", side="client", actor="stub"))
+        rules = {event.address: event.rule for event in made}
+        allocator = made[0].detail
+        deallocator = (
+            deallocator_of(allocator) if allocator in ALLOCATORS else "the deallocator you set with it"
+        )
         text = (
-            f"New: the client stub calls midl_user_allocate {_times(self.audit.client_allocations)}. "
+            f"New: the client stub calls {allocator} {_times(len(made))}. "
             f"{_number(len(new), 'block')} {'is' if len(new) == 1 else 'are'} yours now: free "
-            f"{'it' if len(new) == 1 else 'each'} with midl_user_free."
+            f"{'it' if len(new) == 1 else 'each'} with {deallocator}."
         )
         rows = _cut_rows(new, lambda place: self._new_row(space, place, rules))
         return [

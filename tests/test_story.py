@@ -419,3 +419,20 @@ def test_of_many_deeds_both_ends_are_told():
     _, story = steps(f"        steps:\n        - call: f\n          {CALL}\n        - client:\n{many}")
     assert sentences(story)[10] == "… 6 more"
     assert len([part for part in story.sections[0].parts if part.tone != "rule"]) == 13
+
+
+@pytest.mark.parametrize(
+    ("file", "allocator", "deallocator"),
+    [
+        ("scenarios/2-allocation/rpcss/rpcss-task-allocator", "CoTaskMemAlloc", "CoTaskMemFree"),
+        ("conformance/wine/lookup-returned-tree", "midl_user_allocate", "midl_user_free"),
+        ("scenarios/2-allocation/rpcss/rpcss-dce", "malloc", "free"),
+    ],
+)
+def test_new_storage_names_the_pair_that_fits(file, allocator, deallocator):
+    run = Run(load_scenario(Path(__file__).parent / f"{file}.yaml"))
+    told = [" ".join(tell(outcome.call).text(100).split()) for outcome in run.outcomes()]
+
+    new = next(text for text in told if "New: the client stub" in text)
+    assert f"calls {allocator} " in new
+    assert f"with {deallocator}." in new
