@@ -14,6 +14,13 @@ from typing import Any
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.ndr import FullPointers
+from rpcmemkit.status import (
+    CALL_FAILED,
+    CALL_IN_PROGRESS,
+    CANCELLED,
+    INVALID_ASYNC_HANDLE,
+    PENDING,
+)
 from rpcmemkit.stubs.client import ClientStub
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.stubs.pipes import Pipe
@@ -21,8 +28,6 @@ from rpcmemkit.stubs.server import ServerStub
 from rpcmemkit.stubs.serving import Reply, Serving
 from rpcmemkit.trace import Trace
 
-PENDING, CANCELLED, CALL_IN_PROGRESS = 997, 1818, 1791
-INVALID_ASYNC_HANDLE, INVALID_USER_BUFFER, CALL_FAILED = 1914, 1784, 1726
 STATE_SIZE = {4: 68, 8: 112}
 """The octets of an RPC_ASYNC_STATE, by pointer size (ns-rpcasync-rpc_async_state.md)."""
 

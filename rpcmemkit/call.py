@@ -16,7 +16,7 @@ from rpcmemkit.plan import SYNTAXES, ArrayPlan, OpaquePlan, Planner, PointerPlan
 from rpcmemkit.program import Program, nested
 from rpcmemkit.reader import Reader
 from rpcmemkit.rpcss import LARGEST_BLOCK, RpcSm, RpcSs
-from rpcmemkit.status import status_name
+from rpcmemkit.status import CALL_FAILED, INVALID_USER_BUFFER, status_name
 from rpcmemkit.stubs.client import ClientStub
 from rpcmemkit.stubs.contexts import ContextTable, destroy_client_context, handle_types
 from rpcmemkit.stubs.conversion import PARAMETERS
@@ -28,8 +28,6 @@ from rpcmemkit.trace import Snapshot, Trace, path_text
 from rpcmemkit.values import Handle, Labels, Writer, variable_of
 from rpcmemkit.views import ConversionCall, RoutineCall
 from rpcmemkit.walk import Place, contexts_in, reach
-
-CALL_FAILED, INVALID_USER_BUFFER = 1726, 1784
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from rpcmemkit.errors import RpcError, UsageError
 from rpcmemkit.paths import value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
 from rpcmemkit.program import ALLOCATORS as PAIRS
-from rpcmemkit.program import DEALLOCATORS, OUT_OF_MEMORY, Pair, Program
+from rpcmemkit.program import DEALLOCATORS, Pair, Program
+from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import path_text
 from rpcmemkit.values import Labels, Writer, elements_of, storage_size

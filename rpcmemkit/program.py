@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import HEAPS, AddressSpace
+from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.trace import Trace
 
-OUT_OF_MEMORY = 14
 UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
 DISABLING = ("RpcSsDisableAllocate", "RpcSmDisableAllocate")
 """The functions that release a whole environment: what they free was not freed block by block."""

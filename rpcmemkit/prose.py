@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Group
 
-HEAD, TAIL = 10, 2
-"""Of longer lists, so many entries are told at the start and at the end."""
-
 WIDTH = 100
 
 

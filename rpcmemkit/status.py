@@ -52,6 +52,7 @@ STATUSES: tuple[Status, ...] = (
     Status("RPC_X_BYTE_COUNT_TOO_SMALL", 1782, "the byte_count buffer is too small"),
     Status("RPC_X_BAD_STUB_DATA", 1783, "the data does not fit the interface, or the client's buffer"),
     Status("ERROR_INVALID_USER_BUFFER", 1784, "the pointer is not a valid buffer", ("RPC_X_INVALID_BUFFER",)),
+    Status("RPC_S_CALL_IN_PROGRESS", 1791, "a call is in progress"),
     Status("RPC_S_CALL_CANCELLED", 1818, "the call was cancelled"),
     Status("RPC_X_INVALID_ES_ACTION", 1827, "wrong use of a serializing handle"),
     Status("RPC_X_WRONG_ES_VERSION", 1828, "version of the serializing package"),
@@ -93,3 +94,33 @@ def status_meaning(code: int) -> str:
     """Return what ``code`` means in one phrase, or an empty string."""
     status = _BY_CODE.get(code)
     return status.meaning if status else ""
+
+
+# --- the codes that the kit itself raises or looks for ---------------------------------------------
+
+OUT_OF_MEMORY = status_code("RPC_S_OUT_OF_MEMORY")
+INVALID_ARG = status_code("RPC_S_INVALID_ARG")
+PENDING = status_code("RPC_S_ASYNC_CALL_PENDING")
+SERVER_OUT_OF_MEMORY = status_code("RPC_S_SERVER_OUT_OF_MEMORY")
+CALL_FAILED = status_code("RPC_S_CALL_FAILED")
+INVALID_TAG = status_code("RPC_X_INVALID_TAG")
+INVALID_BOUND = status_code("RPC_X_INVALID_BOUND")
+PROCNUM_OUT_OF_RANGE = status_code("RPC_S_PROCNUM_OUT_OF_RANGE")
+INTERNAL_ERROR = status_code("RPC_S_INTERNAL_ERROR")
+IN_NULL_CONTEXT = status_code("RPC_X_SS_IN_NULL_CONTEXT")
+CONTEXT_DAMAGED = status_code("RPC_X_SS_CONTEXT_DAMAGED")
+CONTEXT_MISMATCH = status_code("RPC_X_SS_CONTEXT_MISMATCH")
+NULL_REF_POINTER = status_code("RPC_X_NULL_REF_POINTER")
+ENUM_OUT_OF_RANGE = status_code("RPC_X_ENUM_VALUE_OUT_OF_RANGE")
+BYTE_COUNT_TOO_SMALL = status_code("RPC_X_BYTE_COUNT_TOO_SMALL")
+BAD_STUB_DATA = status_code("RPC_X_BAD_STUB_DATA")
+INVALID_USER_BUFFER = status_code("ERROR_INVALID_USER_BUFFER")
+CALL_IN_PROGRESS = status_code("RPC_S_CALL_IN_PROGRESS")
+CANCELLED = status_code("RPC_S_CALL_CANCELLED")
+INVALID_PIPE_OBJECT = status_code("RPC_X_INVALID_PIPE_OBJECT")
+WRONG_PIPE_ORDER = status_code("RPC_X_WRONG_PIPE_ORDER")
+INVALID_ASYNC_HANDLE = status_code("RPC_S_INVALID_ASYNC_HANDLE")
+PIPE_CLOSED = status_code("RPC_X_PIPE_CLOSED")
+PIPE_DISCIPLINE_ERROR = status_code("RPC_X_PIPE_DISCIPLINE_ERROR")
+PIPE_EMPTY = status_code("RPC_X_PIPE_EMPTY")
+PIPE_APP_MEMORY = status_code("RPC_X_PIPE_APP_MEMORY")

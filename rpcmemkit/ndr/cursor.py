@@ -6,10 +6,11 @@ import struct
 from struct import Struct as Codec
 
 from rpcmemkit.errors import RpcError
-from rpcmemkit.ndr.marshal import BAD_STUB_DATA, INVALID_BOUND, RECORD
+from rpcmemkit.ndr.marshal import RECORD
 from rpcmemkit.ndr.storage import NO_SHAPE, Shape
 from rpcmemkit.plan import ArrayPlan, Plan, Planner, StructPlan
 from rpcmemkit.plan.compile import UNSIGNED
+from rpcmemkit.status import BAD_STUB_DATA, INVALID_BOUND
 from rpcmemkit.trace import Path, Span, path_text
 
 

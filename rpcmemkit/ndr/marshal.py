@@ -31,9 +31,9 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.plan.levels import ArmPlan
+from rpcmemkit.status import INTERNAL_ERROR, INVALID_BOUND, INVALID_TAG, NULL_REF_POINTER
 from rpcmemkit.trace import Path, Span, path_text, recording
 
-NULL_REF_POINTER, INVALID_TAG, INVALID_BOUND, INTERNAL_ERROR, BAD_STUB_DATA = 1780, 1733, 1734, 1766, 1783
 FIRST_ID, ID_STEP = 0x00020000, 4
 ZEROS = bytes(8)
 RECORD = tuple.__new__  # makes a named tuple from its parts, in half the time of the call

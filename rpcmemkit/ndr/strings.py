@@ -5,6 +5,7 @@ from __future__ import annotations
 from rpcmemkit.errors import RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan
+from rpcmemkit.status import INVALID_BOUND
 
 
 def string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int:
@@ -25,5 +26,7 @@ def string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int:
     while at >= 0 and (at - start) % width:
         at = data.find(terminator, at + 1, end)
     if at < 0:
-        raise RpcError(1734, "the string has no terminator in its storage", rule="string-measures-itself")
+        raise RpcError(
+            INVALID_BOUND, "the string has no terminator in its storage", rule="string-measures-itself"
+        )
     return (at - start) // width + 1

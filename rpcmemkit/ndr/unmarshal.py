@@ -19,13 +19,7 @@ from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.cursor import MessageCursor
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handlers
-from rpcmemkit.ndr.marshal import (
-    BAD_STUB_DATA,
-    NULL_REF_POINTER,
-    RECORD,
-    chosen_arm,
-    element_has_place,
-)
+from rpcmemkit.ndr.marshal import RECORD, chosen_arm, element_has_place
 from rpcmemkit.ndr.storage import IN_PLACE, NO_SHAPE, Found, Shape, Storage, Waiting
 from rpcmemkit.ndr.strings import string_length
 from rpcmemkit.plan import (
@@ -38,6 +32,7 @@ from rpcmemkit.plan import (
     UnionPlan,
 )
 from rpcmemkit.plan.compile import UNSIGNED
+from rpcmemkit.status import BAD_STUB_DATA, NULL_REF_POINTER
 from rpcmemkit.trace import Path, Span, path_text, recording
 
 Move: TypeAlias = "Callable[[int, int, Path | None, Found, bool], None]"

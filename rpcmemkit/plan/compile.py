@@ -29,8 +29,8 @@ from rpcmemkit.plan.levels import (
     StructPlan,
     UnionPlan,
 )
+from rpcmemkit.status import ENUM_OUT_OF_RANGE, INVALID_BOUND
 
-ENUM_OUT_OF_RANGE, INVALID_BOUND = 1781, 1734
 _Key: TypeAlias = "tuple[int, int, bool]"
 MAX_FUSED = 4096  # values in one fused conversion; longer arrays inside structures move by themselves
 SIGNED = {1: "b", 2: "h", 4: "i", 8: "q"}

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rpcmemkit.errors import RpcError, UsageError
-from rpcmemkit.plan.levels import INVALID_BOUND, NULL_REF_POINTER, BasePlan, Evaluate, PointerPlan, StructPlan
+from rpcmemkit.plan.levels import BasePlan, Evaluate, PointerPlan, StructPlan
+from rpcmemkit.status import INVALID_BOUND, NULL_REF_POINTER
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from struct import Struct as Codec
 from typing import TYPE_CHECKING, TypeAlias
 
 from rpcmemkit.errors import RpcError
+from rpcmemkit.status import INVALID_BOUND
 from rpcmemkit.types import Base, ContextHandle, EnumType, Opaque, PointerKind
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 Evaluate: TypeAlias = "Callable[[AddressSpace, int], int]"
 """A compiled expression: reads its names from the scope (a structure, or the stub's frame) at an address."""
-
-INVALID_BOUND, NULL_REF_POINTER = 1734, 1780
 
 
 @dataclass(frozen=True, slots=True)

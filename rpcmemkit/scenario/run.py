@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from rpcmemkit.audit import Audit, deeds, leaked_in
-from rpcmemkit.call import INVALID_USER_BUFFER, Call, Departure, Environment, Session, rundowns_in
+from rpcmemkit.call import Call, Departure, Environment, Session, rundowns_in
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
 from rpcmemkit.idl import Switches
 from rpcmemkit.operations import IN_FORCE, Operations
@@ -20,7 +20,7 @@ from rpcmemkit.reader import Reader
 from rpcmemkit.scenario.document import Path
 from rpcmemkit.scenario.load import Scenario
 from rpcmemkit.scenario.package import Package, findings, package_observed
-from rpcmemkit.status import status_code, status_name
+from rpcmemkit.status import INVALID_USER_BUFFER, status_code, status_name
 from rpcmemkit.stubs.serving import ServerCall
 from rpcmemkit.trace import Event, Trace
 from rpcmemkit.values import Labels, Writer, element_count, storage_size

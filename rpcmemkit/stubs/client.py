@@ -10,14 +10,13 @@ from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, disc
 from rpcmemkit.operations import clear_out_parameters, zero_out_parameters
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan, UnionPlan
 from rpcmemkit.program import Program
+from rpcmemkit.status import NULL_REF_POINTER
 from rpcmemkit.stubs.contexts import ClientContexts
 from rpcmemkit.stubs.conversion import Conversions
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.stubs.models import ClientNodes, OneBlock
 from rpcmemkit.stubs.pipes import ClientPipes, Pipe
 from rpcmemkit.trace import Message
-
-NULL_REF_POINTER = 1780
 
 Transport = Callable[[int, bytes], tuple[int, bytes]]
 """Sends an operation number and request octets, returns a status and response octets."""

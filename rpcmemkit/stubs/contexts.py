@@ -16,12 +16,12 @@ from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ContextPlan, Plan
 from rpcmemkit.program import Program
+from rpcmemkit.status import CONTEXT_DAMAGED, CONTEXT_MISMATCH, IN_NULL_CONTEXT
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Path, Span, path_text
 from rpcmemkit.types import ContextHandle, Interface, Type, made_of
 from rpcmemkit.walk import Place, contexts_in, reach
 
-CONTEXT_MISMATCH, IN_NULL_CONTEXT, CONTEXT_DAMAGED = 6, 1775, 1777
 WIRE = {order: Codec(order + "IIHH8s") for order in "<>"}  # attributes and a UUID
 WIRE_SIZE = WIRE["<"].size
 NULL = bytes(WIRE_SIZE)

@@ -18,12 +18,12 @@ from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
-from rpcmemkit.program import OUT_OF_MEMORY, UNSENT_LIMIT, Program
+from rpcmemkit.program import UNSENT_LIMIT, Program
+from rpcmemkit.status import BAD_STUB_DATA, OUT_OF_MEMORY
 from rpcmemkit.stubs.frame import Entry, Frame
 from rpcmemkit.trace import Path, Span
 from rpcmemkit.walk import Place, reach
 
-BAD_STUB_DATA = 1783
 USER_PREFIX = 0x72657355  # "User" in front of a deferred wire value, as the Windows runtime and Wine write it
 FLAGS = 0x00100002  # little-endian data, MSHCTX_DIFFERENTMACHINE (the-type-usersize-function.md)
 

@@ -17,6 +17,7 @@ from rpcmemkit.plan import (
     StructPlan,
     compile_lazily,
 )
+from rpcmemkit.status import BAD_STUB_DATA, INVALID_BOUND
 from rpcmemkit.walk import Place, presented
 
 Entry = tuple[str, Plan, int]
@@ -83,7 +84,9 @@ class Frame:
         count = self._byte_counts.get(name)
         size = None if count is None else count(space, frame)
         if size is not None and size < 0:
-            raise RpcError(1734, f"the byte count is {size}", path=name, rule="negative-bounds-raise")
+            raise RpcError(
+                INVALID_BOUND, f"the byte count is {size}", path=name, rule="negative-bounds-raise"
+            )
         return size
 
     def place(self, name: str, address: int) -> Place:
@@ -108,7 +111,7 @@ class Frame:
         target = plan.target
         if isinstance(target, ArrayPlan) and target.size_of and target.count(space, frame):
             raise RpcError(
-                1783, "a null pointer, but its size is not 0", path=name, rule="null-needs-zero-size"
+                BAD_STUB_DATA, "a null pointer, but its size is not 0", path=name, rule="null-needs-zero-size"
             )
 
 

@@ -20,10 +20,9 @@ from rpcmemkit.plan import (
     UnionPlan,
     align_up,
 )
-from rpcmemkit.program import OUT_OF_MEMORY, Program, StubAllocator
+from rpcmemkit.program import Program, StubAllocator
+from rpcmemkit.status import BAD_STUB_DATA, BYTE_COUNT_TOO_SMALL, OUT_OF_MEMORY
 from rpcmemkit.trace import path_text
-
-BAD_STUB_DATA, BYTE_COUNT_TOO_SMALL = 1783, 1782
 
 
 def allocation_rule(pointer: PointerPlan) -> str:

@@ -21,13 +21,19 @@ from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ArrayPlan, PipePlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
+from rpcmemkit.status import (
+    INVALID_PIPE_OBJECT,
+    PIPE_APP_MEMORY,
+    PIPE_CLOSED,
+    PIPE_DISCIPLINE_ERROR,
+    PIPE_EMPTY,
+    WRONG_PIPE_ORDER,
+)
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Path, Span
 from rpcmemkit.values import Writer
 from rpcmemkit.walk import Place
 
-APP_MEMORY, INVALID_PIPE_OBJECT, WRONG_ORDER = 14, 1830, 1831
-CLOSED, DISCIPLINE_ERROR, EMPTY = 1916, 1917, 1918
 REQUESTED = 4096  # octets that a client stub asks the alloc procedure for
 
 
@@ -228,7 +234,7 @@ class ClientPipes:
         self._note(f"{name}.alloc", buffer, buffer.capacity)
         if not buffer.capacity:
             why = f"alloc gave {octets} octets, an element takes {stride}"
-            raise RpcError(APP_MEMORY, why, path=name, rule="pipe-alloc-by-application")
+            raise RpcError(PIPE_APP_MEMORY, why, path=name, rule="pipe-alloc-by-application")
         return buffer
 
     def _note(self, what: str, buffer: PipeBuffer, count: int) -> None:
@@ -263,7 +269,7 @@ class ServerPipes:
         Raises:
             RpcError: RPC_X_PIPE_EMPTY after the end, RPC_X_WRONG_PIPE_ORDER if another pipe has its turn.
         """
-        self._take_turn(name, "pull", EMPTY)
+        self._take_turn(name, "pull", PIPE_EMPTY)
         chunks = self.inputs[name]
         count = chunks.next(max(limit, 1))
         buffer = self._buffer(chunks.plan, count)
@@ -278,7 +284,7 @@ class ServerPipes:
         Raises:
             RpcError: RPC_X_PIPE_CLOSED after the end, RPC_X_WRONG_PIPE_ORDER if another pipe has its turn.
         """
-        self._take_turn(name, "push", CLOSED)
+        self._take_turn(name, "push", PIPE_CLOSED)
         elements, plan = list(values), self.outputs[name]
         buffer = self._buffer(plan, len(elements))
         buffer.write(elements)
@@ -291,7 +297,7 @@ class ServerPipes:
         if self.turn < len(self.turns) and not self._drained():
             name, what = self.turns[self.turn]
             why = f"the routine returned before its last {what} of {name}"
-            raise RpcError(DISCIPLINE_ERROR, why, path=name, rule="pipes-in-turn")
+            raise RpcError(PIPE_DISCIPLINE_ERROR, why, path=name, rule="pipes-in-turn")
 
     def release(self) -> None:
         """Give up the stub's buffer."""
@@ -304,7 +310,7 @@ class ServerPipes:
         if (name, what) in self.turns[: self.turn]:
             raise RpcError(ended, path=name, rule="pipes-in-turn")
         if self.turn >= len(self.turns) or self.turns[self.turn] != (name, what):
-            raise RpcError(WRONG_ORDER, f"{name} cannot {what} now", path=name, rule="pipes-in-turn")
+            raise RpcError(WRONG_PIPE_ORDER, f"{name} cannot {what} now", path=name, rule="pipes-in-turn")
 
     def _drained(self) -> bool:
         """Go on to the next pipe if the current one is an input that has given its end; say if none is left."""

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.plan import Plan, Planner, PointerPlan
 from rpcmemkit.program import Program
+from rpcmemkit.status import PROCNUM_OUT_OF_RANGE
 from rpcmemkit.stubs.contexts import Context, ContextTable, uses_contexts
 from rpcmemkit.stubs.conversion import Conversions
 from rpcmemkit.stubs.frame import Frame, Procedures
 from rpcmemkit.stubs.serving import Reply, Routine, ServerCall, Serving
 from rpcmemkit.trace import Trace
 from rpcmemkit.types import Parameter, Procedure
-
-PROCNUM_OUT_OF_RANGE = 1745
 
 
 class ServerStub:

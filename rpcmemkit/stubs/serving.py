@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan
-from rpcmemkit.program import OUT_OF_MEMORY, Program
+from rpcmemkit.program import Program
+from rpcmemkit.status import BYTE_COUNT_TOO_SMALL, CALL_FAILED, OUT_OF_MEMORY, SERVER_OUT_OF_MEMORY
 from rpcmemkit.stubs.contexts import Context, Ended, ServerContexts
 from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.stubs.models import BYTE_COUNT_TOO_SMALL, ServerNodes, dce_provides
+from rpcmemkit.stubs.models import ServerNodes, dce_provides
 from rpcmemkit.stubs.pipes import ServerPipes
 from rpcmemkit.trace import Message, Snapshot
 from rpcmemkit.walk import Place, reach
@@ -22,7 +23,6 @@ from rpcmemkit.walk import Place, reach
 if TYPE_CHECKING:
     from rpcmemkit.stubs.server import ServerStub
 
-SERVER_OUT_OF_MEMORY, CALL_FAILED = 1130, 1726
 STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
 
 

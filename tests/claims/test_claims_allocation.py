@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rpcmemkit import Audit, Program
-from rpcmemkit.program import OUT_OF_MEMORY
+from rpcmemkit.status import OUT_OF_MEMORY
 from tests.claims.table import NODE, TREE, Fact, fact, prove, proving
 from tests.engine.helpers import linked, open_session, run
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Audit, Call, Environment, MemoryFault, RpcError, Session, UsageError, View
-from rpcmemkit.call import INVALID_USER_BUFFER
+from rpcmemkit.status import INVALID_USER_BUFFER
 from rpcmemkit.views import RoutineCall
 from tests.engine.helpers import NODE, linked, open_session
 
