@@ -10,16 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 from textwrap import wrap
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
+from rpcmemkit.data import text_of, yaml_table
 from rpcmemkit.rules import RULES
-
-DATA = files("rpcmemkit") / "data"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -72,9 +68,8 @@ class Claim:
 @cache
 def claims() -> Mapping[str, Claim]:
     """Return every claim by its id, in the order of the ids."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    rows = yaml.load((DATA / "claims.yaml").read_text("utf-8"), loader)  # noqa: S506 (both loaders are safe)
-    evidence = json.loads((DATA / "evidence.json").read_text("utf-8"))
+    rows = yaml_table("claims.yaml")
+    evidence = json.loads(text_of("evidence.json"))
     return MappingProxyType({row["id"]: _claim(row, evidence.get(row["id"], {})) for row in rows})
 
 

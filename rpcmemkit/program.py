@@ -128,7 +128,6 @@ class Program:
         """The memory environments that exist, by thread handle."""
         self.sensitive = osf
         """Whether the client stub that ran last looks at the RpcSs environment (enable-allocate.md)."""
-        self.kept: set[int] = set()
         self._served: list[tuple[Thread, MemoryEnvironment | None, MemoryEnvironment]] = []
         self._made_environments = 0
         self._in_client_stub = side == "client"
@@ -297,12 +296,8 @@ class Program:
             MemoryFault: it may not be freed.
         """
         block = self.space.block(address)
-        if block is None or block.kind != "application":
-            self.free(address, actor, rule)
-            return
-        self.check_free(address, "application")
-        self.space.drop_block(address)
-        self.trace.raw.append(("free", self.side, actor, address, block.size, rule, "free"))
+        own = block is not None and block.kind == "application"
+        self.free(address, actor, rule, self.pairs["malloc"] if own else None)
 
     def allocate_private(self, size: int, actor: str) -> int:
         """Allocate from the application's own memory, which no stub knows how to free."""
@@ -454,20 +449,14 @@ def no_memory(size: int) -> RpcError:
     return RpcError(OUT_OF_MEMORY, f"the allocator has no {size} octets", rule="allocator-null-raises")
 
 
-class StubAllocator:
-    """What a stub allocates for one message: no more than the ``received`` octets can justify, and noted in ``made``."""
+class Allowance:
+    """The octets that a stub makes room for on behalf of one message: no more than those ``received`` can justify."""
 
-    def __init__(self, program: Program, received: int) -> None:
-        self.program = program
-        self.made: list[int] = []
+    def __init__(self, received: int) -> None:
         self.left = UNSENT_LIMIT + 64 * received
 
-    def allocate(self, size: int, rule: str) -> int:
-        """Return a new block.
-
-        Raises:
-            RpcError: RPC_S_OUT_OF_MEMORY, from the allocator or because the message asks for too much.
-        """
+    def take(self, size: int) -> None:
+        """Count ``size`` octets more. Raises :class:`RpcError`, RPC_S_OUT_OF_MEMORY, when that is too many."""
         self.left -= size
         if self.left < 0:
             raise RpcError(
@@ -475,6 +464,23 @@ class StubAllocator:
                 f"the message asks for {size} octets that it does not send",
                 rule="bad-data-rejected",
             )
+
+
+class StubAllocator:
+    """What a stub allocates for one message: within its ``allowance``, and noted in ``made``."""
+
+    def __init__(self, program: Program, received: int) -> None:
+        self.program = program
+        self.made: list[int] = []
+        self.allowance = Allowance(received)
+
+    def allocate(self, size: int, rule: str) -> int:
+        """Return a new block.
+
+        Raises:
+            RpcError: RPC_S_OUT_OF_MEMORY, from the allocator or because the message asks for too much.
+        """
+        self.allowance.take(size)
         address = self.program.try_allocate(size, "stub", rule)
         if not address:
             raise no_memory(size)

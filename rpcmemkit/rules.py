@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from textwrap import wrap
+
+from rpcmemkit.data import yaml_table
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,12 +36,7 @@ class Rules(Mapping[str, Rule]):
 
     @cached_property
     def _table(self) -> dict[str, Rule]:
-        import yaml
-
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        text = (files("rpcmemkit") / "data" / "rules.yaml").read_text(encoding="utf-8")
-        rows = yaml.load(text, Loader=loader)  # noqa: S506 (both loaders are safe)
-        return {id_: _rule(id_, **row) for id_, row in rows.items()}
+        return {id_: _rule(id_, **row) for id_, row in yaml_table("rules.yaml").items()}
 
     def __getitem__(self, id_: str) -> Rule:
         return self._table[id_]

@@ -396,3 +396,13 @@ class Interface:
 
     def __repr__(self) -> str:
         return f"<interface {self.name}: {', '.join(self.procedures) or 'no procedures'}>"
+
+
+def converted_types(interface: Interface) -> list[Converted]:
+    """Return the converted types of an interface; one that is represented and transmitted as others counts twice."""
+    found: dict[int, Converted] = {}
+    for type_ in interface.types.values():
+        while isinstance(type_, Converted):
+            found[id(type_)] = type_
+            type_ = type_.sent if type_.how == "represent_as" else type_.presented
+    return list(found.values())

@@ -23,6 +23,7 @@ from rpcmemkit.contract.promises import (
     Promise,
     ServerSide,
     require_procedure,
+    usual_environment,
 )
 from rpcmemkit.contract.spots import Spot, leaves, spots
 from rpcmemkit.errors import UsageError
@@ -179,7 +180,7 @@ class _Parameter:
         self.rows[spot.parts] = Promise(
             spot.parts,
             spot.plan.type.kind.value,
-            "top-level" if len(spot.parts) == 1 else "embedded",
+            _level(spot.parts),
             self.direction,
             type_name(spot.plan),
             own,
@@ -201,8 +202,7 @@ class _Parameter:
     def _special(
         self, parts: Parts, kind: str, plan: Plan, client: ClientSide, server: ServerSide
     ) -> Promise:
-        level = "top-level" if len(parts) == 1 else "embedded"
-        return Promise(parts, kind, level, self.direction, type_name(plan), client, server)
+        return Promise(parts, kind, _level(parts), self.direction, type_name(plan), client, server)
 
     def _context(self, plan: ContextPlan) -> tuple[ClientSide, ServerSide]:
         """A context handle: a record on the client, and state on the server that outlives the call."""
@@ -421,6 +421,10 @@ class _Parameter:
         return Cell(("leaked",), ("server-frees-after-reply",))
 
 
+def _level(parts: Parts) -> str:
+    return "top-level" if len(parts) == 1 else "embedded"
+
+
 def _is_partial(type_: types.Type) -> bool:
     return isinstance(type_, types.Pointer) and type_.partial_ignore
 
@@ -502,7 +506,7 @@ def contract(interface: types.Interface, procedure: str, environment: Environmen
         UsageError: this is no interface, it has no such procedure, or a type cannot be marshalled by this kit.
     """
     require_procedure(interface, procedure)
-    environment = environment or Environment(osf=interface.osf)
+    environment = environment or usual_environment(interface)
     client, server = _frames(interface, procedure, environment)
     rpcss = environment.osf or server.enables_environment
     setting = _Setting(environment.osf, rpcss, interface.is_object, server.reflects_deletions)

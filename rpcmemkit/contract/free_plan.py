@@ -7,13 +7,13 @@ for the result, the application frees: inner storage first, each block once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from rpcmemkit import types
 from rpcmemkit.call import Call, Environment, Session
 from rpcmemkit.contract.c_code import c_code
-from rpcmemkit.contract.promises import require_procedure
+from rpcmemkit.contract.promises import require_procedure, usual_environment
 from rpcmemkit.contract.steps import Step, step_of
 from rpcmemkit.errors import UsageError
 from rpcmemkit.plan import PointerPlan
@@ -46,15 +46,19 @@ class FreePlan:
 
     interface: types.Interface
     procedure: str
-    environment: Environment = field(default_factory=Environment)
+    environment: Environment | None = None
 
     def __post_init__(self) -> None:
         require_procedure(self.interface, self.procedure)
 
     @cached_property
+    def _setting(self) -> Environment:
+        return self.environment or usual_environment(self.interface)
+
+    @cached_property
     def frame(self) -> Frame:
         """The procedure compiled for the client."""
-        planner = self.environment.planner(self.environment.client_pointer_size)
+        planner = self._setting.planner(self._setting.client_pointer_size)
         return Procedures(self.interface, planner)[self.procedure]
 
     @property
@@ -64,7 +68,7 @@ class FreePlan:
         A stub that goes by the thread's RpcSs environment leaves open which pair it calls: RpcSmClientFree fits both
         (nf-rpcndr-rpcsmclientfree.md).
         """
-        if self.environment.osf or self.frame.enables_environment:
+        if self._setting.osf or self.frame.enables_environment:
             return "RpcSmClientFree"
         return deallocator_of(default_allocator(False, self.interface.is_object))
 

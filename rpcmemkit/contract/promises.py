@@ -154,6 +154,11 @@ def require_procedure(interface: types.Interface, procedure: str) -> None:
         raise UsageError(f"interface {interface.name} has no procedure {procedure}")
 
 
+def usual_environment(interface: types.Interface) -> Environment:
+    """Return the environment of a contract that nobody gives one: the mode is that of the interface."""
+    return Environment(osf=interface.osf)
+
+
 def cited(promise: Promise) -> Iterator[str]:
     """Yield the rules behind a promise, cell by cell."""
     client, server = promise.client, promise.server

@@ -18,8 +18,8 @@ from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
-from rpcmemkit.program import UNSENT_LIMIT, Program
-from rpcmemkit.status import BAD_STUB_DATA, OUT_OF_MEMORY
+from rpcmemkit.program import Allowance, Program
+from rpcmemkit.status import BAD_STUB_DATA
 from rpcmemkit.stubs.frame import Entry, Frame
 from rpcmemkit.trace import Path, Span
 from rpcmemkit.walk import Place, reach
@@ -114,7 +114,8 @@ class Conversions:
         """The routines by attribute and C name."""
         self._sizes: dict[int, int] = {}
         self._read: Unmarshaller | None = None
-        self._left = self._copy = 0
+        self._allowance = Allowance(0)
+        self._copy = 0
 
     # --- registration ---
 
@@ -124,7 +125,7 @@ class Conversions:
         Raises:
             UsageError: no such type is converted, or its attribute has no such routines.
         """
-        converted = converted_types(interface)
+        converted = types.converted_types(interface)
         own = [type_ for type_ in converted if type_.name == name]
         if not own:
             known = ", ".join(dict.fromkeys(type_.name for type_ in converted)) or "none"
@@ -195,7 +196,8 @@ class Conversions:
         given: list[int] = []
 
         def provide(size: int) -> int:
-            self._justify(reader, size)
+            self._begin(reader)
+            self._allowance.take(size)
             given.append(self.space.add_block(size, "stack"))
             return given[0]
 
@@ -213,21 +215,10 @@ class Conversions:
             for block in given:
                 self.space.drop_block(block)
 
-    def _justify(self, reader: Unmarshaller, size: int) -> None:
-        """Refuse more memory for sent objects than the message can justify."""
-        self._begin(reader)
-        self._left -= size
-        if self._left < 0:
-            raise RpcError(
-                OUT_OF_MEMORY,
-                f"the message asks for {size} octets that it does not send",
-                rule="bad-data-rejected",
-            )
-
     def _begin(self, reader: Unmarshaller) -> None:
         if self._read is not reader:
             self.end_message()
-            self._read, self._left = reader, UNSENT_LIMIT + 64 * len(reader.data)
+            self._read, self._allowance = reader, Allowance(len(reader.data))
 
     def end_message(self) -> None:
         """Let go of the copy of a message that the user routines read from."""
@@ -240,7 +231,7 @@ class Conversions:
     def size(self, frame: Frame, entries: Iterable[Entry], address: int) -> None:
         """Carry out the sizing pass of a message: UserSize of each object, before the first octet is written."""
         self._sizes.clear()
-        if not any(ROUTINES[type_.how] is _USER for type_ in converted_types(frame.interface)):
+        if not any(ROUTINES[type_.how] is _USER for type_ in frame.converted):
             return
         found: list[Place] = []
         roots = [Place(plan, address + offset, address, (None, name)) for name, plan, offset in entries]
@@ -334,7 +325,7 @@ class Conversions:
 
     def free_instances(self, frame: Frame, address: int) -> None:
         """Have freed what lies below the presented objects of a call, the objects themselves aside."""
-        for place in self._instances(frame, address) if converted_types(frame.interface) else ():
+        for place in self._instances(frame, address) if frame.converted else ():
             try:
                 with self._cells(place.address) as (cell,):
                     argument = Place(place.plan.argument, cell, 0, place.path)  # type: ignore[attr-defined]
@@ -418,16 +409,6 @@ def _codecs(plan: ConvertedPlan) -> tuple[Codec, Codec]:
         )
     values = wire.body.wire.format[1:]
     return Codec("<" + values), Codec(">" + values)
-
-
-def converted_types(interface: types.Interface) -> list[types.Converted]:
-    """Return the converted types of an interface; one that is represented and transmitted as others counts twice."""
-    found: dict[int, types.Converted] = {}
-    for type_ in interface.types.values():
-        while isinstance(type_, types.Converted):
-            found[id(type_)] = type_
-            type_ = type_.sent if type_.how == "represent_as" else type_.presented
-    return list(found.values())
 
 
 def _routine_name(plan: ConvertedPlan, role: int) -> str:

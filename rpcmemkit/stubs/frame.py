@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from rpcmemkit import types
 from rpcmemkit.errors import RpcError
@@ -64,6 +65,11 @@ class Frame:
         self.result = entry.get("return")
         if self.result:
             self.outputs.append(self.result)
+
+    @cached_property
+    def converted(self) -> list[types.Converted]:
+        """The converted types of the interface."""
+        return types.converted_types(self.interface)
 
     @property
     def enables_environment(self) -> bool:

@@ -22,7 +22,7 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.program import Program, StubAllocator
 from rpcmemkit.status import BAD_STUB_DATA, BYTE_COUNT_TOO_SMALL, OUT_OF_MEMORY
-from rpcmemkit.trace import path_text
+from rpcmemkit.trace import Path, path_text
 
 
 def allocation_rule(pointer: PointerPlan) -> str:
@@ -217,6 +217,17 @@ class ClientNodes:
 # --- one block --------------------------------------------------------------------------------
 
 
+def buffer_too_small(needed: int, room: int, path: Path | None) -> RpcError:
+    """Return the exception for data that does not fit the buffer of [byte_count]."""
+    why = f"the data takes {needed} octets or more, the buffer has {room}"
+    return RpcError(BYTE_COUNT_TOO_SMALL, why, path=path_text(path), rule="byte-count-too-small")
+
+
+def is_root(waiting: Waiting, root: Waiting | None) -> bool:
+    """Return whether a pointer is the one that was passed by value, whose referent is no part of the block."""
+    return root is not None and waiting.path is root.path
+
+
 class OneBlock:
     """Lays referents one after the other into one block: an all_nodes graph, or the buffer of [byte_count].
 
@@ -233,17 +244,12 @@ class OneBlock:
         self.used = 0
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        if self.root is not None and waiting.path is self.root.path:
+        if is_root(waiting, self.root):
             return waiting.existing, False
         start = align_up(self.used, ALIGNMENT)
         self.used = start + size
         if self.used > self.size:
-            raise RpcError(
-                BYTE_COUNT_TOO_SMALL,
-                f"the data takes {self.used} octets or more, the buffer has {self.size}",
-                path=path_text(waiting.path),
-                rule="byte-count-too-small",
-            )
+            raise buffer_too_small(self.used, self.size, waiting.path)
         return self.address + start, True
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
@@ -263,7 +269,7 @@ class _Sizes:
         self.size = 0
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        if self.root is None or waiting.path is not self.root.path:
+        if not is_root(waiting, self.root):
             self.size = align_up(self.size, ALIGNMENT) + size
         if self.size > self.limit:
             raise RpcError(
@@ -281,6 +287,6 @@ def measured(
     """Return the octets that one block needs for everything below a pointer: the walk before the one allocation."""
     space = reader.space
     scratch = AddressSpace(space.side, space.pointer_size)
-    sizes = _Sizes(scratch, allocator.left, root)
+    sizes = _Sizes(scratch, allocator.allowance.left, root)
     reader.rehearse(waiting, scratch, sizes)
     return sizes.size

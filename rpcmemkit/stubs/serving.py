@@ -12,10 +12,10 @@ from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan
 from rpcmemkit.program import Program
-from rpcmemkit.status import BYTE_COUNT_TOO_SMALL, CALL_FAILED, OUT_OF_MEMORY, SERVER_OUT_OF_MEMORY
+from rpcmemkit.status import CALL_FAILED, OUT_OF_MEMORY, SERVER_OUT_OF_MEMORY
 from rpcmemkit.stubs.contexts import Context, Ended, ServerContexts
 from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.stubs.models import ServerNodes, dce_provides
+from rpcmemkit.stubs.models import ServerNodes, buffer_too_small, dce_provides
 from rpcmemkit.stubs.pipes import ServerPipes
 from rpcmemkit.trace import Message, Snapshot
 from rpcmemkit.walk import Place, reach
@@ -197,8 +197,7 @@ class Serving:
     def _provide_buffer(self, plan: PointerPlan, slot: int, room: int, name: str) -> None:
         """Allocate the room that [byte_count] gives, by one call; one call will free it (byte-count.md)."""
         if room < plan.target.size:
-            why = f"the data takes {plan.target.size} octets or more, the buffer has {room}"
-            raise RpcError(BYTE_COUNT_TOO_SMALL, why, path=name, rule="byte-count-too-small")
+            raise buffer_too_small(plan.target.size, room, (None, name))
         address = self.storage.allocator.allocate(room, "byte-count-sizes-buffer")
         self.space.clear(address, room)
         self.storage.blocks[address] = "byte-count-sizes-buffer"
