@@ -78,7 +78,7 @@ serve: ## show the built site on this machine
 bench: venv ## how fast it is
 	$(PY) benchmarks/run.py
 
-mutation: venv ## break the rules on purpose, and see which tests notice (an hour)
+mutation: venv ## break the rules on purpose, and see which tests notice (takes long)
 	$(PY) -m pip install --quiet mutmut==3.8.1
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results

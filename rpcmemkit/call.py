@@ -39,7 +39,7 @@ class Environment:
 
     Big-endian NDR64 is the kit's own: MS-RPCE 2.2.5 knows NDR64 as little-endian only.
 
-    Raises :class:`~rpcmemkit.errors.UsageError` for a value that is none of those.
+    Raises :class:`~rpcmemkit.errors.UsageError` for a size, syntax, order, number or switch that does not exist.
     """
 
     client_pointer_size: int = 8

@@ -485,7 +485,8 @@ def test_a_claim_in_full(run):
     assert code == 0
     assert "stub-allocated-buffers.md" in out
     assert "all-nodes-one-block" in out
-    assert "tests/scenarios/" in out or "tests/claims/" in out
+    assert "test      'tests/claims/test_claims_models.py::test_model[M-060" in out
+    assert "scenario  tests/scenarios/3-models/stub-allocated-buffers/" in out
     assert "told only" in out
 
 

@@ -501,3 +501,10 @@ def test_a_graph_in_one_block_below_a_parameter_is_told_as_such():
 
     assert "root: one block below it; what hung there before the call is not freed here." in c
     assert "right only if" not in c
+
+
+def test_without_an_environment_a_plan_goes_by_the_mode_of_its_interface():
+    session = open_session("typedef [unique] long *P; void f([out] P *made);", osf=True)
+
+    assert FreePlan(session.interface, "f").deallocator == "RpcSmClientFree"
+    assert FreePlan(session.interface, "f").c == FreePlan(session.interface, "f", session.environment).c
