@@ -2,7 +2,9 @@
 
 A question file is YAML: a list of maps with ``id``, ``prompt``, ``property`` (a key of what ``rpcmemkit run --json``
 prints, with dots for what lies inside: ``server_storage.root``) and ``answers``, four of them, each with ``text``,
-``value`` (what the property would be if the answer were right) and ``why``. Nothing in the file says which is right.
+``value`` (what the property would be if the answer were right), ``why`` and, when it can be wrong, ``misconception``: the
+id of the belief it stands for. Nothing in the file says which is right. What is no call is asked about with a mapping:
+``ask("smallest", {"blocks": len(...)})``.
 """
 
 from __future__ import annotations
@@ -75,8 +77,8 @@ class Quiz:
         entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         self.questions: dict[str, Mapping[str, Any]] = {entry["id"]: entry for entry in entries}
 
-    def ask(self, id_: str, call: Call) -> Question:
-        """Return a question judged by a call.
+    def ask(self, id_: str, subject: Call | Mapping[str, Any]) -> Question:
+        """Return a question judged by a call, or by anything else that was observed, by its names.
 
         Raises:
             UsageError: there is no such question, or not exactly one of its four answers is what happened.
@@ -84,7 +86,8 @@ class Quiz:
         if id_ not in self.questions:
             raise UsageError(f"no question {id_!r}; there are: {', '.join(self.questions)}")
         entry = self.questions[id_]
-        happened = look_up(Outcome(call).observed(), entry["property"])
+        observed = subject if isinstance(subject, Mapping) else Outcome(subject).observed()
+        happened = look_up(observed, entry["property"])
         answers = tuple(Answer(a["text"], a["value"] == happened, a["why"]) for a in entry["answers"])
         right = sum(answer.right for answer in answers)
         if right != 1 or len(answers) != ANSWERS:

@@ -14,6 +14,7 @@ from rpcmemkit import Audit, Session, UsageError, notebook
 from rpcmemkit.call import Call
 from rpcmemkit.draw import steps
 from rpcmemkit.notebook import Shown
+from rpcmemkit.notebook.widgets import frames_of
 from tests.draw.conftest import CALLS, KINDS, kinds, long_list, never_sent, prune
 
 pytest.importorskip("graphviz")
@@ -102,11 +103,11 @@ def test_show_is_the_picture() -> None:
 
 def test_the_frames_of_a_stepper() -> None:
     told = steps(prune())
-    frames = notebook.frames_of(told)
+    frames = frames_of(told)
     for step, frame in zip(told, frames, strict=True):
         assert f"Step {step.number} of 7: {step.label}" in frame
         assert "<svg" in frame
-    assert frames == notebook.frames_of(steps(prune()))
+    assert frames == frames_of(steps(prune()))
 
 
 def state_of(widget: Any) -> str:

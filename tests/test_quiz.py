@@ -45,6 +45,11 @@ def test_the_call_decides(tmp_path):
     assert question.answers[1].verdict == "Right."
 
 
+def test_a_mapping_decides_about_what_is_no_call(tmp_path):
+    question = quiz(tmp_path, property="compiler.lost").ask("q", {"compiler": {"lost": ["list"]}})
+    assert [answer.right for answer in question.answers] == [False, False, False, True]
+
+
 def test_the_text_gives_nothing_away(tmp_path):
     question = quiz(tmp_path).ask("q", cut())
     assert "Right" not in str(question)

@@ -1,6 +1,7 @@
 """Run the chapters so that the same code always stores the same bytes.
 
 ``python tools/notebooks.py``                      runs every chapter of the table of contents and stores its outputs
+``python tools/notebooks.py book/one-call.ipynb``  runs the named chapters only
 ``python tools/notebooks.py --into _build/src``    leaves the tree alone: a copy with fresh outputs, for the site
 
 Nothing of the machine stays in a notebook: no timings, no kernel of a strange name, no random widget ids, no
@@ -129,13 +130,14 @@ def store(content: bytes, path: Path) -> bool:
 def main() -> int:
     """Run the chapters; 1 when one fails, or with ``--strict`` when a stored output is out of date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("chapters", nargs="*", type=Path, help="chapters to run; all when none is named")
     parser.add_argument("--into", type=Path, metavar="FOLDER", help="write a copy of the tree instead")
     parser.add_argument("--strict", action="store_true", help="fail when stored outputs are out of date")
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="chapters at a time")
     options = parser.parse_args()
 
     os.environ.update(PYTHONHASHSEED="0", PYDEVD_DISABLE_FILE_VALIDATION="1", JUPYTER_PLATFORM_DIRS="1")
-    paths = chapters()
+    paths = [path.resolve() for path in options.chapters] or chapters()
     with tempfile.TemporaryDirectory() as profile:
         os.environ["IPYTHONDIR"] = profile  # no start-up files of whoever runs this
         with ProcessPoolExecutor(options.jobs) as pool:

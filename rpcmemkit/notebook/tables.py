@@ -1,13 +1,8 @@
-"""What a notebook shows of a call: pictures, steppers and tables, each with a text that means something by itself.
-
-Everything works in a published page without a kernel: a stepper is a player, a slider and a stack of pictures, linked
-in the browser. Outputs depend on the call alone. ``%load_ext rpcmemkit.notebook`` lets calls, audits and sessions show
-themselves as tables.
-"""
+"""Tables, lists and pictures of a call: HTML, and a text that means something by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import islice
@@ -17,18 +12,13 @@ from rpcmemkit.annotate import Direction, octets_text, rows
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
 from rpcmemkit.contract import Contract, as_text, contract, sheets
-from rpcmemkit.draw import Builder, CallPicture, Step, draw_all, steps
+from rpcmemkit.draw import Builder, CallPicture, steps
 from rpcmemkit.draw.build import LIMIT, signature, status_text
 from rpcmemkit.draw.model import Block, Gap, parts
-from rpcmemkit.draw.show import scrolling
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, OWNERS
-from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import UsageError
 from rpcmemkit.status import status_name
 from rpcmemkit.trace import Event, path_text
-
-INTERVAL = 2500
-"""How long a player stays at a step, in milliseconds."""
 
 EVENT_LIMIT = 60
 """How many events a table shows before it is cut."""
@@ -56,81 +46,20 @@ def show(call: Call, *, limit: int = LIMIT, wide: bool = False) -> CallPicture:
 # --- steps ---------------------------------------------------------------------------------------
 
 
-def stepper(call: Call, *, limit: int = LIMIT) -> Any:
-    """Return a widget that leads through a call step by step.
-
-    Raises:
-        UsageError: the extra ``book`` is not installed.
-    """
-    try:
-        import ipywidgets as widgets
-    except ImportError as missing:
-        raise UsageError(
-            'a stepper needs the extra "book": python -m pip install "rpcmemkit[book]"'
-        ) from missing
-    told = steps(call, limit=limit)
-    frames = [widgets.HTML(""), *(widgets.HTML(frame) for frame in frames_of(told))]
-    last = len(told)
-    play = widgets.Play(value=1, min=1, max=last, interval=INTERVAL, description="Play the steps")
-    slider = widgets.IntSlider(
-        value=1, min=1, max=last, description=f"Step of {last}", continuous_update=True
-    )
-    stack = widgets.Stack(frames, selected_index=1)
-    widgets.jslink((play, "value"), (slider, "value"))
-    widgets.jslink((slider, "value"), (stack, "selected_index"))
-    return _described(widgets.VBox)(
-        [widgets.HTML(STYLE), widgets.HBox([play, slider]), stack], steps_table(call).text
-    )
-
-
-def _described(base: Any) -> Any:
-    """Return a kind of box whose text representation tells the steps instead of naming widgets."""
-
-    class Described(base):  # type: ignore[misc]
-        """A box with a text of its own."""
-
-        def __init__(self, children: Sequence[Any], text: str) -> None:
-            super().__init__(children)
-            self._text = text
-
-        def _repr_mimebundle_(self, **options: Any) -> Any:
-            bundle = super()._repr_mimebundle_(**options)
-            return {**bundle, "text/plain": self._text}
-
-        def __repr__(self) -> str:
-            return self._text
-
-    return Described
-
-
-def frames_of(told: Sequence[Step]) -> list[str]:
-    """Return the HTML of every step: its heading, what is said, and its picture, which shares one style with the others."""
-    drawings = draw_all([step.picture for step in told], styled=False)
-    return [_frame(step, len(told), drawing) for step, drawing in zip(told, drawings, strict=True)]
-
-
-def _frame(step: Step, last: int, drawing: str) -> str:
-    heading = f"Step {step.number} of {last}: {step.label}"
-    return (
-        '<div class="rpcmemkit-step">'
-        f'<p role="heading" aria-level="4"><b>{escape(heading)}</b></p><p>{escape(step.text)}</p>'
-        + _items(step.details)
-        + scrolling(drawing, escape(heading, quote=True))
-        + "</div>"
-    )
-
-
 def steps_table(call: Call) -> Shown:
     """Return all steps of a call as a list to read: what a printer and a screen reader get below a stepper."""
     told = steps(call)
-    items = "".join(f"<li><b>{escape(s.label)}.</b> {escape(s.text)}{_items(s.details)}</li>" for s in told)
+    items = "".join(
+        f"<li><b>{escape(s.label)}.</b> {escape(s.text)}{items_html(s.details)}</li>" for s in told
+    )
     lines = [
         line for s in told for line in (f"{s.number}. {s.label}. {s.text}", *(f"   - {d}" for d in s.details))
     ]
     return Shown(f'<ol class="rpcmemkit-steps">{items}</ol>', "\n".join(lines))
 
 
-def _items(texts: Sequence[str]) -> str:
+def items_html(texts: Sequence[str]) -> str:
+    """Return texts as a list, or nothing."""
     return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>" if texts else ""
 
 
@@ -287,7 +216,7 @@ def contract_table(source: Contract | Session, procedure: str | None = None) -> 
         )
     told = sheets(source)
     parts = [table(f"{told.title}: {side.caption}", side.heads, side.rows) for side in told.sides]
-    notes = Shown(_items(told.remarks), "\n".join(told.remarks))
+    notes = Shown(items_html(told.remarks), "\n".join(told.remarks))
     legend = table("Rules", ("no.", "rule"), told.rules)
     shown = [*parts, notes, legend] if source.promises else [notes]
     return Shown("".join(part.html for part in shown), as_text(source))
@@ -303,36 +232,3 @@ def session_table(session: Session) -> Shown:
         ]
         body.append((procedure.opnum, name, ", ".join(ways) or "none"))
     return table(f"Interface {session.interface.name}", ("number", "procedure", "parameters"), body)
-
-
-REPRESENTATIONS: dict[type, Callable[[Any], Shown]] = {
-    Audit: audit_table,
-    Call: call_table,
-    Contract: contract_table,
-    Session: session_table,
-}
-
-
-def load_ipython_extension(ipython: Any) -> None:
-    """Let IPython show audits, calls and sessions as tables (``%load_ext rpcmemkit.notebook``)."""
-    for kind, represent in REPRESENTATIONS.items():
-        formatters = ipython.display_formatter.formatters
-        formatters["text/html"].for_type(kind, lambda thing, represent=represent: represent(thing).html)
-        formatters["text/plain"].for_type(
-            kind, lambda thing, printer, cycle, represent=represent: printer.text(represent(thing).text)
-        )
-
-
-__all__ = [
-    "Shown",
-    "audit_table",
-    "bytes_table",
-    "call_table",
-    "contract_table",
-    "events_table",
-    "memory_table",
-    "session_table",
-    "show",
-    "stepper",
-    "steps_table",
-]
