@@ -19,11 +19,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv book test format lint types layers unit chapters notebooks evidence browser serve bench mutation clean distclean
+.PHONY: help venv book test format lint types layers unit coverage chapters notebooks evidence test-browser serve bench mutation clean distclean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
-	  printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+	  printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 venv: $(VENV)/.stamp ## the virtual environment with everything that is needed
 
@@ -56,7 +56,10 @@ types: venv ## the types, strictly
 layers: venv ## imports only go down
 	$(BIN)/lint-imports
 
-unit: venv ## the tests, with branch coverage
+unit: venv ## the tests of the library
+	$(PY) -m pytest -q -n 2 --dist loadfile
+
+coverage: venv ## the same tests, with branch coverage (twice as long)
 	$(PY) -m pytest -q -n 2 --dist loadfile --cov --cov-report=term
 
 chapters: venv ## every chapter still gives its stored outputs
@@ -69,8 +72,9 @@ notebooks: venv ## run every chapter and store its outputs; twice changes nothin
 evidence: venv ## write the table claim → evidence from the tests
 	$(PY) tools/evidence.py
 
-browser: book ## click through the built site in Chromium (needs playwright)
-	$(PY) -m pytest -q -m browser tests/browser
+test-browser: book ## click through the built site in Chromium, check accessibility, keep screenshots
+	$(PY) -m pip install --quiet -r tests/browser/requirements.txt
+	SHOTS=_build/screenshots $(PY) -m pytest -q -n 2 --dist load -m browser tests/browser
 
 serve: ## show the built site on this machine
 	$(PY) -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)

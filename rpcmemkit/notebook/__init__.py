@@ -27,6 +27,7 @@ from rpcmemkit.notebook.tables import (
     table,
 )
 from rpcmemkit.notebook.widgets import choose, stepper
+from rpcmemkit.notebook.workbench import interface_report, report, scenario_report, workbench
 
 REPRESENTATIONS: dict[type, Callable[[Any], Shown]] = {
     Audit: audit_table,
@@ -37,7 +38,10 @@ REPRESENTATIONS: dict[type, Callable[[Any], Shown]] = {
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Let IPython show audits, calls and sessions as tables (``%load_ext rpcmemkit.notebook``)."""
+    """Let IPython show audits, calls and sessions as tables, and know ``%%idl``, ``%%acf`` and ``%%scenario``."""
+    from rpcmemkit.notebook.magics import Bench
+
+    Bench(ipython).register()
     for kind, represent in REPRESENTATIONS.items():
         formatters = ipython.display_formatter.formatters
         formatters["text/html"].for_type(kind, lambda thing, represent=represent: represent(thing).html)
@@ -54,10 +58,14 @@ __all__ = [
     "choose",
     "contract_table",
     "events_table",
+    "interface_report",
     "memory_table",
+    "report",
+    "scenario_report",
     "session_table",
     "show",
     "stepper",
     "steps_table",
     "table",
+    "workbench",
 ]
