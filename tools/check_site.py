@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import sys
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ FETCHED = {
     "object": "data",
 }
 PLAIN_RELATIONS = {"canonical", "next", "prev", "index", "search", "author", "license"}
+HEAVIEST = 600_000  # octets of a page, compressed, without what all pages share
 REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 REMOTE_IN_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""", re.IGNORECASE)
 # Inline scripts name the address of a library that they load later.
@@ -74,13 +76,21 @@ def read(path: Path) -> Page:
     return page
 
 
+def pages_of(site: Path) -> list[Path]:
+    """The pages of the book under ``site``: not what its theme brings, and not JupyterLite, a site of its own."""
+    files = sorted(site.rglob("*.html"))
+    return [path for path in files if not {"_static", "lite"} & set(path.relative_to(site).parts)]
+
+
 def check(site: Path) -> list[str]:
     """Everything wrong with the pages under ``site``."""
-    files = (path for path in sorted(site.rglob("*.html")) if "_static" not in path.relative_to(site).parts)
-    pages = {path.resolve(): read(path) for path in files}
+    pages = {path.resolve(): read(path) for path in pages_of(site)}
     found = [f"{site}: no pages"] if not pages else []
     for path, page in pages.items():
         found += [f"{path.name}: {problem}" for problem in page.problems]
+        weight = len(gzip.compress(path.read_bytes(), 6))
+        if weight > HEAVIEST:
+            found.append(f"{path.name}: {weight:,} octets compressed, more than {HEAVIEST:,}")
         for link in page.links:
             address = urlsplit(link)
             target = (path.parent / unquote(address.path)).resolve() if address.path else path

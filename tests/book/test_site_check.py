@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,15 @@ def test_what_is_wrong_is_found(site: Path, part: str) -> None:
 def test_a_style_sheet_that_fetches(site: Path) -> None:
     (site / "x.css").write_text("b { background: url(https://example.org/x.png) }")
     assert len(check(site)) == 1
+
+
+def test_a_page_that_is_too_heavy(site: Path) -> None:
+    (site / "index.html").write_text(SOUND + random.Random(1).randbytes(600_000).hex())
+    assert ["octets compressed" in problem for problem in check(site)] == [True]
+
+
+def test_another_site_below_is_not_ours(site: Path) -> None:
+    (site / "index.html").write_text(SOUND)
+    (site / "lite").mkdir()
+    (site / "lite" / "index.html").write_text('<script src="missing.js"></script>')
+    assert check(site) == []
