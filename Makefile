@@ -5,6 +5,9 @@ VENV   ?= .venv
 PORT   ?= 8000
 # `make book STRICT=1` fails when the stored outputs of a chapter are not what its code gives.
 STRICT ?=
+# `make book REPOSITORY=https://github.com/OWNER/NAME` adds buttons for Binder, source and issues; LITE=1 is `make lite`.
+REPOSITORY ?=
+LITE ?=
 
 BIN     = $(VENV)/bin
 PY      = $(BIN)/python
@@ -19,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv book test format lint types layers unit coverage chapters notebooks evidence test-browser serve bench mutation clean distclean
+.PHONY: help venv book lite wheel test format lint types layers unit coverage chapters notebooks evidence test-browser serve bench mutation clean distclean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -35,9 +38,18 @@ $(VENV)/.stamp: requirements.txt pyproject.toml
 
 book: venv ## run every chapter and build the site
 	$(PY) tools/notebooks.py --into _build/src $(if $(STRICT),--strict)
+	$(PY) tools/site_config.py _build/src/_config.yml $(if $(LITE),--lite) --repository "$(REPOSITORY)"
 	$(BIN)/jupyter-book build _build/src --path-output . -n -W --keep-going --quiet
+	$(if $(LITE),$(PY) -m tools.lite _build/src $(SITE)/lite)
 	$(PY) tools/check_site.py $(SITE)
 	@echo "The book is ready: open $(CURDIR)/$(SITE)/index.html (or run: make serve)"
+
+lite: ## the book with a Python in the browser beside it, for its launch buttons (the first time needs npm)
+	$(MAKE) book LITE=1
+
+wheel: venv ## the library's wheel, and that it works in an empty environment
+	$(PY) -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+	$(PY) tools/check_wheel.py dist
 
 test: venv lint types layers unit chapters ## everything that must pass before a change goes in
 	@echo "All tests passed."

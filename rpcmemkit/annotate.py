@@ -300,23 +300,23 @@ def _scalar(plan: BasePlan, octets: bytes, order: str) -> tuple[Any, str]:
     if base.code == "?":
         return bool(number), ("true" if number else "false") + (f" ({number})" if number > 1 else "")
     if base.text:
-        return chr(number), _quoted(chr(number))
+        return chr(number), quoted(chr(number))
     return number, str(number)
 
 
 def _text(octets: bytes, width: int, order: str) -> str:
     encoding = "latin-1" if width == 1 else "utf-16-be" if order == ">" else "utf-16-le"
-    return _quoted(octets.decode(encoding, "replace"))
+    return quoted(octets.decode(encoding, "replace"))
 
 
-def _quoted(text: str) -> str:
-    """Return text in quotes, with what cannot be seen escaped as in C."""
-    shown = "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in text)
-    return f'"{shown}"'
+def quoted(text: str, mark: str = '"') -> str:
+    """Return text between two of ``mark``, with what cannot be seen escaped as in C."""
+    shown = "".join(c if c.isprintable() and c not in (mark, "\\") else _escaped(c) for c in text)
+    return f"{mark}{shown}{mark}"
 
 
 def _escaped(character: str) -> str:
-    if character in '"\\':
+    if character in "'\"\\":
         return "\\" + character
     code = ord(character)
     return "\\0" if not code else f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

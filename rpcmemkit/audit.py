@@ -82,10 +82,16 @@ class Audit:
 
     @property
     def orphaned_places(self) -> list[Place]:
-        """Client storage that the application could reach before the call, and that is still allocated, but lost."""
+        """Client storage that the application could reach before the call, and that is still allocated, but lost.
+
+        Storage inside a block that can still be reached elsewhere, a [byte_count] buffer for one, is not lost.
+        """
         space = self.call.space("client after")
         lost = [place for address, place in self._before.items() if address not in self._after]
-        return [place for place in lost if space.capacity(place.address)]
+        kept = {block.address for address in self._after if lost and (block := space.block(address))}
+        return [
+            p for p in lost if (block := space.block(p.address)) and block.live and block.address not in kept
+        ]
 
     @property
     def orphaned(self) -> list[str]:

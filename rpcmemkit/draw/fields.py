@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from rpcmemkit.annotate import type_name
+from rpcmemkit.annotate import quoted, type_name
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import FREED, NEW, AddressSpace
 from rpcmemkit.plan import (
@@ -122,7 +122,7 @@ def _untouched(raw: bytes) -> str:
 def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"'{value}'" if isinstance(value, str) and len(value) == 1 else str(value)
+    return quoted(value, "'") if isinstance(value, str) and len(value) == 1 else str(value)
 
 
 def _pointer(
@@ -166,7 +166,7 @@ def _text(space: AddressSpace, plan: ArrayPlan, name: str, address: int, offset:
     size = min(count * plan.stride, TEXT_LIMIT)
     raw = space.read(address, size - size % plan.stride)
     value = python_text(plan, raw)
-    text = _untouched(raw) or (_spaced(value["$hex"]) if isinstance(value, dict) else f'"{value}"')
+    text = _untouched(raw) or (_spaced(value["$hex"]) if isinstance(value, dict) else quoted(value))
     return Value(offset, name or type_name(plan), text, None, type_name(plan))
 
 

@@ -137,6 +137,8 @@ class _Telling:
             for word in (NEW, ORPHANED, LEAKED)
             if word in words
         ]
+        if self.call.status and _changes(after.column):
+            found.append("what was written before that stays")
         return self._step("after", "after", self._result(", ".join(found)))
 
     def _result(self, found: str) -> str:
@@ -162,6 +164,12 @@ def _rules(column: Column) -> Iterator[str]:
         for part in block.parts:
             if isinstance(part, Part) and part.rule:
                 yield f"{part.label}: {where}, rule {part.rule}"
+
+
+def _changes(column: Column) -> bool:
+    """Tell whether a field has another value than before the call."""
+    fields = (f for block in _blocks(column) for p in block.parts if isinstance(p, Part) for f in p.fields)
+    return any(field.was for field in fields)
 
 
 def _blocks(column: Column) -> list[Block]:

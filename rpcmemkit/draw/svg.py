@@ -1,6 +1,7 @@
 """From DOT to SVG with the renderer that pip installs, and what makes an SVG readable for everyone.
 
-The binary is the one of the wheel ``graphviz-pure``: another Graphviz would give other octets.
+The binary is the one of the wheel ``graphviz-pure``: another Graphviz would give other octets. Where no program can be
+started, in a browser, :mod:`rpcmemkit.notebook.browser` puts a renderer in its place.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -18,17 +19,31 @@ from pathlib import Path
 from rpcmemkit.draw.palette import COLORS, style
 from rpcmemkit.errors import UsageError
 
+IN_BROWSER = "emscripten"
+LOAD = "pictures in a browser need `await rpcmemkit.notebook.browser.start()` first"
 INSTALL = 'pictures need the extra "book": python -m pip install "rpcmemkit[book]"'
 STYLE = f"<style>{style('.rpcmemkit')}</style>"
 _NAMES = {bright: name for name, (bright, _) in COLORS.items()}
+
+
+_loaded: list[Callable[[str], str]] = []
+
+
+def draw_with(renderer: Callable[[str], str]) -> None:
+    """Let ``renderer`` turn DOT into SVG from now on, instead of a program."""
+    _loaded[:] = [renderer]
 
 
 def render_dot(source: str) -> str:
     """Return the raw SVG of a DOT source whose nodes have positions.
 
     Raises:
-        UsageError: the packages of the extra ``book`` are not installed.
+        UsageError: the packages of the extra ``book`` are not installed, or in a browser no renderer is loaded.
     """
+    if _loaded:
+        return _loaded[0](source)
+    if sys.platform == IN_BROWSER:
+        raise UsageError(LOAD)
     try:
         import graphviz
         from graphviz.backend import dot_command

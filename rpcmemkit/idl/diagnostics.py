@@ -48,8 +48,8 @@ _ROWS = (
     _row("IDL102", 2023, "the character {found} does not belong here"),
     _row("IDL103", 2025, "the text ends too early", "close what is still open"),
     _row("IDL104", 2002, "nested more than {limit} deep", "name the inner parts with typedef"),
-    _row("IDL105", None, "the comment is never closed", "add */"),
-    _row("IDL106", None, "the quoted text is never closed", "add the closing quote on the same line"),
+    _row("IDL105", 2109, "the comment is never closed", "add */"),
+    _row("IDL106", 2112, "the quoted text is never closed", "add the closing quote on the same line"),
     _row("IDL107", None, "preprocessor: {reason}"),
     _row(
         "IDL108",
@@ -68,7 +68,7 @@ _ROWS = (
     _row("IDL110", None, "{level} is not a packing level", "use 1, 2, 4, 8 or 16", "pragma.md"),
     _row("IDL111", None, "the expression is not complete", "write a number, a name or a parenthesis here"),
     _row("IDL112", None, "the number {text} is malformed or too large", "a number has at most 64 bits"),
-    _row("IDL113", None, "division by zero"),
+    _row("IDL113", 2031, "division by zero"),
     _row("IDL114", None, "{what} cannot be used in this expression"),
     # --- names and types
     _row(
@@ -91,7 +91,7 @@ _ROWS = (
         "midl-base-types.md",
     ),
     _row(
-        "IDL206", None, "the member {name} is a bit-field", "use a whole integer and masks", "bit-fields.md"
+        "IDL206", 2140, "the member {name} is a bit-field", "use a whole integer and masks", "struct.md"
     ),
     _row(
         "IDL207",
@@ -109,37 +109,37 @@ _ROWS = (
     ),
     _row(
         "IDL209",
-        None,
+        2192,
         "a union needs [switch_type] of an integer, character, boolean or enum type",
         "add [switch_type(long)]",
         "switch-type.md",
     ),
     _row(
         "IDL210",
-        None,
+        2078,
         "the union {name} needs [switch_is] here",
         "name what selects the arm: [switch_is(tag)]",
         "switch-is.md",
     ),
     _row(
         "IDL211",
-        None,
+        2161,
         "a union arm needs [case] or [default]",
         "add [case(value)]",
         "nonencapsulated-unions.md",
     ),
-    _row("IDL212", None, "case {label} appears twice", "", "union.md"),
+    _row("IDL212", 2056, "case {label} appears twice", "", "union.md"),
     _warn("IDL213", None, "the interface has no [uuid]", "add [uuid(…)] or [local]", "uuid.md"),
-    _row("IDL214", None, "{text} is not a UUID", "write 8-4-4-4-12 hexadecimal digits", "uuid.md"),
-    _row("IDL215", None, "{text} is not a version", "write [version(major.minor)]", "version.md"),
+    _row("IDL214", 2088, "{text} is not a UUID", "write 8-4-4-4-12 hexadecimal digits", "uuid.md"),
+    _row("IDL215", 2152, "{text} is not a version", "write [version(major.minor)]", "version.md"),
     _row("IDL216", None, "[{name}] needs {what}", ""),
     _row("IDL217", 2000, "DCE mode takes no parameters without a name", "name it", "-osf.md"),
     _row(
         "IDL218",
-        None,
+        2046,
         "a variable number of arguments cannot be sent",
         "pass a sized array",
-        "idl-procedures.md",
+        "compiler-errors.md",
     ),
     _row("IDL219", 2025, "there is no attribute [{attribute}]", "{hint}", "reserved-keywords.md"),
     # --- directions, pointers, arrays
@@ -170,7 +170,7 @@ _ROWS = (
     _row("IDL304", 2145, "the result of {name} is or contains void *", "give it a type", "void.md", "M-291"),
     _row("IDL305", 2241, "the member {name} is a void *", "give it a type", "void.md", "M-291"),
     _row(
-        "IDL306", 2142, "the parameter {name} is a pointer to a function", "", "function-pointers.md", "M-292"
+        "IDL306", 2142, "the parameter {name} is a pointer to a function", "", "", "M-292"
     ),
     _row("IDL307", 2148, "the result of {name} is a pointer to a function", "", "", "M-292"),
     _row("IDL308", 2244, "the member {name} is a pointer to a function", "", "", "M-292"),
@@ -235,7 +235,7 @@ _ROWS = (
         2163,
         "a second pointer attribute: [{second}] after [{first}]",
         "keep one",
-        "pointers.md",
+        "three-pointer-types.md",
         "M-287",
     ),
     _row(
@@ -477,7 +477,7 @@ _ROWS = (
         None,
         "DCE's compiler refuses {name}, a pointer to a varying array",
         "use a sized pointer",
-        "pointers.md",
+        "multiple-levels-of-pointers.md",
     ),
     _warn(
         "IDL376",

@@ -13,6 +13,17 @@ from typing import Any
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
 from rpcmemkit.contract import Contract
+from rpcmemkit.notebook.compare import (
+    comparer,
+    comparison_table,
+    measure,
+    mistake,
+    mistakes_table,
+    models_table,
+)
+from rpcmemkit.notebook.explore import explore, explorer, explorer_table
+from rpcmemkit.notebook.sketch import sketch
+from rpcmemkit.notebook.summary import rules_table, summary_table
 from rpcmemkit.notebook.tables import (
     Shown,
     audit_table,
@@ -56,16 +67,28 @@ __all__ = [
     "bytes_table",
     "call_table",
     "choose",
+    "comparer",
+    "comparison_table",
     "contract_table",
     "events_table",
+    "explore",
+    "explorer",
+    "explorer_table",
     "interface_report",
+    "measure",
     "memory_table",
+    "mistake",
+    "mistakes_table",
+    "models_table",
     "report",
+    "rules_table",
     "scenario_report",
     "session_table",
     "show",
+    "sketch",
     "stepper",
     "steps_table",
+    "summary_table",
     "table",
     "workbench",
 ]

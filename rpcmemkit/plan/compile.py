@@ -538,8 +538,8 @@ def _struct_reusable(struct: StructPlan, padded: bool) -> bool:
         return False
     if struct.body is not None:
         trailing = struct.size != (struct.wire_size or 0)
-        refs = any(not slot.has_id for slot in struct.body.slots)
-        return struct.body.same and not trailing and not struct.body.checks and not refs
+        filled = any(not slot.has_id or not slot.plan.travels for slot in struct.body.slots)
+        return struct.body.same and not trailing and not struct.body.checks and not filled
     tail = struct.pieces[-1][2] if struct.pieces else None
     if len(struct.pieces) > 2 or not isinstance(tail, ArrayPlan) or not tail.conformant:
         return False
@@ -551,4 +551,5 @@ def _struct_reusable(struct: StructPlan, padded: bool) -> bool:
     assert body is not None
     gap_up_to = struct.wire_align if padded else tail.wire_align
     fits = align_up(body.wire.size, gap_up_to) == struct.tail_offset
-    return offset == 0 and body.same and not body.checks and fits
+    filled = any(not slot.plan.travels for slot in body.slots)
+    return offset == 0 and body.same and not body.checks and fits and not filled

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from rpcmemkit.audit import Audit
-from rpcmemkit.call import Call
-from rpcmemkit.draw import Picture, picture
+from rpcmemkit.call import Call, Session
+from rpcmemkit.draw import Picture, draw, picture
 from rpcmemkit.draw.fields import brief_path, clip
 from rpcmemkit.draw.model import Block, Field, Gap, Octets, fields, parts
 from rpcmemkit.draw.panel import choose
 from tests.draw.conftest import (
     CALLS,
+    HEAD,
     arrays,
     freed,
     kinds,
@@ -133,6 +134,19 @@ def test_values_of_every_kind() -> None:
     assert texts["grid[8]"] == "8"
     name = parts(blocks(picture(kinds()), "before")["name"])[0].fields
     assert name[0].text == '"<tea & co>"'
+
+
+def test_characters_that_cannot_be_seen_are_escaped() -> None:
+    """Graphviz takes an octet of zero for the end of the drawing."""
+    idl = (
+        HEAD % "unique"
+        + "typedef struct { char a, b; wchar_t c; char d[3]; } item; void Put([in] item *item); }"
+    )
+    call = Session(idl).call("Put", item={"a": 0, "b": "'", "c": 10, "d": "a\\b"})
+    shown = picture(call)
+    texts = [field.text for field in parts(blocks(shown, "before")["item"])[0].fields]
+    assert texts == [r"'\0'", r"'\''", r"'\x0a'", r'"a\\b"']
+    assert draw(shown).rstrip().endswith("</svg>")
 
 
 def test_long_arrays_are_cut_with_a_count() -> None:

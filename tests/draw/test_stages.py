@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rpcmemkit.call import Call
+from typing import Any
+
+from rpcmemkit.call import Call, Session
 from rpcmemkit.draw import steps
 from tests.draw.conftest import freed, kinds, never_sent, prune, refused, starved
 
@@ -44,3 +46,17 @@ def test_calls_that_fail_have_the_steps_that_they_came_to() -> None:
     assert routine.text == "It changes nothing. Then it raises RPC_S_ACCESS_DENIED (5)."
     assert "the memory is as it was" in steps(refused())[-1].text
     assert "1 free" in steps(freed())[3].text
+
+
+def test_a_call_that_fails_late_does_not_claim_that_nothing_changed() -> None:
+    idl = "void Read([in, out] long *count, [in, out, size_is(, *count)] long **lines);"
+    session = Session(f"[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1873)] interface logs {{ {idl} }}")
+
+    @session.routine
+    def Read(call: Any, count: Any, lines: Any) -> None:
+        count[0] = 2
+        lines[0] = call.new([1, 2])
+
+    rejected = session.try_call("Read", {"count": 1, "lines": {"$label": "slot", "$value": [0]}})
+    told = steps(rejected)[-1].text
+    assert told == "The call raises RPC_X_BAD_STUB_DATA (1783): what was written before that stays."

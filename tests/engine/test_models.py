@@ -187,6 +187,19 @@ def test_any_id_of_an_ignored_pointer_is_null(number: int) -> None:
     assert (reply.status, seen) == (0, [None])
 
 
+@pytest.mark.parametrize(
+    "environment", [{"server_pointer_size": 4}, {}, {"transfer_syntax": "ndr64"}], ids=["32", "64", "ndr64"]
+)
+@pytest.mark.parametrize("tail", ["", " [size_is(v)] long more[];"], ids=["fixed", "conformant"])
+def test_a_structure_with_an_ignored_pointer_is_copied_at_any_width(
+    environment: dict[str, Any], tail: str
+) -> None:
+    body = f"typedef struct s {{ long v; [ignore] long *q;{tail} }} s; void f([in] s *p);"
+    call = run(body, {"p": {"v": 1, "q": 2} | ({"more": [3]} if tail else {})}, **environment)
+
+    assert Audit(call).server_storage["p"] == "allocated"
+
+
 def test_a_partial_ignore_parameter_has_an_id_of_its_own() -> None:
     body = "void f([in, out, unique, partial_ignore] long *p, [in, unique] long *q);"
     call = run(body, {"p": 1, "q": 2})
