@@ -6,6 +6,7 @@ other pages can name (``{ref}`server-reuses-buffer <rule:server-reuses-buffer>``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -140,9 +141,9 @@ def status_codes(page: parts.Page) -> Sequence[nodes.Node]:
             parts.fields(
                 ("Other names", parts.joined(map(parts.literal, status.aliases))),
                 ("Rules", parts.joined(page.ref("rule", rule) for rule in rules_)),
-                ("Raised in", parts.joined(map(parts.literal, modules)) or _by_application()),
+                ("Modules", parts.joined(map(parts.literal, modules)) or _by_application()),
                 ("Pages", parts.joined(map(page.source, table[status.name]["pages"]))),
-                ("Scenario files", _some(files.get(status.code, []))),
+                ("Files", _some(files.get(status.code, []))),
             ),
         ]
         words = [f"{name} ({status.code})" for name in (status.name, *status.aliases)]
@@ -194,12 +195,12 @@ def _diagnostic(page: parts.Page, finding: Any) -> nodes.Node:
     printed = example.finding()
     number = [f"MIDL{finding.midl}"] if finding.midl else []
     body = [
-        parts.paragraph(printed.message, classes=["rpcmemkit-message"]),
+        parts.paragraph(*_template(finding.title)),
         *_listing(example.wrong, ""),
         parts.code(str(printed), "text"),
         *_listing(example.mended, "Compiles:"),
         parts.fields(
-            ("Remedy", [parts.text(printed.remedy)] if printed.remedy else []),
+            ("Remedy", _template(finding.remedy)),
             ("Claims", parts.joined(page.ref("claim", claim) for claim in finding.claims)),
             ("Pages", parts.joined(map(page.source, dict.fromkeys([finding.page, *_numbered(finding)])))),
         ),
@@ -207,6 +208,15 @@ def _diagnostic(page: parts.Page, finding: Any) -> nodes.Node:
     kind_ = ", ".join([*number, finding.severity])
     index = [f"{finding.code} (finding)", *(f"{each} (finding of MIDL)" for each in number)]
     return page.entry("diagnostic", finding.code, finding.code, kind_, index=index, body=body)
+
+
+def _template(words: str) -> list[nodes.Node]:
+    """A message with its gaps, such as ``{name}``, in italics; one that is a gap and nothing else says nothing."""
+    pieces = re.split(r"\{(\w+)\}", words)
+    if not "".join(pieces[::2]).strip():
+        return []
+    made = [nodes.emphasis(piece, piece) if at % 2 else parts.text(piece) for at, piece in enumerate(pieces)]
+    return [node for node in made if node.astext()]
 
 
 def _numbered(finding: Any) -> list[str]:
@@ -232,31 +242,34 @@ def _listing(listing: Any, caption: str) -> list[nodes.Node]:
 
 @kind("misconceptions")
 def misconceptions(page: parts.Page) -> Sequence[nodes.Node]:
-    """Every belief that a wrong answer stands for, and the questions that offer it."""
+    """Every belief that a wrong answer stands for, and the questions that offer it, chapter by chapter."""
     beliefs = page.yaml("book/questions/misconceptions.yaml")
-    offered: dict[str, list[list[nodes.Node]]] = {}
+    offered: dict[str, dict[str, list[nodes.Node]]] = {}
     for chapter, question in page.questions():
-        for answer in question["answers"]:
-            if name := answer.get("misconception"):
-                link = page.to_question(chapter, question["id"], parts.plain(question["prompt"]))
-                said = parts.text(f" Answer: “{parts.plain(answer['text'])}”")
-                offered.setdefault(name, []).append([link, said])
+        for name in dict.fromkeys(answer.get("misconception") for answer in question["answers"]):
+            link = page.to_question(chapter, question["id"], question["id"])
+            offered.setdefault(name, {}).setdefault(chapter, []).append(link)
     return [
         page.entry(
             "misconception",
             name,
+            row["belief"],
             name,
-            "",
             index=[f"{name} (misconception)", f"misconception; {name}"],
             body=[
-                parts.paragraph(row["belief"]),
                 parts.fields(
-                    ("Where readers show it", [_asked(page, row["asked"])]),
-                    ("Questions", [parts.bullets(offered[name])] if name in offered else []),
-                ),
+                    ("Shown", [_asked(page, row["asked"])]),
+                    ("Tested", [parts.bullets(_tests(page, offered[name]))] if name in offered else []),
+                )
             ],
         )
         for name, row in beliefs.items()
+    ]
+
+
+def _tests(page: parts.Page, by_chapter: dict[str, list[nodes.Node]]) -> list[list[nodes.Node]]:
+    return [
+        [page.chapter(name), parts.text(": "), *parts.joined(links)] for name, links in by_chapter.items()
     ]
 
 

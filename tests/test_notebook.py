@@ -153,7 +153,11 @@ class Formatter(dict[type, Any]):
 
 def test_the_extension_teaches_ipython() -> None:
     formatters = {"text/html": Formatter(), "text/plain": Formatter()}
-    notebook.load_ipython_extension(SimpleNamespace(display_formatter=SimpleNamespace(formatters=formatters)))
+    notebook.load_ipython_extension(
+        SimpleNamespace(
+            register_magic_function=lambda *_: None, display_formatter=SimpleNamespace(formatters=formatters)
+        )
+    )
     call = prune()
     for thing in (call, Audit(call), Session(KINDS)):
         assert formatters["text/html"][type(thing)](thing).startswith("<table")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from rpcmemkit import Session
-from rpcmemkit.notebook.workbench import completed, interface_report, report, scenario_report
+from rpcmemkit.notebook.bench import completed, interface_report, report, scenario_report
 
 pytest.importorskip("graphviz")
 

@@ -13,7 +13,8 @@ from typing import Any
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
 from rpcmemkit.contract import Contract
-from rpcmemkit.notebook.compare import (
+from rpcmemkit.notebook.bench import interface_report, report, scenario_report, workbench
+from rpcmemkit.notebook.model_comparer import (
     comparer,
     comparison_table,
     measure,
@@ -21,8 +22,8 @@ from rpcmemkit.notebook.compare import (
     mistakes_table,
     models_table,
 )
-from rpcmemkit.notebook.explore import explore, explorer, explorer_table
-from rpcmemkit.notebook.sketch import sketch
+from rpcmemkit.notebook.rule_explorer import explore, explorer, explorer_table
+from rpcmemkit.notebook.sketches import sketch
 from rpcmemkit.notebook.summary import rules_table, summary_table
 from rpcmemkit.notebook.tables import (
     Shown,
@@ -38,7 +39,6 @@ from rpcmemkit.notebook.tables import (
     table,
 )
 from rpcmemkit.notebook.widgets import choose, stepper
-from rpcmemkit.notebook.workbench import interface_report, report, scenario_report, workbench
 
 REPRESENTATIONS: dict[type, Callable[[Any], Shown]] = {
     Audit: audit_table,

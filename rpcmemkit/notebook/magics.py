@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 from rpcmemkit.call import Environment, Session
 from rpcmemkit.errors import RpcMemKitError, UsageError
+from rpcmemkit.notebook.bench import interface_report, scenario_report, trouble
 from rpcmemkit.notebook.tables import Shown
-from rpcmemkit.notebook.workbench import interface_report, scenario_report, trouble
 
 
 class Line(argparse.ArgumentParser):

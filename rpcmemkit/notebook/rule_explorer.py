@@ -21,7 +21,7 @@ from rpcmemkit.draw import Builder
 from rpcmemkit.draw.build import status_text
 from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import Diagnostic, IdlError, UsageError
-from rpcmemkit.notebook.sketch import sketch
+from rpcmemkit.notebook.sketches import sketch
 from rpcmemkit.notebook.tables import Shown, items_html, table
 from rpcmemkit.notebook.widgets import choose
 from rpcmemkit.operations import Operations
@@ -301,7 +301,7 @@ def who(acts: Iterable[Act]) -> str:
 def _page(
     idl: str, heading: str, sections: Sequence[tuple[str, Sequence[str]]], picture: Shown | None = None
 ) -> Shown:
-    html = f"<pre>{escape(idl)}</pre><p><b>{escape(heading)}</b></p>"
+    html = f'<pre style="overflow-x:auto">{escape(idl)}</pre><p><b>{escape(heading)}</b></p>'
     html += picture.html if picture else ""
     html += "".join(f"<p><b>{name}</b></p>{items_html(items)}" for name, items in sections)
     text = [idl, heading, *(picture.text.splitlines() if picture else ())]

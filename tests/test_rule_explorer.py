@@ -11,7 +11,7 @@ import pytest
 
 from rpcmemkit import UsageError
 from rpcmemkit.notebook import explore, explorer, explorer_table
-from rpcmemkit.notebook.explore import (
+from rpcmemkit.notebook.rule_explorer import (
     ANY,
     AXES,
     BEHIND,
@@ -48,7 +48,7 @@ def test_all_combinations_are_there() -> None:
     for choice in choices():
         one = shown(explore(*choice))
         assert one.text
-        assert one.html.startswith('<div class="rpcmemkit-step"><pre>')
+        assert one.html.startswith('<div class="rpcmemkit-step"><pre ')
 
 
 def test_each_combination_is_told_by_one_row_of_the_table() -> None:

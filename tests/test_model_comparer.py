@@ -10,7 +10,7 @@ import pytest
 
 from rpcmemkit.contract import FreePlan
 from rpcmemkit.notebook import comparer, comparison_table, measure, mistake, mistakes_table, models_table
-from rpcmemkit.notebook.compare import (
+from rpcmemkit.notebook.model_comparer import (
     ALL,
     ALL_CLIENT,
     ALL_SERVER,

@@ -24,8 +24,8 @@ from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.memory import HEAPS, Block
-from rpcmemkit.notebook.explore import who
-from rpcmemkit.notebook.sketch import sketch
+from rpcmemkit.notebook.rule_explorer import who
+from rpcmemkit.notebook.sketches import sketch
 from rpcmemkit.notebook.tables import Shown, items_html, table
 from rpcmemkit.notebook.widgets import choose
 from rpcmemkit.operations import Operations
@@ -493,7 +493,7 @@ def shown(measured: Measured) -> Shown:
 
 
 def _page(idl: str, heading: str, picture: str, items: Sequence[str]) -> str:
-    return f'<div class="rpcmemkit-step"><pre>{escape(idl)}</pre><p><b>{escape(heading)}</b></p>{picture}{items_html(items)}</div>'
+    return f'<div class="rpcmemkit-step"><pre style="overflow-x:auto">{escape(idl)}</pre><p><b>{escape(heading)}</b></p>{picture}{items_html(items)}</div>'
 
 
 HEADS = (
