@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv book lite wheel test format lint types layers unit coverage chapters notebooks evidence test-browser serve bench mutation clean distclean
+.PHONY: help venv book lite wheel test format lint types layers unit coverage chapters notebooks evidence test-browser links serve bench mutation clean distclean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -87,6 +87,10 @@ evidence: venv ## write the table claim → evidence from the tests
 test-browser: book ## click through the built site in Chromium, check accessibility, keep screenshots
 	$(PY) -m pip install --quiet -r tests/browser/requirements.txt
 	SHOTS=_build/screenshots $(PY) -m pytest -q -n 2 --dist load -m browser tests/browser
+
+links: venv ## do the links to other sites still lead somewhere? (needs a network)
+	$(PY) tools/notebooks.py --into _build/src
+	$(BIN)/jupyter-book build _build/src --path-output _build/links --builder linkcheck
 
 serve: ## show the built site on this machine
 	$(PY) -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)

@@ -181,7 +181,7 @@ class AddressSpace:
     # --- access ---
 
     def check(self, address: int, size: int, doing: str) -> int:
-        """Return the offset of ``address`` in :attr:`data` if ``size`` octets there may be touched.
+        """Return the offset of ``address`` in ``data`` if ``size`` octets there may be touched.
 
         Raises:
             MemoryFault: null, unmapped or freed memory, or past the end of the block.

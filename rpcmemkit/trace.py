@@ -68,9 +68,9 @@ class Event(NamedTuple):
     ``address``, ``size``
         the memory concerned, in octets.
     ``rule``
-        the id of the rule that caused it (:mod:`rpcmemkit.rules`), or an empty string.
+        the id of the rule that caused it (``rpcmemkit.rules``), or an empty string.
     ``detail``
-        by kind: the allocator's name, the fault's text, the :class:`Span` of a message, or of the RpcSs package the
+        by kind: the allocator's name, the fault's text, the ``Span`` of a message, or of the RpcSs package the
         function, its status, and the thread handle and thread that it left.
     """
 

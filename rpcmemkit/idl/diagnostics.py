@@ -90,9 +90,7 @@ _ROWS = (
         "write one base type: short, unsigned long, hyper, float, double …",
         "midl-base-types.md",
     ),
-    _row(
-        "IDL206", 2140, "the member {name} is a bit-field", "use a whole integer and masks", "struct.md"
-    ),
+    _row("IDL206", 2140, "the member {name} is a bit-field", "use a whole integer and masks", "struct.md"),
     _row(
         "IDL207",
         None,
@@ -169,9 +167,7 @@ _ROWS = (
     ),
     _row("IDL304", 2145, "the result of {name} is or contains void *", "give it a type", "void.md", "M-291"),
     _row("IDL305", 2241, "the member {name} is a void *", "give it a type", "void.md", "M-291"),
-    _row(
-        "IDL306", 2142, "the parameter {name} is a pointer to a function", "", "", "M-292"
-    ),
+    _row("IDL306", 2142, "the parameter {name} is a pointer to a function", "", "", "M-292"),
     _row("IDL307", 2148, "the result of {name} is a pointer to a function", "", "", "M-292"),
     _row("IDL308", 2244, "the member {name} is a pointer to a function", "", "", "M-292"),
     _row(
@@ -564,7 +560,7 @@ _ROWS = (
         "IDL409",
         2248,
         "[allocate(all_nodes)] on the [in, out] parameter {name} orphans the memory it had",
-        "make it [out], or free the old nodes first",
+        "make it [out], or keep a pointer to the old nodes and free them after the call",
         "allocate.md",
         "M-075",
     ),

@@ -32,7 +32,7 @@ class Switches:
     """The switches of one compilation; the defaults are those of a current compiler.
 
     ``target`` is the oldest system that the stubs must run on (/target, ``"NT50"`` to ``"NT62"`` and later), ``mode``
-    one of :data:`MODES` (-oi.md, -os.md), ``robust`` is off with /no_robust, ``ndr64`` asks for a stub that speaks
+    one of ``MODES`` (-oi.md, -os.md), ``robust`` is off with /no_robust, ``ndr64`` asks for a stub that speaks
     NDR64 (-protocol.md), ``maybenull_sizeis`` is that option of -backward-compat.md. ``app_config`` is on here,
     unlike in MIDL: one text is enough for an example (-app-config.md).
 
@@ -60,7 +60,7 @@ class Switches:
         return int(self.target[2:])
 
     def has(self, feature: str) -> bool:
-        """Whether the target is new enough for a feature of :data:`SINCE`."""
+        """Whether the target is new enough for a feature of ``SINCE``."""
         return self.level >= SINCE.get(feature, 0)
 
     @property

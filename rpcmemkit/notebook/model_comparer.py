@@ -300,7 +300,7 @@ def _octets(events: Iterable[Any]) -> int:
 def measure(model: str, way: str = RECEIVE, nodes: int = 3, server: int = 8) -> Measured:
     """Run a list through one memory model and return what it cost.
 
-    ``model`` is one of :data:`MODELS`, ``way`` is ``receives it`` or ``sends it``, ``server`` the server's pointer size.
+    ``model`` is one of ``MODELS``, ``way`` is ``receives it`` or ``sends it``, ``server`` the server's pointer size.
     """
     return _measured(Setting(model, way, nodes, server))
 
