@@ -29,7 +29,15 @@ def fields(_app: Any, _what: str, _name: str, _obj: object, _options: Any, lines
     lines[:] = made
 
 
+def signature(
+    _app: Any, _what: str, _name: str, _obj: object, _options: Any, given: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Write a default that is made anew for each object as ``...``: its own form is no Python, and spoils the rest."""
+    return given and given.replace("<factory>", "..."), returned
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("autodoc-process-docstring", fields)
+    app.connect("autodoc-process-signature", signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,7 +7,7 @@ other pages can name (``{ref}`server-reuses-buffer <rule:server-reuses-buffer>``
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 import reference_commands
@@ -244,6 +244,7 @@ def _listing(listing: Any, caption: str) -> list[nodes.Node]:
 def misconceptions(page: parts.Page) -> Sequence[nodes.Node]:
     """Every belief that a wrong answer stands for, and the questions that offer it, chapter by chapter."""
     beliefs = page.yaml("book/questions/misconceptions.yaml")
+    asked = page.chapters_that_match(r"\((q\d+)\)=")
     offered: dict[str, dict[str, list[nodes.Node]]] = {}
     for chapter, question in page.questions():
         for name in dict.fromkeys(answer.get("misconception") for answer in question["answers"]):
@@ -258,7 +259,7 @@ def misconceptions(page: parts.Page) -> Sequence[nodes.Node]:
             index=[f"{name} (misconception)", f"misconception; {name}"],
             body=[
                 parts.fields(
-                    ("Shown", [_asked(page, row["asked"])]),
+                    ("Shown", [_asked(page, row["asked"], asked)]),
                     ("Tested", [parts.bullets(_tests(page, offered[name]))] if name in offered else []),
                 )
             ],
@@ -273,10 +274,18 @@ def _tests(page: parts.Page, by_chapter: dict[str, list[nodes.Node]]) -> list[li
     ]
 
 
-def _asked(page: parts.Page, where: str) -> nodes.Node:
+def _asked(page: parts.Page, where: str, asked: Container[str]) -> nodes.Node:
+    """Where a belief shows: a page of the documentation, a question of the readers, or a number of MIDL."""
+    from rpcmemkit.idl.diagnostics import FINDINGS
+
     if where.endswith(".md"):
         return page.source(where)
-    return parts.text(f"question {where} of the readers" if where.startswith("Q") else where)
+    if where.lower() in asked:
+        return page.label(where.lower(), f"Question {where[1:]} of the readers")
+    for code, finding in FINDINGS.items():
+        if where == f"MIDL{finding.midl}":
+            return page.ref("diagnostic", code, where)
+    return parts.text(where)
 
 
 @kind("questions")

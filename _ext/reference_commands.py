@@ -29,11 +29,12 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def describe(page: parts.Page, name: str) -> Sequence[nodes.Node]:
-    """The usage and the options of a command."""
+    """The usage and the options of a command; ``--help``, which all of them have, once for the program."""
     parser = commands()[name]
     with terminal():
         usage = parser.format_usage().removeprefix("usage: ").rstrip()
-    options = [action for action in parser._actions if not isinstance(action, argparse._SubParsersAction)]
+    left_out = (argparse._SubParsersAction, *([argparse._HelpAction] if name else []))
+    options = [action for action in parser._actions if not isinstance(action, left_out)]
     return [parts.code(usage, "text"), *(_option(page, name, action) for action in options)]
 
 

@@ -240,17 +240,12 @@ class Page:
 
     def ref(self, kind: str, id_: str, words: str = "") -> addnodes.pending_xref:
         """A link to an entry, on whatever page it is."""
-        shown = nodes.inline(words or id_, words or id_, classes=["std", "std-ref"])
-        return addnodes.pending_xref(
-            "",
-            shown,
-            refdomain="std",
-            reftype="ref",
-            reftarget=f"{kind}:{id_.lower()}",
-            refexplicit=True,
-            refwarn=True,
-            refdoc=self.environment.docname,
-        )
+        return self.label(f"{kind}:{id_.lower()}", words or id_)
+
+    def label(self, name: str, words: str) -> addnodes.pending_xref:
+        """A link to a label, on whatever page it is."""
+        shown = nodes.inline(words, words, classes=["std", "std-ref"])
+        return self._pending(shown, "ref", name, explicit=True)
 
     def source(self, cited: str) -> nodes.Node:
         """A page of the documentation that is cited, perhaps with a place in it, as a link; anything else as it is."""
@@ -266,16 +261,11 @@ class Page:
         """A link to a chapter by its title, or its name where the chapter is not part of this build."""
         if f"book/{name}" not in self.environment.found_docs:
             return text(name)
-        return addnodes.pending_xref(
-            "",
-            nodes.inline("", name),
-            refdomain="std",
-            reftype="doc",
-            reftarget=f"/book/{name}",
-            refexplicit=False,
-            refwarn=True,
-            refdoc=self.environment.docname,
-        )
+        return self._pending(nodes.inline("", name), "doc", f"/book/{name}", explicit=False)
+
+    def _pending(self, shown: nodes.Node, role: str, target: str, *, explicit: bool) -> addnodes.pending_xref:
+        facts = {"refdomain": "std", "reftype": role, "reftarget": target, "refexplicit": explicit}
+        return addnodes.pending_xref("", shown, **facts, refwarn=True, refdoc=self.environment.docname)
 
     def to_question(self, chapter: str, id_: str, words: str) -> nodes.Node:
         """A link to a question inside of its chapter."""

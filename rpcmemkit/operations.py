@@ -48,7 +48,7 @@ class Operations:
     def allocate(self, place: Place, value: Any, allocator: str = IN_FORCE) -> int:
         """Allocate new storage for a value, write it there, and make the pointer at ``place`` name it.
 
-        ``allocator`` is one of :data:`ALLOCATORS`; without one it is the allocator in force.
+        ``allocator`` is one of ``ALLOCATORS``; without one it is the allocator in force.
 
         Raises:
             UsageError: the place holds no pointer, or the allocator needs an environment that nobody set up.

@@ -15,12 +15,17 @@ Start with the next cell: it loads the program that draws the pictures. What you
 LOAD = "from rpcmemkit.notebook import browser\n\nawait browser.start()"
 
 ROLE = re.compile(r"\{(doc|term)\}`([^`<]+?)(?:\s*<([^`>]+)>)?`")
-ATTRIBUTES = re.compile(r"(?<=[`\])])\{[.#][^{}\n]*\}|^\{[.#][^{}\n]*\}\n|^\([\w-]+\)=\n", re.MULTILINE)
+ATTRIBUTES = re.compile(r"(?<=[`\])])\{[.#][^{}\n]*\}|^\{[.#][^{}\n]*\}\n", re.MULTILINE)
+LABEL = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
 FENCE = re.compile(r"^(:{3,})(?:\{([\w-]+)\}[ \t]*(.*))?$")
 HIDDEN = {"hide-input": ["source"], "hide-output": ["outputs"], "hide-cell": ["source", "outputs"]}
 
 
-def browser_copy(text: str, names: Mapping[str, str], words: Mapping[str, str]) -> str:
+Titles = Mapping[str, tuple[str, str]]
+"""Of each page its title, and where JupyterLab finds it: nowhere when it is not a notebook."""
+
+
+def browser_copy(text: str, names: Titles, words: Mapping[str, str]) -> str:
     """A notebook as JupyterLite shows it best: plain Markdown, trusted outputs, and a first cell that loads Graphviz.
 
     The stored outputs stay, so that the chapter can be read before its kernel runs.
@@ -54,23 +59,25 @@ def hidden(tags: list[str]) -> dict[str, Any]:
 # --- Markdown ------------------------------------------------------------------------------------
 
 
-def plain(text: str, names: Mapping[str, str], words: Mapping[str, str]) -> str:
+def plain(text: str, names: Titles, words: Mapping[str, str]) -> str:
     """MyST as far as this book uses it, in the Markdown that JupyterLab knows."""
     pieces = re.split(r"(^```.*?^```$)", text, flags=re.DOTALL | re.MULTILINE)
     for index in range(0, len(pieces), 2):
-        piece = ROLE.sub(lambda found: role(found, names, words), ATTRIBUTES.sub("", pieces[index]))
+        piece = LABEL.sub(r'<a id="\1"></a>\n\n', ATTRIBUTES.sub("", pieces[index]))
+        piece = ROLE.sub(lambda found: role(found, names, words), piece)
         pieces[index] = definitions(unfenced(piece))
     return "".join(pieces)
 
 
-def role(found: re.Match[str], names: Mapping[str, str], words: Mapping[str, str]) -> str:
+def role(found: re.Match[str], names: Titles, words: Mapping[str, str]) -> str:
     """A reference: to a chapter a link, to a word of the glossary its explanation when one points at it."""
     kind, shown, target = found[1], found[2].strip(), (found[3] or found[2]).strip()
     if kind == "term":
         meaning = words.get(target.lower(), "")
         return f'<abbr title="{escape(meaning)}">{escape(shown)}</abbr>' if meaning else shown
-    title = shown if found[3] else names.get(target, shown)
-    return f"[{title}]({target}.ipynb)" if target in names else f"*{title}*"
+    title, address = names.get(target, (shown, ""))
+    title = shown if found[3] else title
+    return f"[{title}]({address})" if address else f"*{title}*"
 
 
 def unfenced(text: str) -> str:
@@ -102,12 +109,15 @@ def definitions(text: str) -> str:
 # --- what references lead to ---------------------------------------------------------------------
 
 
-def titles(folder: Path) -> dict[str, str]:
-    """The title of each chapter."""
-    found: dict[str, str] = {}
-    for path in sorted(folder.glob("*.ipynb")):
-        first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-        found[path.stem] = first.split("\n")[0].lstrip("# ")
+def titles(folder: Path) -> dict[str, tuple[str, str]]:
+    """The title of each page, and its address if it is a chapter."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        text = path.read_text(encoding="utf-8") if path.suffix in {".ipynb", ".md"} else ""
+        if path.suffix == ".ipynb":
+            text = "".join(json.loads(text)["cells"][0]["source"])
+        if heading := re.search(r"^# (.+)", text, re.MULTILINE):
+            found[path.stem] = (heading[1], path.name if path.suffix == ".ipynb" else "")
     return found
 
 

@@ -23,7 +23,6 @@ from rpcmemkit.notebook.model_comparer import (
     models_table,
 )
 from rpcmemkit.notebook.rule_explorer import explore, explorer, explorer_table
-from rpcmemkit.notebook.sketches import sketch
 from rpcmemkit.notebook.summary import rules_table, summary_table
 from rpcmemkit.notebook.tables import (
     Shown,
@@ -35,6 +34,7 @@ from rpcmemkit.notebook.tables import (
     memory_table,
     session_table,
     show,
+    sketch,
     steps_table,
     table,
 )

@@ -25,8 +25,7 @@ from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.memory import HEAPS, Block
 from rpcmemkit.notebook.rule_explorer import who
-from rpcmemkit.notebook.sketches import sketch
-from rpcmemkit.notebook.tables import Shown, items_html, table
+from rpcmemkit.notebook.tables import Shown, items_html, sketch, table
 from rpcmemkit.notebook.widgets import choose
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve

@@ -21,8 +21,7 @@ from rpcmemkit.draw import Builder
 from rpcmemkit.draw.build import status_text
 from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import Diagnostic, IdlError, UsageError
-from rpcmemkit.notebook.sketches import sketch
-from rpcmemkit.notebook.tables import Shown, items_html, table
+from rpcmemkit.notebook.tables import Shown, items_html, sketch, table
 from rpcmemkit.notebook.widgets import choose
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve

@@ -15,7 +15,9 @@ from rpcmemkit.contract import Contract, as_text, contract, sheets
 from rpcmemkit.draw import Builder, CallPicture, steps
 from rpcmemkit.draw.build import LIMIT, signature, status_text
 from rpcmemkit.draw.model import Block, Gap, parts
+from rpcmemkit.draw.sketch import COLUMNS, Sketch
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, OWNERS
+from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import UsageError
 from rpcmemkit.status import status_name
 from rpcmemkit.trace import Event, path_text
@@ -41,6 +43,21 @@ class Shown:
 def show(call: Call, *, limit: int = LIMIT, wide: bool = False) -> CallPicture:
     """Show the picture of a call."""
     return CallPicture(call, limit=limit, wide=wide)
+
+
+def sketch(
+    call: Call, *, columns: Sequence[str] = COLUMNS, brief: bool = False, styled: bool = True
+) -> Shown:
+    """Return a small picture of what a call did to memory; its text says the same.
+
+    ``columns`` are some of ``before``, ``server`` and ``after``. ``brief`` makes a cell of every value. Many sketches may
+    share one style: ``styled=False``.
+
+    Raises:
+        UsageError: the extra ``book`` is not installed.
+    """
+    small = Sketch(call, columns=columns, brief=brief)
+    return Shown(STYLE * styled + small.html, small.text)
 
 
 # --- steps ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from tools.lite_pages import browser_copy, glossary, plain, titles
 
-NAMES = {"one-call": "One remote call"}
+NAMES = {"one-call": ("One remote call", "one-call.ipynb"), "glossary": ("Glossary", "")}
 WORDS = {"stub": 'Code that MIDL makes: "stub".'}
 
 
@@ -18,13 +18,14 @@ WORDS = {"stub": 'Code that MIDL makes: "stub".'}
     [
         ("see {doc}`one-call`", "see [One remote call](one-call.ipynb)"),
         ("see {doc}`that <one-call>`", "see [that](one-call.ipynb)"),
-        ("see {doc}`glossary`", "see *glossary*"),
+        ("see {doc}`glossary`", "see *Glossary*"),
+        ("see {doc}`elsewhere`", "see *elsewhere*"),
         (
             "two {term}`stubs <stub>`",
             'two <abbr title="Code that MIDL makes: &quot;stub&quot;.">stubs</abbr>',
         ),
         ("a {term}`proxy`", "a proxy"),
-        ("(here)=\n## Title", "## Title"),
+        ("(here)=\n## Title", '<a id="here"></a>\n\n## Title'),
         ("`x`{.c} and `y`", "`x` and `y`"),
         ("a `{parameter}` stays", "a `{parameter}` stays"),
         ("```c\n{doc}`one-call`\n```\n", "```c\n{doc}`one-call`\n```\n"),
@@ -68,7 +69,8 @@ def test_a_chapter():
 def test_titles_and_words(tmp_path: Path):
     chapter = {"cells": [{"source": ["# One\n", "text"]}]}
     (tmp_path / "one.ipynb").write_text(json.dumps(chapter))
-    assert titles(tmp_path) == {"one": "One"}
+    (tmp_path / "two.md").write_text("---\nx: y\n---\n# Two\n")
+    assert titles(tmp_path) == {"one": ("One", "one.ipynb"), "two": ("Two", "")}
     page = tmp_path / "glossary.md"
     page.write_text(
         "# G\n\n```{glossary}\nstub\nproxy\n  It {term}`marshals <marshal>` `x`.\n  More.\n\nview\n  One.\n```\n"
