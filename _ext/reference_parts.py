@@ -80,6 +80,11 @@ def plain(words: str) -> str:
     return " ".join(words.split())
 
 
+def anchor_of(id_: str) -> str:
+    """The anchor of an id; docutils itself would take the number off ``32-is-64``."""
+    return re.sub(r"[^a-z0-9]+", "-", id_.lower()).strip("-")
+
+
 # --- data ----------------------------------------------------------------------------------------
 
 
@@ -220,7 +225,7 @@ class Page:
         body: Sequence[nodes.Node] = (),
     ) -> addnodes.desc:
         """An entry: its name with an anchor, a permanent link, a label ``KIND:ID`` and index entries; below it its body."""
-        anchor = nodes.make_id(id_)
+        anchor = anchor_of(id_)
         signature = addnodes.desc_signature("", "", ids=[anchor], classes=[f"rpcmemkit-{kind}"])
         signature += [addnodes.desc_name(name, name)]
         if remark:

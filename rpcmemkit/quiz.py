@@ -88,7 +88,9 @@ class Quiz:
         entry = self.questions[id_]
         observed = subject if isinstance(subject, Mapping) else Outcome(subject).observed()
         happened = look_up(observed, entry["property"])
-        answers = tuple(Answer(str(a["text"]), a["value"] == happened, str(a["why"])) for a in entry["answers"])
+        answers = tuple(
+            Answer(str(a["text"]), a["value"] == happened, str(a["why"])) for a in entry["answers"]
+        )
         right = sum(answer.right for answer in answers)
         if right != 1 or len(answers) != ANSWERS:
             raise UsageError(

@@ -9,6 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 BEGIN = """\
 **This copy of the chapter runs in your browser.** Choose *Run → Run All Cells*, or run cell by cell with Shift+Enter.
 Start with the next cell: it loads the program that draws the pictures. What you change stays in this browser."""
@@ -30,10 +32,10 @@ def browser_copy(text: str, names: Titles, words: Mapping[str, str]) -> str:
 
     The stored outputs stay, so that the chapter can be read before its kernel runs.
     """
-    notebook = json.loads(text)
+    notebook = nbformat.reads(text, as_version=4)  # joins the lines, which JupyterLite does not
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            cell["source"] = plain("".join(cell["source"]), names, words)
+            cell["source"] = plain(cell["source"], names, words)
         else:
             cell["metadata"] |= {"trusted": True} | hidden(cell["metadata"].get("tags", []))
             cell["execution_count"] = None  # so that one sees what has been run here

@@ -1,7 +1,7 @@
 """Sketches: a call's memory in three rows, small enough for hundreds of them in one page.
 
-A sketch is made from the same :class:`rpcmemkit.draw.Picture` as the large drawing: the client before, the server as the
-routine returns, the client after. Graphviz lays it out: a row is a cluster, a value is a node, a block that holds
+A sketch is made from the same :class:`rpcmemkit.draw.Picture` as the large drawing: the client before, the server as
+the routine returns, the client after. Graphviz lays it out: a row is a cluster, a value is a node, a block that holds
 several values is a cluster of them, and pointers lead from left to right. In a detailed sketch every value has its
 address and fields; in a brief one a value is a cell, so that blocks and what lies in them can be counted at a glance.
 """
@@ -17,10 +17,10 @@ from rpcmemkit.call import Call
 from rpcmemkit.draw.build import Builder
 from rpcmemkit.draw.dot import FIXED, TEXT
 from rpcmemkit.draw.lines import WRONG
-from rpcmemkit.draw.model import Arrow, Block, Column, Gap, Part, Picture
+from rpcmemkit.draw.model import Arrow, Block, Column, Field, Gap, Part, Picture
 from rpcmemkit.draw.palette import light
 from rpcmemkit.draw.show import scrolling
-from rpcmemkit.draw.storage import OWNERS
+from rpcmemkit.draw.storage import DANGLING, OWNERS
 from rpcmemkit.draw.svg import finish, render_dot
 
 COLUMNS = ("before", "server", "after")
@@ -88,7 +88,10 @@ def _described(block: Block) -> str:
 
 
 def _source(picture: Picture, columns: Sequence[Column], brief: bool) -> Iterator[str]:
-    """Yield the lines of the graph. It names its layout: the renderer would take positions as given."""
+    """Yield the lines of the graph, the last row and in it the last box first: Graphviz fills a rank from below.
+
+    The graph names its layout, for without that the renderer would take positions as given.
+    """
     yield "digraph sketch {"
     yield (
         'graph [layout=dot, newrank=true, rankdir=LR, nodesep=0.1, ranksep=0.25, pad=0.02, bgcolor="transparent", '
@@ -96,9 +99,9 @@ def _source(picture: Picture, columns: Sequence[Column], brief: bool) -> Iterato
     )
     yield f'node [shape=plain, fontname="{FIXED}", fontsize=10, fontcolor="{light("ink")}"];'
     yield f'edge [arrowsize=0.6, color="{light("pointer")}"];'
-    for column in columns:
+    upwards = list(reversed(columns))
+    for column in upwards:
         yield from _Row(column, picture.arrows, brief).source()
-    upwards = list(reversed(columns))  # Graphviz fills a rank from below
     for end in ENDS:
         yield f"{{ rank=same; {' -> '.join(f'{end}_{column.key}' for column in upwards)} [style=invis]; }}"
     yield "}"
@@ -118,8 +121,8 @@ class _Row:
         """Yield the panel with its boxes, and the edges between them."""
         items = [item for item in self.column.items if isinstance(item, Block | Gap)]
         yield f'subgraph cluster_{self.key} {{ label="{self.column.title}"; {_panel(SIDES[self.key], "rim")}'
-        yield " ".join(f'{end}_{self.key} [label="", style=invis, ordering=out];' for end in ENDS)
-        for item in items:
+        yield " ".join(f'{end}_{self.key} [label="", style=invis];' for end in ENDS)
+        for item in reversed(items):
             yield from self._item(item)
         if not items:
             yield self._note(self.column.note)
@@ -144,8 +147,9 @@ class _Row:
         head = f"{block.label if block.owner == 'buffer' else 'one block'}, {block.size} octets"
         label = "".join(f'{line.html}<BR ALIGN="LEFT"/>' for line in [_Line(head), *_marks(block)])
         font = f'FONT FACE="{FIXED}" COLOR="{light("ink")}"'
-        yield f"subgraph cluster_{self.key}{len(self.names)} {{ label=<<{font}>{label}</FONT>>; {_panel(block.owner, _rim(block))}"
-        for part in block.parts:
+        yield f"subgraph cluster_{self.key}{len(self.names)} {{ label=<<{font}>{label}</FONT>>;"
+        yield _panel(block.owner, _rim(block))
+        for part in reversed(block.parts):
             if isinstance(part, Gap):
                 yield self._gap(part)
             else:
@@ -166,15 +170,7 @@ class _Row:
         if self.brief:
             return [_Line(_brief(part, owner))]
         head = part.label if owner == "variable" else f"{part.label} at {part.address:#x}"
-        fields = [
-            _Line(
-                f"{one.name} = {one.text}" if one.name else one.text,
-                "loud" if one.dangling else "ink",
-                f' PORT="f{index}"',
-            )
-            for index, one in enumerate(part.fields)
-        ]
-        return [_Line(head), *fields]
+        return [_Line(head), *(_field(one, f' PORT="f{index}"') for index, one in enumerate(part.fields))]
 
     def _node(self, key: str, lines: Sequence[_Line], fill: str, rim: str = "edge") -> str:
         name = self.names[key] = f"{self.key}{len(self.names)}"
@@ -187,7 +183,7 @@ class _Row:
 
     def _edges(self) -> Iterator[str]:
         """Yield the pointers, and unseen edges: to the row's ends from boxes without pointers, and inside a block."""
-        places = {key: place for place, key in enumerate(self.names)}
+        places = {key: place for place, key in enumerate(reversed(self.names))}
         ways = set(self.inside)
         for arrow in self.arrows:
             if arrow.source in places and arrow.target in places:
@@ -195,7 +191,7 @@ class _Row:
                 ways.update([(arrow.source, arrow.target)] * ahead)
                 yield self._edge(arrow, ahead)
         starts, targets = {start for start, _ in ways}, {target for _, target in ways}
-        for key, name in reversed(self.names.items()):
+        for key, name in self.names.items():
             if key not in targets:
                 yield f"left_{self.key} -> {name} [style=invis];"
             if key not in starts:
@@ -233,6 +229,11 @@ class _Line:
         """Return the line as a cell, which is told its width: Graphviz cannot measure every letter."""
         width = max(len(self.text) * LETTER + 2 * PAD, least)
         return f'<TD ALIGN="LEFT" WIDTH="{width}"{self.port}>{self.html}</TD>'
+
+
+def _field(one: Field, port: str) -> _Line:
+    text = f"{one.name} = {one.text}" if one.name else one.text
+    return _Line(f"{text} {DANGLING}", "loud", port) if one.dangling else _Line(text, port=port)
 
 
 def _marks(block: Block) -> list[_Line]:

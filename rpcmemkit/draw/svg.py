@@ -35,7 +35,7 @@ def draw_with(renderer: Callable[[str], str]) -> None:
 
 
 def render_dot(source: str) -> str:
-    """Return the raw SVG of a DOT source whose nodes have positions.
+    """Return the raw SVG of a DOT source whose nodes have positions, or which names its own layout.
 
     Raises:
         UsageError: the packages of the extra ``book`` are not installed, or in a browser no renderer is loaded.

@@ -52,7 +52,7 @@ def test_a_chapter():
             "metadata": {"tags": ["hide-cell"]},
             "execution_count": 1,
             "source": "1",
-            "outputs": ["kept"],
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": ["two\n", "lines"]}],
         },
     ]
     notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
@@ -62,7 +62,7 @@ def test_a_chapter():
     assert "await browser.start()" in made[2]["source"]
     assert made[3]["metadata"]["jupyter"] == {"outputs_hidden": True, "source_hidden": True}
     assert made[3]["metadata"]["trusted"]
-    assert made[3]["outputs"] == ["kept"]
+    assert made[3]["outputs"][0]["text"] == "two\nlines"
     assert made[3]["execution_count"] is None
 
 
