@@ -34,6 +34,13 @@ addEventListener("DOMContentLoaded", () => {
     if (icon) set(button, "aria-label", `Color mode: ${text(icon)}`);
   }
 
+  // A summary with words of its own needs no other name; the arrows in the table of contents are named by their chapter.
+  function nameSummary(summary) {
+    const chapter = text(summary.parentElement.parentElement.querySelector(":scope > a"));
+    if (text(summary)) summary.removeAttribute("aria-label");
+    else set(summary, "aria-label", chapter ? `Pages of: ${chapter}` : "More");
+  }
+
   // What scrolls sideways must be reachable by keyboard.
   function letKeysScroll(box) {
     if (box.scrollWidth > box.clientWidth) set(box, "tabindex", "0");
@@ -46,7 +53,7 @@ addEventListener("DOMContentLoaded", () => {
     each(".jupyter-widgets .noUi-handle", nameSlider);
     each(".theme-switch-button", nameColorMode);
     each(".search-button__button.search-button-field", (button) => set(button, "aria-label", text(button)));
-    each("details > summary[aria-label]", (summary) => summary.removeAttribute("aria-label"));
+    each("details > summary", nameSummary);
     each(".cell_output .text_html, .widget-html-content, div.highlight pre", letKeysScroll);
   }
 

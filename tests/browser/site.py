@@ -46,6 +46,7 @@ class Visit:
     """A page with everything that it asked for and complained of."""
 
     def __init__(self, browser: Any, address: str, size: str = "wide", scheme: str = "light") -> None:
+        self.size = size
         width, height = SIZES[size]
         self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         self.address = address
