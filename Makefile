@@ -40,7 +40,7 @@ book: venv ## run every chapter and build the site
 	$(PY) tools/notebooks.py --into _build/src $(if $(STRICT),--strict)
 	$(PY) tools/site_config.py _build/src/_config.yml $(if $(LITE),--lite) --repository "$(REPOSITORY)"
 	$(BIN)/jupyter-book build _build/src --path-output . -n -W --keep-going --quiet
-	$(if $(LITE),$(PY) -m tools.lite _build/src $(SITE)/lite)
+	$(if $(LITE),$(PY) -m tools.lite _build/src $(SITE)/lite,rm -rf $(SITE)/lite)
 	$(PY) tools/check_site.py $(SITE)
 	@echo "The book is ready: open $(CURDIR)/$(SITE)/index.html (or run: make serve)"
 

@@ -1,11 +1,13 @@
 """The chapters in JupyterLite: the button of a page leads there, every cell runs there, and gives what the book shows.
 
-Opt-in: ``make lite``, then ``pytest -m browser tests/browser/test_lite.py``; ``-k one-call`` for one chapter.
+Opt-in: ``make test-browser LITE=1`` tries one chapter, with the environment variable ``LITE_CHAPTERS=all`` each of them
+(about half a minute a chapter).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -16,7 +18,8 @@ import pytest
 from tests.browser.site import SITE
 
 LITE = SITE / "lite"
-CHAPTERS = sorted(path.stem for path in (LITE / "files" / "book").glob("*.ipynb"))
+WANTED = "*" if os.environ.get("LITE_CHAPTERS") == "all" else "one-call"
+CHAPTERS = sorted(path.stem for path in (LITE / "files" / "book").glob(f"{WANTED}.ipynb"))
 MINUTES = 5
 RUN_DEPENDENT = re.compile(r"rk[0-9a-f]{10}")  # ids in a drawing come from the renderer's own remarks too
 
