@@ -58,9 +58,10 @@ format: venv ## bring the code into the common form
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
 
-lint: venv ## form and habits of the code
+lint: venv ## form and habits of the code, spelling of everything
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(BIN)/codespell book rpcmemkit tools _ext *.md
 
 types: venv ## the types, strictly
 	$(PY) -m mypy
