@@ -41,6 +41,7 @@ RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.
 KERNEL_WHEELS = ("piplite-", "pyodide_kernel-", "ipykernel-", "widgetsnbextension-4")
 COMPILED = (".so", ".pyd")
 EPOCH = (1980, 1, 1, 0, 0, 0)
+EVIDENCE = "tests/scenarios"  # calls that chapters run: they lie beside the book here as there
 DATA = (".yaml", ".yml", ".json", ".idl", ".acf", ".csv", ".txt")
 
 
@@ -239,6 +240,7 @@ def build(source: Path, output: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     packages = lay_pyodide(folder / "static" / "pyodide", loaded)
     lay_files(source / "book", folder / "files" / "book")
+    shutil.copytree(source / EVIDENCE, folder / "files" / EVIDENCE)
     shutil.copytree(SETTINGS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.txt"))
     (folder / "jupyter-lite.json").write_text(json.dumps(settings(packages)), encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)

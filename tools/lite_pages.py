@@ -16,7 +16,7 @@ BEGIN = """\
 Start with the next cell: it loads the program that draws the pictures. What you change stays in this browser."""
 LOAD = "from rpcmemkit.notebook import browser\n\nawait browser.start()"
 
-ROLE = re.compile(r"\{(doc|term)\}`([^`<]+?)(?:\s*<([^`>]+)>)?`")
+ROLE = re.compile(r"\{(doc|term|ref)\}`([^`<]+?)(?:\s*<([^`>]+)>)?`")
 ATTRIBUTES = re.compile(r"(?<=[`\])])\{[.#][^{}\n]*\}|^\{[.#][^{}\n]*\}\n", re.MULTILINE)
 LABEL = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
 FENCE = re.compile(r"^(:{3,})(?:\{([\w-]+)\}[ \t]*(.*))?$")
@@ -72,11 +72,13 @@ def plain(text: str, names: Titles, words: Mapping[str, str]) -> str:
 
 
 def role(found: re.Match[str], names: Titles, words: Mapping[str, str]) -> str:
-    """A reference: to a chapter a link, to a word of the glossary its explanation when one points at it."""
+    """A reference: to a chapter a link, to a word of the glossary its explanation when one points at it, else its text."""
     kind, shown, target = found[1], found[2].strip(), (found[3] or found[2]).strip()
     if kind == "term":
         meaning = words.get(target.lower(), "")
         return f'<abbr title="{escape(meaning)}">{escape(shown)}</abbr>' if meaning else shown
+    if kind == "ref":  # the label may stand in another chapter, or on a page that is no notebook
+        return shown
     title, address = names.get(target, (shown, ""))
     title = shown if found[3] else title
     return f"[{title}]({address})" if address else f"*{title}*"

@@ -25,6 +25,7 @@ WORDS = {"stub": 'Code that MIDL makes: "stub".'}
             'two <abbr title="Code that MIDL makes: &quot;stub&quot;.">stubs</abbr>',
         ),
         ("a {term}`proxy`", "a proxy"),
+        ("{ref}`the rule <rule:ref-never-null>`", "the rule"),
         ("(here)=\n## Title", '<a id="here"></a>\n\n## Title'),
         ("`x`{.c} and `y`", "`x` and `y`"),
         ("a `{parameter}` stays", "a `{parameter}` stays"),
