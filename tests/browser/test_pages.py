@@ -33,7 +33,9 @@ def test_page(visit: Visit, name: str, request: pytest.FixtureRequest) -> None:
         folder = Path(shots)
         folder.mkdir(parents=True, exist_ok=True)
         look = request.node.callspec.id.removesuffix(f"-{name}").removeprefix(f"{name}-")
-        page.screenshot(path=str(folder / f"{name.replace('/', '_')}-{look}.png"), full_page=True)
+        page.screenshot(
+            path=str(folder / f"{name.replace('/', '_')}-{look}.png"), full_page=True, timeout=120_000
+        )
 
 
 def barriers(page: Any) -> list[str]:
