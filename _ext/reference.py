@@ -140,6 +140,7 @@ def status_codes(page: parts.Page) -> Sequence[nodes.Node]:
             ),
             parts.fields(
                 ("Other names", parts.joined(map(parts.literal, status.aliases))),
+                ("HRESULT", parts.joined(map(parts.literal, _hresult(status.code)))),
                 ("Rules", parts.joined(page.ref("rule", rule) for rule in rules_)),
                 ("Modules", parts.joined(map(parts.literal, modules)) or _by_application()),
                 ("Pages", parts.joined(map(page.source, table[status.name]["pages"]))),
@@ -148,9 +149,16 @@ def status_codes(page: parts.Page) -> Sequence[nodes.Node]:
         ]
         words = [f"{name} ({status.code})" for name in (status.name, *status.aliases)]
         number = f"{status.code} (0x{status.code:X})"
-        index = [*words, f"status code; {number}"]
+        forms = [str(status.code), f"0x{status.code:X}", *_hresult(status.code)]
+        # Each form is a word of its own in the index, so that the search leads straight to the entry.
+        index = [*words, f"status code; {number}", *(f"{form}; {status.name}" for form in forms)]
         made.append(page.entry("status", status.name, status.name, number, index=index, body=body))
     return made
+
+
+def _hresult(code: int) -> list[str]:
+    """The form in which COM and most logs show a code: facility 7, which is Win32, and the failure bit."""
+    return [f"0x{0x80070000 | code:08X}"] if 0 < code < 0x10000 else []
 
 
 def _by_application() -> list[nodes.Node]:
@@ -206,7 +214,7 @@ def _diagnostic(page: parts.Page, finding: Any) -> nodes.Node:
         ),
     ]
     kind_ = ", ".join([*number, finding.severity])
-    index = [f"{finding.code} (finding)", *(f"{each} (finding of MIDL)" for each in number)]
+    index = [f"{finding.code} (finding)", *(f"{each}; {finding.code}" for each in number)]
     return page.entry("diagnostic", finding.code, finding.code, kind_, index=index, body=body)
 
 
@@ -331,6 +339,29 @@ def citation(page: parts.Page) -> Sequence[nodes.Node]:
         page.section("As text", [parts.paragraph(text)]),
         page.section("As BibTeX", [parts.code(bibtex, "bibtex")]),
         page.section("What it is", [parts.paragraph(" ".join(cff["abstract"].split()))]),
+    ]
+
+
+# --- how long it takes ---------------------------------------------------------------------------
+
+TIME = r"\*\*Time:\*\* about (\d+) minutes with the questions"
+SHORT_WAY = ("one-call", "summary")
+
+
+@kind("times")
+def times(page: parts.Page) -> Sequence[nodes.Node]:
+    """How long the chapters take, by what each says at its head."""
+    found = page.chapters_that_match(TIME)
+    minutes = {name: int(told) for told, names in found.items() for name in names}
+    if not minutes:
+        return [parts.paragraph("The head of each chapter tells how long it takes.")]
+    way = sum(minutes.get(name, 0) for name in SHORT_WAY)
+    return [
+        parts.paragraph(
+            f"The {len(minutes)} chapters take {min(minutes.values())} to {max(minutes.values())} minutes each, with"
+            f" their questions and exercises, and about {round(sum(minutes.values()) / 60)} hours together. The"
+            f" first one and the summary alone take about {way} minutes."
+        )
     ]
 
 

@@ -57,6 +57,41 @@ addEventListener("DOMContentLoaded", () => {
     each(".cell_output .text_html, .widget-html-content, div.highlight pre", letKeysScroll);
   }
 
+  // Says what a stepper or a list of choices now shows, in a few words; only after somebody used it, so that a page
+  // that loads and a picture that plays stay silent.
+  function announce(event) {
+    const box = event.target.closest && event.target.closest(".cell_output .jupyter-widgets");
+    if (!box) return;
+    clearTimeout(announce.waiting);
+    announce.waiting = setTimeout(() => {
+      const step = box.closest(".widget-vbox")?.querySelector(".rpcmemkit-step");
+      const told = step ? [...step.querySelectorAll("p, li")].map(text).join(" ").slice(0, 400) : "";
+      let region = document.getElementById("rpcmemkit-live");
+      if (!region) {
+        region = document.createElement("div");
+        region.id = "rpcmemkit-live";
+        region.setAttribute("aria-live", "polite");
+        document.querySelector("article").append(region);
+      }
+      if (text(region) !== told) region.textContent = told;
+    }, 400);
+  }
+  for (const kind of ["change", "click", "keyup"]) addEventListener(kind, announce);
+
+  // Paper cannot be unfolded: answers and drop-downs are open while the page is printed.
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("article details:not([open])")) {
+      details.dataset.forPrint = "";
+      details.open = true;
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const details of document.querySelectorAll("article details[data-for-print]")) {
+      delete details.dataset.forPrint;
+      details.open = false;
+    }
+  });
+
   addEventListener("DOMContentLoaded", () => {
     let waiting = false;
     const later = () => {

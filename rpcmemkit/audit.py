@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from textwrap import wrap
 
 from rpcmemkit import given
@@ -29,6 +30,12 @@ STORAGE_NAMES = {
     "stack": "stub",
     "global": "stub",
 }
+
+
+LEAKS = ("other allocator", "inside", "state", "conversion", "other environment", "unreachable")
+"""Why a server stub leaves a block: its deallocator does not fit the block; what it follows leads into the middle; the
+block was the state of a context handle; a conversion routine made it; the stub releases an environment, and the block
+is none of it; nothing leads to the block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,26 @@ class Audit:
         """How often the server stub and the routine called the deallocator."""
         frees = self.trace.select("free", "mark", side="server")
         return sum(event.detail not in DISABLING for event in frees)
+
+    @property
+    def server_marked(self) -> int:
+        """How many of the :attr:`server_frees` only marked their block: the memory goes with its environment."""
+        return _number(self.trace.select("mark", side="server"))
+
+    @property
+    def server_released(self) -> int:
+        """How many server blocks went as a whole with an RpcSs environment, marked or not."""
+        return sum(event.detail in DISABLING for event in self.trace.select("free", side="server"))
+
+    @property
+    def server_balance(self) -> str:
+        """What became of the server's blocks, in one line."""
+        marked = f" ({self.server_marked} only marked)" * bool(self.server_marked)
+        released = f", {self.server_released} released with the environment" * bool(self.server_released)
+        return (
+            f"{self.server_allocations} allocated, {self.server_frees} freed{marked}{released}, "
+            f"{self.server_leaked} leaked"
+        )
 
     # --- the client ---
 
@@ -116,6 +143,41 @@ class Audit:
     def server_leaked(self) -> int:
         """How many server blocks the call leaked."""
         return len(self.leaked)
+
+    def why_leaked(self, block: Block) -> str:
+        """Return why the server stub did not free a block that the call leaked: one of ``LEAKS``."""
+        frame, faults = self.call.server_frame, self._clean_up_faults
+        if any(event.address == block.address for event in faults["mismatched free"]):
+            return "other allocator"
+        if any(block.address < event.address < block.end for event in faults["inside a block"]):
+            return "inside"
+        if any(
+            e.address == block.address for e in self.trace.select("close", "run-down", "lose", side="server")
+        ):
+            return "state"
+        made = self.trace.select("allocate", side="server", actor="conversion")
+        if any(event.address == block.address for event in made):
+            return "conversion"
+        if frame.interface.osf or frame.enables_environment:
+            return "other environment"
+        return "unreachable"
+
+    @cached_property
+    def _clean_up_faults(self) -> dict[str, list[Event]]:
+        """The faults of the server after its routine has ended, by kind."""
+        found: dict[str, list[Event]] = {"mismatched free": [], "inside a block": []}
+        for event in islice(self.trace, self._routine_ends, None):
+            if event.kind == "fault" and event.side == "server":
+                found.setdefault(event.detail[0], []).append(event)
+        return found
+
+    @property
+    def _routine_ends(self) -> int:
+        """The number of events until the routine has ended: by returning, else by what it raised or did wrong."""
+        if "server exit" in self.trace.snapshots:
+            return self.trace.snapshots["server exit"].event
+        ends = (n for n, e in enumerate(self.trace, 1) if e.kind in ("raise", "fault") and e.side == "server")
+        return next(ends, 0)
 
     def storage(self, address: int) -> str | None:
         """Return where a server referent lived when the routine was entered, as ``server_storage`` names it."""
@@ -186,13 +248,10 @@ class Audit:
         client = (
             f"{self.client_allocations} allocated, {self.client_frees} freed, {len(self.orphaned)} orphaned"
         )
-        server = (
-            f"{self.server_allocations} allocated, {self.server_frees} freed, {self.server_leaked} leaked"
-        )
         lines = [
             f"Audit of {self.call.procedure.name}: {status}",
             f"  client stub  {client}{lost}",
-            f"  server       {server}",
+            f"  server       {self.server_balance}",
         ]
         for event in self.faults[:SHOWN]:
             lines += wrap(event.detail[1], 78, initial_indent="  fault        ", subsequent_indent=" " * 15)
@@ -272,5 +331,5 @@ def _all_pointers(space: AddressSpace, roots: Iterable[Place]) -> Iterator[Place
     for place in (*places, *reach(space, places).values()):
         if isinstance(place.plan, PointerPlan):
             yield place
-        elif space.capacity(place.address):
+        elif space.capacity(place.address) >= max(place.plan.size, 1):
             yield from pointers_in(space, place)

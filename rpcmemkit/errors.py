@@ -23,6 +23,11 @@ class RpcMemKitError(Exception):
     """The root of every error this package raises on purpose."""
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 octet``, ``2 octets``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 WIDEST_EXCERPT = 120
 
 

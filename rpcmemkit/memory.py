@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rpcmemkit.errors import MemoryFault
+from rpcmemkit.errors import MemoryFault, counted
 from rpcmemkit.trace import Trace
 
 NEW, FREED = 0xCD, 0xDD
@@ -207,7 +207,7 @@ class AddressSpace:
         else:
             past = address + size - block.end
             kind = "out of bounds"
-            why = f"{doing} of {size} octets at {address:#x}, {past} past the end of a block of {block.size}"
+            why = f"{doing} of {counted(size, 'octet')} at {address:#x}, {past} past the end of a block of {block.size}"
         return self.fault(kind, address, why)
 
     def fault(self, kind: str, address: int, why: str, actor: str = "") -> MemoryFault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.errors import RpcError, UsageError, counted
 from rpcmemkit.paths import value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
 from rpcmemkit.program import ALLOCATORS as PAIRS
@@ -139,7 +139,7 @@ class Operations:
     def _check_room(self, place: Place, plan: ArrayPlan, value: Any) -> None:
         items = elements_of(plan, value, place.path)
         needed = len(items) if isinstance(items, bytes) else len(items) * plan.stride
-        self.program.space.check(place.address, needed, f"write of {needed} octets")
+        self.program.space.check(place.address, needed, f"write of {counted(needed, 'octet')}")
 
     def _write(self, place: Place, value: Any, allocator: str) -> None:
         """Write a value. New storage is zeroed first: members that it does not name are 0, as in an initializer of C."""

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rpcmemkit.errors import MemoryFault, RpcError, UsageError
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
 from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.trace import Trace
@@ -27,13 +27,14 @@ _WHY = {
     "global": "is a global variable",
     "context": "is the stub's own record of a context handle",
 }
-_RIGHT = {
-    "midl_user": "midl_user_free",
-    "RpcSs": "RpcSmFree, or RpcSmDisableAllocate for the whole environment,",
-    "task": "CoTaskMemFree",
-    "application": "the application's own free",
-    "private": "the deallocator of that allocator",
+_PAIRS = {
+    "midl_user": ("midl_user_allocate", "midl_user_free"),
+    "RpcSs": ("an RpcSs environment", "RpcSmFree, or RpcSmDisableAllocate for the whole environment,"),
+    "task": ("CoTaskMemAlloc", "CoTaskMemFree"),
+    "application": ("the application's malloc", "the application's free"),
+    "private": ("an allocator of the routine's own", "the deallocator of that allocator"),
 }
+"""Where the blocks of each kind come from, and what frees them: in the words of a fault."""
 _FUNCTIONS = {
     "midl_user_allocate": ("midl_user", "midl_user_free"),
     "RpcSsAllocate": ("RpcSs", "RpcSsFree"),
@@ -44,12 +45,18 @@ _FUNCTIONS = {
 """Every allocator there is: the kind of its blocks, and the deallocator that belongs to it."""
 
 ALLOCATORS = tuple(_FUNCTIONS)
+_FREES = dict(_FUNCTIONS.values())
 DEALLOCATORS = {free: allocate for allocate, (_, free) in _FUNCTIONS.items()}
 
 
 def default_allocator(osf: bool, is_object: bool) -> str:
     """Return the allocator of stubs that use no RpcSs environment."""
     return "CoTaskMemAlloc" if is_object else "malloc" if osf else "midl_user_allocate"
+
+
+def origin_of(kind: str) -> str:
+    """Return where the blocks of a kind come from, in a few words."""
+    return _PAIRS[kind][0]
 
 
 def deallocator_of(allocator: str) -> str:
@@ -215,8 +222,11 @@ class Program:
         self.check_free(address, kind)
         self.space.drop_block(address)
 
-    def check_free(self, address: int, kind: str) -> None:
-        """Raise the :class:`MemoryFault` that freeing ``address`` with the allocator of ``kind`` would be."""
+    def check_free(self, address: int, kind: str, function: str = "") -> None:
+        """Raise the :class:`MemoryFault` that freeing ``address`` would be, with the deallocator of ``kind``.
+
+        ``function`` is its name, where ``kind`` has more than one.
+        """
         if self.space.is_allocated(address, kind) and kind in HEAPS:
             return
         block = self.space.block(address)
@@ -230,16 +240,17 @@ class Program:
             raise self.space.fault(
                 "inside a block",
                 address,
-                f"free of {address:#x}, {address - block.address} octets into a block of {block.size}",
+                f"free of {address:#x}, {counted(address - block.address, 'octet')} into a block of {block.size}",
             )
         if not block.live or self.space.is_marked(address):
             raise self.space.fault("double free", address, f"the block at {address:#x} was freed before")
         if block.kind != kind:
+            came, right = _PAIRS[block.kind]
             raise self.space.fault(
                 "mismatched free",
                 address,
-                f"{kind} cannot free the block at {address:#x}, it came from {block.kind}: "
-                f"{_RIGHT[block.kind]} would be right",
+                f"{function or _FREES[kind]} cannot free the block at {address:#x}, it came from {came}: "
+                f"{right} would be right",
             )
 
     # --- what stubs and routines call ---
@@ -377,7 +388,7 @@ class Program:
             UsageError: the thread has no environment.
         """
         environment = self._needed(function)
-        self.check_free(address, "RpcSs")
+        self.check_free(address, "RpcSs", function)
         level = environment.level_of(address)
         if level is None:
             owner = next((each.number for each in self.environments.values() if each.level_of(address)), 0)
@@ -446,7 +457,9 @@ def nested(*programs: Program) -> Iterator[None]:
 
 def no_memory(size: int) -> RpcError:
     """Return the exception for an allocator that returned a null pointer."""
-    return RpcError(OUT_OF_MEMORY, f"the allocator has no {size} octets", rule="allocator-null-raises")
+    return RpcError(
+        OUT_OF_MEMORY, f"the allocator has no {counted(size, 'octet')}", rule="allocator-null-raises"
+    )
 
 
 class Allowance:
@@ -461,7 +474,7 @@ class Allowance:
         if self.left < 0:
             raise RpcError(
                 OUT_OF_MEMORY,
-                f"the message asks for {size} octets that it does not send",
+                f"the message asks for {counted(size, 'octet')} that it does not send",
                 rule="bad-data-rejected",
             )
 

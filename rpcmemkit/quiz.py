@@ -74,7 +74,18 @@ class Quiz:
     """The questions of one file."""
 
     def __init__(self, path: str | Path) -> None:
-        entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        """Read a file of questions.
+
+        Raises:
+            UsageError: there is no such file, as where a downloaded chapter runs by itself.
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise UsageError(
+                f"no file {path}: the questions lie beside the chapters, in the folder book/ of the project; get the"
+                " project and open the chapter there"
+            )
+        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
         self.questions: dict[str, Mapping[str, Any]] = {entry["id"]: entry for entry in entries}
 
     def ask(self, id_: str, subject: Call | Mapping[str, Any]) -> Question:

@@ -15,9 +15,9 @@ from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
 from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault
-from rpcmemkit.memory import AddressSpace, Block
+from rpcmemkit.memory import HEAPS, AddressSpace, Block
 from rpcmemkit.plan import ArrayPlan, StructPlan
-from rpcmemkit.program import ALLOCATORS, deallocator_of
+from rpcmemkit.program import ALLOCATORS, deallocator_of, default_allocator, origin_of
 from rpcmemkit.prose import Section, Sentence, Story, Table
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
@@ -68,8 +68,7 @@ def counts(audit: Audit) -> str:
     """Return what was allocated and freed in one line."""
     return (
         f"client stub: {audit.client_allocations} allocated, {audit.client_frees} freed, "
-        f"{len(audit.orphaned_places)} orphaned; server: {audit.server_allocations} allocated, "
-        f"{audit.server_frees} freed, {audit.server_leaked} leaked"
+        f"{len(audit.orphaned_places)} orphaned; server: {audit.server_balance}"
     )
 
 
@@ -167,12 +166,10 @@ class _Teller:
         why = self._placing_rules()
         rows = _cut_rows(list(places.values()), lambda place: _server_row(space, place, why))
         cited = [why[address] for address in places if why.get(address)]
-        used = Counter(WHO[block.kind] for address in places if (block := space.block(address)))
-        text = (
-            "Your routine finds its data in "
-            + _listed([f"{who} ({count})" for who, count in used.items()])
-            + "."
-        )
+        lies = [block for address in places if (block := space.block(address))]
+        used = Counter(block.kind for block in lies)
+        found = [f"{_memory(kind, lies)} ({count})" for kind, count in used.items()]
+        text = f"Your routine finds its data in {_listed(found)}."
         return [
             Sentence(text),
             Table(("pointer", "where it leads", "octets", "address", "rule"), rows),
@@ -245,12 +242,30 @@ class _Teller:
             yield Sentence(f"The run-down routine frees {names.block(event.address)} with {event.detail}.")
 
     def _leaked(self, names: _Names) -> Iterator[Sentence]:
-        leaked = self.audit.leaked
-        if leaked:
-            shown = _listed(_cut([block.address for block in leaked], names.block))
-            yield Sentence(
-                f"LEAKED: {shown}. No parameter leads there any more, so the stub cannot free it.", "bad"
-            )
+        """Tell what is leaked, blocks with the same reason together."""
+        found: dict[str, list[Block]] = {}
+        for block in self.audit.leaked:
+            found.setdefault(self._why_leaked(block), []).append(block)
+        for why, blocks in found.items():
+            shown = _listed(_cut([block.address for block in blocks], names.block))
+            yield Sentence(f"LEAKED: {shown}. {why}", "bad")
+
+    def _why_leaked(self, block: Block) -> str:
+        interface = self.call.server_frame.interface
+        free = deallocator_of(default_allocator(interface.osf, interface.is_object))
+        match self.audit.why_leaked(block):
+            case "other allocator":
+                return f"The stub tries {free}, which does not fit what {origin_of(block.kind)} gave."
+            case "inside":
+                return f"The stub tries {free} in the middle of a block, which frees nothing: only its start does."
+            case "other environment":
+                gave = f"what {origin_of(block.kind)} gave is none of them"
+                return f"The stub releases the blocks of its RpcSs environment; {gave}."
+            case "conversion":
+                return "A routine of a converted type allocated there: such a routine has to free it, not the stub."
+            case "state":
+                return "It was the state of a context handle: your own code has to free that, not the stub."
+        return "No parameter leads there any more, so the stub cannot free it."
 
     # --- the client after ---
 
@@ -474,6 +489,12 @@ def _extent(space: AddressSpace, place: Place) -> int:
     return block.end - place.address if block and isinstance(place.plan, ArrayPlan) else place.plan.size
 
 
+def _memory(kind: str, blocks: Iterable[Block]) -> str:
+    """Return in what memory data lies, one block or several where an allocator gave them."""
+    several = len({block.address for block in blocks if block.kind == kind}) > 1
+    return f"{'blocks' if several else 'a block'} from {WHO[kind]}" if kind in HEAPS else WHO[kind]
+
+
 def _who(block: Block | None) -> str:
     return WHO[block.kind] if block else "nobody"
 
@@ -483,7 +504,8 @@ def _server_row(space: AddressSpace, place: Place, why: Mapping[int, str]) -> tu
     rule = why.get(place.address, "")
     if block and not rule and block.address in why:
         rule = f"{why[block.address]} (inside the block at {block.address:#x})"
-    return storage_name(place), _who(block), str(_extent(space, place)), f"{place.address:#x}", rule
+    where = _memory(block.kind, [block]) if block else _who(block)
+    return storage_name(place), where, str(_extent(space, place)), f"{place.address:#x}", rule
 
 
 # --- sentences ------------------------------------------------------------------------------------

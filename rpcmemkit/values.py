@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rpcmemkit.errors import UsageError
+from rpcmemkit.errors import UsageError, counted
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import (
     ArrayPlan,
@@ -392,7 +392,7 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise UsageError(f"{path_text(path)}: expected a list of elements, got {value!r}")
     if plan.bound is not None and len(value) > plan.bound:
-        raise UsageError(f"{path_text(path)}: {len(value)} elements for an array of {plan.bound}")
+        raise UsageError(f"{path_text(path)}: {counted(len(value), 'element')} for an array of {plan.bound}")
     return value
 
 

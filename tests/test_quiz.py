@@ -82,6 +82,11 @@ def test_an_unknown_question_names_the_known_ones(tmp_path):
         quiz(tmp_path).ask("p", cut())
 
 
+def test_a_chapter_away_from_its_questions_is_told_where_they_are(tmp_path):
+    with pytest.raises(UsageError, match=r"in the folder book/ of the project"):
+        Quiz(tmp_path / "questions/one-call.yaml")
+
+
 def test_look_up_goes_through_storage():
     observed = {
         "client_after": {"list": {"$label": "list", "$value": {"value": 1}}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import rpcmemkit
 import rpcmemkit.call
 import rpcmemkit.idl
+from rpcmemkit import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -41,6 +43,25 @@ def test_what_a_declaration_promises_in_the_readme(capsys):
         assert comment.strip().split(":")[0] == repr(eval(code, names))
     exec(printed, names)
     assert "midl_user_free" in capsys.readouterr().out
+
+
+COMMANDS = re.findall(
+    r"^\.venv/bin/rpcmemkit (.+?)(?:\s+#.*)?$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_each_command_of_the_readme_runs_in_a_fresh_copy(line, tmp_path, monkeypatch, capsys):
+    for folder in ("book", "tests"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(shlex.split(line)) == 0
+    assert capsys.readouterr().out or (tmp_path / "call.svg").exists()
+
+
+def test_the_readme_shows_every_command():
+    shown = {line.split()[0] for line in COMMANDS}
+    assert shown == {"run", "verify", "render", "explain", "check", "rules", "claims"}
 
 
 @pytest.mark.parametrize("module", [rpcmemkit, rpcmemkit.call, rpcmemkit.idl], ids=lambda m: m.__name__)

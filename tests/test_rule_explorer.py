@@ -24,6 +24,7 @@ from rpcmemkit.notebook.rule_explorer import (
     RESULT,
     STORAGE,
     WRITE,
+    cells,
     choices,
     explorer_rows,
     shown,
@@ -89,7 +90,10 @@ def test_a_ref_result_is_refused_and_a_result_has_no_storage_before() -> None:
     refused = explore("[out]", "[ref]", RESULT, NULL, NOTHING)
     assert refused.diagnostic is not None
     assert refused.diagnostic.midl == 2177
-    assert "no parameter 'return'" in explore("[out]", "none", RESULT, STORAGE, NOTHING).refusal
+    no_call = explore("[out]", "none", RESULT, STORAGE, NOTHING)
+    why = "A result names nothing before the call: there is no storage to pass"
+    assert repr(no_call).splitlines()[-1] == f"{why}."
+    assert cells(no_call)[0] == why
 
 
 @pytest.mark.parametrize("attribute", ["none", "[unique]", "[ptr]"])

@@ -12,6 +12,7 @@ from rpcmemkit.call import Environment
 from rpcmemkit.prose import Sentence, Table, table_text
 from rpcmemkit.scenario import ClientStep, Run, find_files, load_scenario, parse_scenario
 from rpcmemkit.story import counts, tell, tell_client
+from rpcmemkit.views import address_of
 
 FOLDER = Path(__file__).parent / "conformance"
 FILES = [file for file in find_files([FOLDER]) if "expect_error" not in file.read_text(encoding="utf-8")]
@@ -198,6 +199,52 @@ def test_private_storage_is_leaked():
 
     story = tell(interface.try_call("f", {"root": {"value": 1, "next": None}}))
     assert says(story, "with an allocator of its own.")
+    assert says(story, "does not fit what an allocator of the routine's own gave.")
+
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("rpcss-midl-user-leaks", "of its RpcSs environment; what midl_user_allocate gave is none of them."),
+        (
+            "leak-from-another-allocator",
+            "3 octets). The stub tries midl_user_free, which does not fit what the application's malloc gave.",
+        ),
+    ],
+)
+def test_a_block_that_is_sent_is_leaked_for_a_reason_of_its_own(name, why):
+    (file,) = SCENARIOS.rglob(f"{name}.yaml")
+    (outcome,) = Run(load_scenario(file)).outcomes()
+    story = tell(outcome.call)
+    assert says(story, why)
+    assert not says(story, "No parameter leads there")
+
+
+def test_the_stub_frees_in_the_middle_of_a_block():
+    interface = session("[in, out] node *root")
+
+    @interface.routine
+    def f(call, root):
+        root.next = call.new({"value": 2})
+        space = interface.server.space
+        slot = address_of(root) + 8
+        space.set_pointer(slot, space.pointer_at(slot) + 4)
+
+    story = tell(interface.try_call("f", {"root": {"value": 1, "next": None}}))
+    assert says(story, "in the middle of a block, which frees nothing: only its start does.")
+
+
+def test_what_goes_with_the_environment_is_counted():
+    (file,) = SCENARIOS.rglob("rpcss-midl-user-leaks.yaml")
+    (outcome,) = Run(load_scenario(file)).outcomes()
+    assert says(
+        tell(outcome.call),
+        "server: 2 allocated, 0 freed, 1 released with the environment, 1 leaked",
+        "Your routine finds its data in a block from RpcSsAllocate (1).",
+    )
 
 
 def test_a_client_pointer_to_freed_memory():

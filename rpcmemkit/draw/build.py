@@ -100,9 +100,8 @@ class Builder:
             return Counts(
                 "client", audit.client_allocations, failed, audit.client_frees, live, orphaned, lost
             )
-        return Counts(
-            "server", audit.server_allocations, failed, audit.server_frees, live, 0, len(self.server.leaked)
-        )
+        gone, lost = audit.server_released, len(self.server.leaked)
+        return Counts("server", audit.server_allocations, failed, audit.server_frees, live, 0, lost, gone)
 
     def _sum_up(self) -> str:
         """Sum up the call in one or two sentences."""

@@ -132,13 +132,15 @@ class Counts:
     live: int
     orphaned: int
     leaked: int
+    released: int = 0
 
     def __str__(self) -> str:
         who = "Client: the stub" if self.side == "client" else "Server: stub and routine"
         lost = f", {self.orphaned} orphaned" if self.side == "client" else ""
         then = f"afterwards {self.live} block{'s' * (self.live != 1)} live{lost}, {self.leaked} leaked"
         failed = f" ({self.failed} failed)" if self.failed else ""
-        return f"{who} allocated {self.allocated}{failed}, freed {self.freed}; {then}."
+        released = f", released {self.released} with the environment" if self.released else ""
+        return f"{who} allocated {self.allocated}{failed}, freed {self.freed}{released}; {then}."
 
 
 @dataclass(frozen=True, slots=True)

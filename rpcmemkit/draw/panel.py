@@ -8,6 +8,7 @@ from rpcmemkit.annotate import type_name
 from rpcmemkit.draw.fields import Value, brief_path, clip, values_of
 from rpcmemkit.draw.model import TITLES, Arrow, Block, Column, Field, Gap, Item, Part, parts
 from rpcmemkit.draw.storage import AFTER, EXIT, FREED, Moment, Side, Storage
+from rpcmemkit.errors import counted
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.walk import Place, pointers_in, storage_name, storage_path
@@ -248,4 +249,4 @@ def _compared(part: Part, old: Part | None) -> Part:
 
 
 def number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return counted(count, what)

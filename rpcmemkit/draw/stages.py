@@ -15,6 +15,7 @@ from rpcmemkit.draw.build import LIMIT, Builder, signature, status_text
 from rpcmemkit.draw.model import Block, Column, Part, Picture
 from rpcmemkit.draw.panel import Panel, number, with_changes
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, EXIT, KEPT, LEAKED, NEW, ORPHANED, Moment
+from rpcmemkit.program import DISABLING
 
 LABELS = {
     "before": "Client before",
@@ -122,9 +123,15 @@ class _Telling:
     def _clean(self) -> str:
         server = self.builder.server
         words = [word for s in server.storages.values() for word in server.words(s, server.cleaned)]
-        freed = sum(1 for _ in self.call.trace.select("free", side="server", actor="stub"))
+        freed = [event.detail for event in self.call.trace.select("free", side="server", actor="stub")]
+        released = sum(function in DISABLING for function in freed)
+        gone = f"releases the environment with {number(released, 'block')}" if released else ""
+        one_by_one = (
+            f"frees {number(len(freed) - released, 'block')}" if len(freed) > released or not gone else ""
+        )
         left = [f"{number(words.count(word), 'block')} {word}" for word in (KEPT, LEAKED) if word in words]
-        return f"It frees {number(freed, 'block')}; {', '.join(left) or 'nothing is left'}."
+        done = " and ".join(filter(None, (one_by_one, gone)))
+        return f"It {done}; {', '.join(left) or 'nothing is left'}."
 
     def _after(self) -> Step:
         after = self.builder.memory("after", AFTER)

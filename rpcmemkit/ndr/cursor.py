@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from struct import Struct as Codec
 
-from rpcmemkit.errors import RpcError
+from rpcmemkit.errors import RpcError, counted
 from rpcmemkit.ndr.marshal import RECORD
 from rpcmemkit.ndr.storage import NO_SHAPE, Shape
 from rpcmemkit.plan import ArrayPlan, Plan, Planner, StructPlan
@@ -121,7 +121,7 @@ class MessageCursor:
     def _justify(self, plan: ArrayPlan, length: int, path: Path | None) -> None:
         """Refuse elements that the rest of the message cannot hold, before room is made for them."""
         if length * max(plan.wire_last, 1) > len(self.data) - self.position:
-            raise self.bad_data(f"{length} elements announced, fewer follow", path)
+            raise self.bad_data(f"{counted(length, 'element')} announced, fewer follow", path)
 
     def bad_data(self, why: str, path: Path | None) -> RpcError:
         """Return the exception for octets that do not fit the interface."""

@@ -14,7 +14,7 @@ from itertools import count
 from struct import Struct as Codec
 from typing import Any, TypeAlias
 
-from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.errors import RpcError, UsageError, counted
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handler, Handlers
@@ -310,14 +310,14 @@ class Marshaller:
 
     def _array_mover(self, plan: ArrayPlan, sized: bool) -> Move:
         out, check, measured, stride = self.out, self.space.check, self._range, plan.stride
-        counted, lower, upper = sized or plan.varying, 0 if sized else 1, 3 if plan.varying else 1
+        has_counts, lower, upper = sized or plan.varying, 0 if sized else 1, 3 if plan.varying else 1
         counts, elements = self._counts(plan, sized, plan.varying), self._elements(plan)
         align = plan.wire_align if element_has_place(plan) else 1
         measures_itself = plan.measures_itself  # then its elements have been seen already
 
         def move(address: int, scope: int, path: Path | None, found: Found) -> None:
             shape = measured(plan, address, scope, path)
-            if counted:
+            if has_counts:
                 counts(shape[lower:upper], path)
             if pad := -len(out) % align:
                 out.extend(ZEROS[:pad])
@@ -325,7 +325,7 @@ class Marshaller:
             if length:
                 address += first * stride
                 if not measures_itself:
-                    check(address, length * stride, f"read of {length} elements by the stub")
+                    check(address, length * stride, f"read of {counted(length, 'element')} by the stub")
                 elements(address, scope, path, found, first, length)
 
         return move
@@ -401,7 +401,7 @@ class Marshaller:
 
     def elements(self, plan: ArrayPlan, address: int, count: int, path: Path | None) -> None:
         """Write elements without pointers, and without any count."""
-        self.space.check(address, count * plan.stride, f"read of {count} elements by the stub")
+        self.space.check(address, count * plan.stride, f"read of {counted(count, 'element')} by the stub")
         self.align(plan.element.wire_align)
         self._elements(plan)(address, address, path, [], 0, count)
 

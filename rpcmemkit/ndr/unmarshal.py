@@ -14,7 +14,7 @@ from itertools import repeat
 from struct import Struct as Codec
 from typing import Any, TypeAlias
 
-from rpcmemkit.errors import MemoryFault, RpcError, UsageError
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.cursor import MessageCursor
@@ -553,11 +553,15 @@ class Unmarshaller(MessageCursor):
         else:
             count = plan.count(self.space, scope)
         if count != shape.size:
-            raise self.bad_data(f"{shape.size} elements, but the size attribute says {count}", path)
+            raise self.bad_data(
+                f"{counted(shape.size, 'element')}, but the size attribute says {count}", path
+            )
         if receives_request and plan.varying and not plan.is_string:
             first, length = plan.range(self.space, scope, count)
             if (first, length) != (shape.first, shape.length):
-                raise self.bad_data(f"{shape.length} elements, but the length attribute says {length}", path)
+                raise self.bad_data(
+                    f"{counted(shape.length, 'element')}, but the length attribute says {length}", path
+                )
 
     # --- for handlers ---
 

@@ -61,6 +61,8 @@ interface explored
 """
 """How every interface of the explorer begins."""
 
+NO_STORAGE = "A result names nothing before the call: there is no storage to pass"
+
 PATHS = {PARAMETER: "p", MEMBER: "b.p", BEHIND: "*p", RESULT: "return"}
 """Where the explored pointer is in the call."""
 
@@ -95,7 +97,7 @@ class Choice(NamedTuple):
             PARAMETER: {"p": value},
             MEMBER: {"b": {"p": value}},
             BEHIND: {"p": {"$label": "slot", "$value": value}},
-            RESULT: {} if value is None else {"return": value},
+            RESULT: {},
         }
         return known[self.level]
 
@@ -187,11 +189,13 @@ def _explored(choice: Choice) -> Explored:
         session = Session(f"{HEAD}{choice.idl}\n}}", file="explored.idl")
     except IdlError as error:
         return Explored(choice, diagnostic=error.diagnostics[0])
+    if choice.level == RESULT and choice.before == STORAGE:
+        return Explored(choice, refusal=NO_STORAGE)
     session.set_routine("Call", ROUTINES[choice.routine](PATHS[choice.level]))
     try:
         call = session.try_call("Call", choice.arguments)
     except UsageError as error:
-        return Explored(choice, refusal=str(error))
+        return Explored(choice, refusal=f"There is no such call: {error}")
     return Explored(choice, session=session, call=call)
 
 
@@ -259,7 +263,7 @@ def shown(explored: Explored) -> Shown:
 def _impossible(explored: Explored) -> tuple[str, list[tuple[str, list[str]]]]:
     found = explored.diagnostic
     if found is None:
-        return f"There is no such call: {explored.refusal}.", []
+        return f"{explored.refusal}.", []
     number = f", MIDL{found.midl}" if found.midl else ""
     sections = [("Remedy", [found.remedy])] if found.remedy else []
     return f"It does not compile ({found.code}{number}): {found.message}.", sections
@@ -359,7 +363,7 @@ def cells(explored: Explored) -> tuple[str, ...]:
     if explored.call is None:
         found = explored.diagnostic
         number = f"MIDL{found.midl}" if found and found.midl else found.code if found else ""
-        return (f"{number}: {found.message}" if found else f"impossible: {explored.refusal}", *[""] * 6)
+        return (f"{number}: {found.message}" if found else explored.refusal, *[""] * 6)
     audit = explored.audit
     counts = (audit.server_allocations, audit.server_frees, audit.server_leaked)
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import islice
@@ -199,12 +199,21 @@ def _detail(event: Event) -> str:
     return ""
 
 
+def _beside(audit: Audit) -> Iterator[tuple[str, str]]:
+    """Yield what became of server blocks beside being freed one by one, where there are such."""
+    if audit.server_marked:
+        yield "server only marked as freed", str(audit.server_marked)
+    if audit.server_released:
+        yield "server released with the environment", str(audit.server_released)
+
+
 def audit_table(audit: Audit) -> Shown:
     """Return the verdict on a call as a table."""
     body = [
         ("status", status_text(audit.call)),
         ("client stub allocated / freed", f"{audit.client_allocations} / {audit.client_frees}"),
         ("server allocated / freed", f"{audit.server_allocations} / {audit.server_frees}"),
+        *_beside(audit),
         ("orphaned on the client", ", ".join(audit.orphaned) or "nothing"),
         ("leaked on the server", ", ".join(f"{block.address:#x}" for block in audit.leaked) or "nothing"),
         ("dangling on the client", ", ".join(found.path for found in audit.dangling) or "nothing"),

@@ -14,7 +14,7 @@ from struct import Struct as Codec
 from typing import Any, TypeAlias
 
 from rpcmemkit import types
-from rpcmemkit.errors import MemoryFault, RpcError, UsageError
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
@@ -261,7 +261,7 @@ class Conversions:
         try:
             size = self._position(plan, WRITE, block + lead, address, path) - block - lead
             if not 0 <= size <= room:
-                why = f"{plan.type.name}_UserMarshal wrote {size} octets where UserSize asked for {room}"
+                why = f"{plan.type.name}_UserMarshal wrote {counted(size, 'octet')} where UserSize asked for {room}"
                 raise RpcError(BAD_STUB_DATA, why, rule="user-marshal-writes")
             writer.out += self._sent(plan, self.space.read(block + lead, size))
         finally:
@@ -309,7 +309,9 @@ class Conversions:
         native, foreign = _codecs(plan)
         if len(octets) != native.size:
             raise RpcError(
-                BAD_STUB_DATA, f"{len(octets)} octets for {plan.sent!r}", rule="user-marshal-writes"
+                BAD_STUB_DATA,
+                f"{counted(len(octets), 'octet')} for {plan.sent!r}",
+                rule="user-marshal-writes",
             )
         return foreign.pack(*native.unpack(octets))
 

@@ -6,7 +6,7 @@ by node; [allocate], [force_allocate] and [byte_count] put another model in forc
 
 from __future__ import annotations
 
-from rpcmemkit.errors import RpcError
+from rpcmemkit.errors import RpcError, counted
 from rpcmemkit.memory import ALIGNMENT, AddressSpace
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
 from rpcmemkit.plan import (
@@ -175,7 +175,7 @@ class ClientNodes:
         if limit is not None and shape.size > limit:
             raise RpcError(
                 BAD_STUB_DATA,
-                f"{shape.size} elements came back, the client's storage has room for {limit}",
+                f"{counted(shape.size, 'element')} came back, the client's storage has room for {limit}",
                 path=path_text(waiting.path),
                 rule="mccp-rejects-larger",
             )
@@ -219,7 +219,7 @@ class ClientNodes:
 
 def buffer_too_small(needed: int, room: int, path: Path | None) -> RpcError:
     """Return the exception for data that does not fit the buffer of [byte_count]."""
-    why = f"the data takes {needed} octets or more, the buffer has {room}"
+    why = f"the data takes {counted(needed, 'octet')} or more, the buffer has {room}"
     return RpcError(BYTE_COUNT_TOO_SMALL, why, path=path_text(path), rule="byte-count-too-small")
 
 
@@ -273,7 +273,9 @@ class _Sizes:
             self.size = align_up(self.size, ALIGNMENT) + size
         if self.size > self.limit:
             raise RpcError(
-                OUT_OF_MEMORY, f"the graph takes more than {self.limit} octets", rule="bad-data-rejected"
+                OUT_OF_MEMORY,
+                f"the graph takes more than {counted(self.limit, 'octet')}",
+                rule="bad-data-rejected",
             )
         return self.space.add_block(size, "stack", fill=0), True
 

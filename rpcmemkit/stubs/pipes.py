@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rpcmemkit import given
-from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.errors import RpcError, UsageError, counted
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ArrayPlan, PipePlan
@@ -54,7 +54,9 @@ class PipeBuffer:
             MemoryFault: there is no room for them.
         """
         stride = self.plan.stride
-        self.space.check(self.address, len(values) * stride, f"write of {len(values)} pipe elements")
+        self.space.check(
+            self.address, len(values) * stride, f"write of {counted(len(values), 'pipe element')}"
+        )
         for index, value in enumerate(values):
             writer = Writer(self.space, _no_storage)
             writer.write(self._place(index), value)
@@ -66,7 +68,7 @@ class PipeBuffer:
         Raises:
             MemoryFault: there are not so many.
         """
-        self.space.check(self.address, count * self.plan.stride, f"read of {count} pipe elements")
+        self.space.check(self.address, count * self.plan.stride, f"read of {counted(count, 'pipe element')}")
         places = {str(index): self._place(index) for index in range(count)}
         return list(Reader(self.space).read(places).values())
 
@@ -121,7 +123,9 @@ class ChunkReader:
                 self.left * max(self.plan.elements.wire_last, 1)
                 > len(self.reader.data) - self.reader.position
             ):
-                raise self.reader.bad_data(f"{self.left} elements announced, fewer follow", self.path)
+                raise self.reader.bad_data(
+                    f"{counted(self.left, 'element')} announced, fewer follow", self.path
+                )
             if self.ended:
                 self._trailer()
         return min(self.left, limit)
@@ -203,7 +207,7 @@ class ClientPipes:
                     f"{name}.pull", pull(buffer), int, "the number of elements as its result"
                 )
                 if not 0 <= count <= buffer.capacity:
-                    why = f"pull says {count} elements, the buffer takes {buffer.capacity}"
+                    why = f"pull says {counted(count, 'element')}, the buffer takes {buffer.capacity}"
                     raise RpcError(INVALID_PIPE_OBJECT, why, path=name, rule="pipe-alloc-by-application")
                 self._note(f"{name}.pull", buffer, count)
                 write_chunk(writer, plan, buffer.address, count, (None, name))
@@ -233,7 +237,7 @@ class ClientPipes:
         buffer = PipeBuffer(self.program.space, plan.elements, address, octets // stride if address else 0)
         self._note(f"{name}.alloc", buffer, buffer.capacity)
         if not buffer.capacity:
-            why = f"alloc gave {octets} octets, an element takes {stride}"
+            why = f"alloc gave {counted(octets, 'octet')}, an element takes {stride}"
             raise RpcError(PIPE_APP_MEMORY, why, path=name, rule="pipe-alloc-by-application")
         return buffer
 

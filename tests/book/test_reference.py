@@ -24,9 +24,11 @@ from rpcmemkit.status import STATUSES
 from tools.notebooks import ROOT
 
 pytest.importorskip("myst_parser")
+import sphinx
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 BOOK = ROOT / "book"
 PAGES = ("rules", "evidence", "status-codes", "diagnostics", "misconceptions", "command-line", "cite")
@@ -46,7 +48,7 @@ See {term}`full pointer`.
 
 ```{glossary}
 alias
-  A second {term}`full pointer`.
+  A second {term}`full pointer`, which `CoTaskMemFree` knows nothing of.
 
 full pointer
   One that keeps them.
@@ -124,6 +126,15 @@ def test_a_status_tells_its_number_and_every_name(app: Sphinx) -> None:
     for status in STATUSES:
         assert f"{status.code} (0x{status.code:X})" in text
         assert all(name in text for name in status.aliases)
+
+
+@pytest.mark.slow
+def test_a_status_is_found_by_each_form_of_its_number(app: Sphinx) -> None:
+    there = index(app, "book/status-codes")
+    for form in ("1783", "0x6F7", "0x800706F7"):
+        assert f"{form}; RPC_X_BAD_STUB_DATA" in there
+    assert "0x800706F7" in app.env.get_doctree("book/status-codes").astext()
+    assert not any(words.startswith("0x8007") and "RPC_S_OK" in words for words in there)
 
 
 @pytest.mark.slow
@@ -209,7 +220,43 @@ def test_a_word_leads_to_each_section_that_links_it_once(app: Sphinx) -> None:
     assert [entry for entry in found if "; " in entry[0]] == [
         ("full pointer; Words", "words"),
         ("alias; Words", "below"),
+        ("CoTaskMemFree; Words", "term-alias"),
     ]
+
+
+# --- the search ----------------------------------------------------------------------------------
+
+
+def test_the_script_of_the_search_is_mended_once_and_an_unknown_one_is_refused() -> None:
+    sys.path.insert(0, str(ROOT / "_ext"))
+    search = import_module("site_search")
+    script = (Path(sphinx.__file__).parent / "themes/basic/static/searchtools.js").read_text("utf-8")
+    mended = search.keep_numbers(script)
+    assert mended != script
+    assert search.keep_numbers(mended) == mended
+    with pytest.raises(ExtensionError, match="skips numbers in another way"):
+        search.keep_numbers("const Search = {};")
+
+
+# --- how long it takes ---------------------------------------------------------------------------
+
+
+def test_times_are_those_that_the_chapters_tell(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "book").mkdir(parents=True)
+    for name, minutes in (("one-call", 40), ("summary", 45), ("orphaning", 35)):
+        head = f"# {name}\n\n**Time:** about {minutes} minutes with the questions."
+        (source / f"book/{name}.ipynb").write_text(head, "utf-8")
+    (source / "index.md").write_text("# Page\n\n```{reference} times\n```\n", "utf-8")
+    sys.path.insert(0, str(ROOT / "_ext"))
+    kinds = {".md": "markdown", ".ipynb": "markdown"}
+    settings = {"extensions": ["myst_parser", "reference"], "source_suffix": kinds}
+    app = Sphinx(source, None, tmp_path, tmp_path, "dummy", settings, status=None, warning=StringIO())
+    app.build()
+    said = app.env.get_doctree("index").astext()
+    assert "The 3 chapters take 35 to 45 minutes each" in said
+    assert "about 2 hours together" in said
+    assert "about 85 minutes" in said
 
 
 # --- docstrings ----------------------------------------------------------------------------------

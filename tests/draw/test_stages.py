@@ -60,3 +60,16 @@ def test_a_call_that_fails_late_does_not_claim_that_nothing_changed() -> None:
     rejected = session.try_call("Read", {"count": 1, "lines": {"$label": "slot", "$value": [0]}})
     told = steps(rejected)[-1].text
     assert told == "The call raises RPC_X_BAD_STUB_DATA (1783): what was written before that stays."
+
+
+def test_an_environment_is_released_as_a_whole() -> None:
+    head = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i {"
+    body = "typedef struct node { long value; struct node *next; } node; void f([in, out] node *head); }"
+    session = Session(f"{head} {body}", acf="interface i { [enable_allocate] f(); }")
+    session.set_routine("f", lambda call: None)
+    call = session.call("f", head={"value": 1, "next": {"value": 2, "next": None}})
+    assert steps(call)[5].text == "It releases the environment with 2 blocks; nothing is left."
+    assert str(steps(call)[5].picture.counts[1]) == (
+        "Server: stub and routine allocated 2, freed 0, released 2 with the environment; "
+        "afterwards 0 blocks live, 0 leaked."
+    )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Audit, Session
+from rpcmemkit.errors import MemoryFault
 from rpcmemkit.trace import path_text
 from tests.engine.helpers import NODE, audited, linked, open_session
 
@@ -110,3 +111,58 @@ def test_second_call_counts_its_own_events_only() -> None:
     one, two = Audit(session.call("f", head=linked(3))), Audit(session.call("f", head=linked(1)))
     assert (one.server_allocations, two.server_allocations) == (3, 1)
     assert (len(one.orphaned), len(two.orphaned)) == (2, 0)
+
+
+ENABLED = "[enable_allocate] f();"
+
+
+def _hang(allocator: str) -> Any:
+    return lambda call, head: setattr(head, "next", call.new(linked(1), allocator))
+
+
+@pytest.mark.parametrize(
+    ("acf", "routine", "environment", "why"),
+    [
+        (None, _hang("malloc"), {}, "other allocator"),
+        (None, _hang("private"), {}, "other allocator"),
+        (ENABLED, _hang("midl_user_allocate"), {}, "other environment"),
+        (ENABLED, _hang("malloc"), {}, "other environment"),
+        (None, _hang("malloc"), {"osf": True}, "other environment"),
+        (None, _cut, {}, "unreachable"),
+    ],
+)
+def test_why_a_block_is_leaked(acf: str | None, routine: Any, environment: dict[str, Any], why: str) -> None:
+    audit = Audit(open_session(LIST, routine, acf, **environment).call("f", head=linked(2)))
+    assert audit.why_leaked(audit.leaked[-1]) == why
+
+
+def test_a_wrong_free_of_the_routine_is_not_the_stubs_reason() -> None:
+    def routine(call: Any, head: Any) -> None:
+        head.next = call.new(linked(1), "malloc")
+        with pytest.raises(MemoryFault):
+            call.free(head.next, "midl_user_free")
+        head.next = None
+
+    audit = Audit(open_session(LIST, routine).call("f", head=linked(1)))
+    assert [audit.why_leaked(block) for block in audit.leaked] == ["unreachable"]
+
+
+def test_the_routines_fault_ends_it_and_the_stub_tries_again() -> None:
+    def routine(call: Any, head: Any) -> None:
+        head.next = call.new(linked(1), "malloc")
+        call.free(head.next, "midl_user_free")
+
+    audit = Audit(open_session(LIST, routine).try_call("f", {"head": linked(1)}))
+    assert [audit.why_leaked(block) for block in audit.leaked] == ["other allocator"]
+
+
+def test_what_the_environment_releases_is_counted() -> None:
+    def routine(call: Any, head: Any) -> None:
+        head.next = call.new(linked(2))
+        call.free(head.next.next)
+        head.next.next = None
+
+    audit = Audit(open_session(LIST, routine, ENABLED).call("f", head=linked(1)))
+    assert (audit.server_frees, audit.server_marked, audit.server_released) == (1, 1, 3)
+    told = "server       3 allocated, 1 freed (1 only marked), 3 released with the environment, 0 leaked"
+    assert told in repr(audit)

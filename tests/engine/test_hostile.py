@@ -150,7 +150,7 @@ PAIR = "typedef struct { hyper a; hyper b; } pair;\n"
         ("void f([in] enum { a } e);", "0080", 1781, "at e: 32768 is not in 0"),
         ("void f([in, range(-5, 5)] long n);", "06000000", 1734, "at n: 6 is not in -5"),
         (SIZED, "02000000 ffffffff", 1783, "at a: 4294967295 elements announced"),
-        (SIZED, "02000000 01000000 01000000", 1783, "at a: 1 elements, but the size attribute says 2"),
+        (SIZED, "02000000 01000000 01000000", 1783, "at a: 1 element, but the size attribute says 2"),
         (VARYING, "ffffff7f 00000000 ffffff7f 00000000 00000000", 14, "asks for 4294967294 octets"),
         (VARYING, "08000000 03000000 08000000 06000000 03000000", 1734, "6 to 8 of an array of 8"),
         (VARYING, "02000000 02000000 02000000 00000000 01000000 0100", 1783, "length attribute says 2"),

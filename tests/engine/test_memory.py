@@ -54,7 +54,7 @@ def space() -> AddressSpace:
         (0x20, 4, "null", "read through a null pointer"),
         (0x10010, 1, "use after free", "read at 0x10010 in a block that was freed"),
         (0x10004, 8, "out of bounds", "read of 8 octets at 0x10004, 4 past the end of a block of 8"),
-        (0x10008, 1, "out of bounds", "read of 1 octets at 0x10008, 1 past the end of a block of 8"),
+        (0x10008, 1, "out of bounds", "read of 1 octet at 0x10008, 1 past the end of a block of 8"),
         (0x10009, 1, "unmapped", "read at 0x10009, which belongs to no block"),
         (0x5000, 1, "unmapped", "read at 0x5000, which belongs to no block"),
         (0xCDCDCDCDCDCDCDCD, 8, "unmapped", "which belongs to no block"),

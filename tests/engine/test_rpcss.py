@@ -331,21 +331,25 @@ def test_name_means_itself() -> None:
         (
             "RpcSmAllocate",
             "midl_user_free",
-            "it came from RpcSs: RpcSmFree, or RpcSmDisableAllocate for the whole",
+            "it came from an RpcSs environment: RpcSmFree, or RpcSmDisableAllocate for the whole",
         ),
         (
             "midl_user_allocate",
             "RpcSsFree",
-            "RpcSs cannot free the block at 0x.*came from midl_user: midl_user_free",
+            "RpcSsFree cannot free the block at 0x.*came from midl_user_allocate: midl_user_free",
         ),
-        ("CoTaskMemAlloc", "midl_user_free", "it came from task: CoTaskMemFree would be right"),
+        ("CoTaskMemAlloc", "midl_user_free", "it came from CoTaskMemAlloc: CoTaskMemFree would be right"),
         (
             "midl_user_allocate",
             "CoTaskMemFree",
-            "task cannot free .* midl_user: midl_user_free would be right",
+            "CoTaskMemFree cannot free .* midl_user_allocate: midl_user_free would be right",
         ),
-        ("malloc", "midl_user_free", "it came from application: the application's own free would be right"),
-        ("private", "RpcSmFree", "it came from private: the deallocator of that allocator would be right"),
+        (
+            "malloc",
+            "midl_user_free",
+            "it came from the application's malloc: the application's free would be right",
+        ),
+        ("private", "RpcSmFree", "RpcSmFree .* an allocator of the routine's own: the deallocator of that"),
     ],
 )
 def test_allocators_that_do_not_match(gave: str, takes: str, why: str) -> None:
