@@ -19,7 +19,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -134,8 +133,7 @@ def from_npm(package: str) -> Path:
         (archive,) = downloads.iterdir()
         if sha256(archive) != NPM[package]:
             raise SystemExit(f"{package}: not the file that this project was made with")
-        with tarfile.open(archive) as content:
-            content.extractall(folder, filter="data")
+        shutil.unpack_archive(archive, folder)
         shutil.rmtree(downloads)
     return folder / "package"
 
