@@ -27,6 +27,9 @@ CELLS = """() => [...jupyterapp.shell.currentWidget.content.model.cells]
   .filter(cell => cell.type === "code")
   .map(cell => ({id: cell.id, count: cell.executionCount, outputs: cell.outputs.toJSON()}))"""
 
+CONNECTED = """() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.connectionStatus
+  === 'connected'"""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
@@ -63,6 +66,7 @@ class Reader:
         return found
 
     def run_all(self, page: Any) -> list[dict[str, Any]]:
+        page.wait_for_function(CONNECTED, timeout=MINUTES * 60_000)  # a command before that is lost
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         until = time.monotonic() + MINUTES * 60
