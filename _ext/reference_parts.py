@@ -14,7 +14,6 @@ from docutils import nodes
 from sphinx import addnodes
 
 PACKAGE = "rpcmemkit"
-ADDRESS = "https://learn.microsoft.com/windows/win32/"
 
 
 # --- plain parts ---------------------------------------------------------------------------------
@@ -99,15 +98,6 @@ def groups(file: str) -> list[tuple[str, list[str]]]:
         else:
             found[-1][1].append(id_)
     return found
-
-
-@cache
-def documentation() -> dict[str, dict[str, str]]:
-    """The pages that are cited: folder and title of each by its file name."""
-    from rpcmemkit.data import yaml_table
-
-    pages: dict[str, dict[str, str]] = yaml_table("pages.yaml")
-    return pages
 
 
 @cache
@@ -255,12 +245,13 @@ class Page:
     def source(self, cited: str) -> nodes.Node:
         """A page of the documentation that is cited, perhaps with a place in it, as a link; anything else as it is."""
         name, *rest = re.split(r"(?<=\.md)(?=\W)", cited, maxsplit=1)
+        from rpcmemkit.data import documentation
+
         found = documentation().get(name)
         if found is None:
             return text(cited)
-        uri = f"{ADDRESS}{found['folder']}/{name.removesuffix('.md')}"
-        shown = "".join([found["title"], *rest])
-        return nodes.reference("", "", text(shown), refuri=uri, internal=False, reftitle=name)
+        shown = "".join([found.title, *rest])
+        return nodes.reference("", "", text(shown), refuri=found.address, internal=False, reftitle=name)
 
     def chapter(self, name: str) -> nodes.Node:
         """A link to a chapter by its title, or its name where the chapter is not part of this build."""

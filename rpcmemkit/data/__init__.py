@@ -1,9 +1,12 @@
-"""The tables that ship with the package: rules, claims, and the evidence for the claims."""
+"""The tables that ship with the package: rules, claims and their evidence, pages, findings, statuses, the summary."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
+
+DOCUMENTATION = "https://learn.microsoft.com/windows/win32"
 
 
 def text_of(name: str) -> str:
@@ -17,3 +20,19 @@ def yaml_table(name: str) -> Any:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return yaml.load(text_of(name), Loader=loader)  # noqa: S506 (both loaders are safe)
+
+
+class DocumentationPage(NamedTuple):
+    """A page of Microsoft's documentation that rules, claims or findings cite."""
+
+    title: str
+    address: str
+
+
+@cache
+def documentation() -> dict[str, DocumentationPage]:
+    """Return the pages that are cited, by their file names."""
+    return {
+        name: DocumentationPage(page["title"], f"{DOCUMENTATION}/{page['folder']}/{name.removesuffix('.md')}")
+        for name, page in yaml_table("pages.yaml").items()
+    }

@@ -9,8 +9,9 @@ from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
 from rpcmemkit.draw import wire
 from rpcmemkit.draw.model import TITLES, Column, Counts, Picture
-from rpcmemkit.draw.panel import Panel, choose, number, with_changes
+from rpcmemkit.draw.panel import Panel, choose, with_changes
 from rpcmemkit.draw.storage import AFTER, BEFORE, Client, Moment, Server, Side
+from rpcmemkit.errors import counted
 from rpcmemkit.status import status_name
 
 LIMIT = 12
@@ -84,7 +85,7 @@ class Builder:
                 direction, TITLES[direction], f"No {direction}: {wire.why_missing(self.call, direction)}."
             )
         size = len(self.call.trace.messages[direction].data)
-        note = f"{number(size, 'octet')} of NDR data"
+        note = f"{counted(size, 'octet')} of NDR data"
         return Column(direction, TITLES[direction], note, wire.octets(self.call, direction, 2 * self.limit))
 
     # --- what is said in the caption ---
@@ -107,12 +108,12 @@ class Builder:
         """Sum up the call in one or two sentences."""
         (counts, served), audit = self.tally, self.client.audit
         findings = [
-            f"{number(len(audit.new_places), 'block')} new on the client" * bool(audit.new_places),
-            f"{number(counts.orphaned, 'block')} orphaned on the client" * bool(counts.orphaned),
-            f"{number(counts.leaked, 'block')} leaked on the client" * bool(counts.leaked),
-            f"{number(len(audit.dangling), 'pointer')} left dangling on the client" * bool(audit.dangling),
-            f"{number(served.leaked, 'block')} leaked on the server" * bool(served.leaked),
-            f"{number(len(audit.faults), 'memory fault')}" * bool(audit.faults),
+            f"{counted(len(audit.new_places), 'block')} new on the client" * bool(audit.new_places),
+            f"{counted(counts.orphaned, 'block')} orphaned on the client" * bool(counts.orphaned),
+            f"{counted(counts.leaked, 'block')} leaked on the client" * bool(counts.leaked),
+            f"{counted(len(audit.dangling), 'pointer')} left dangling on the client" * bool(audit.dangling),
+            f"{counted(served.leaked, 'block')} leaked on the server" * bool(served.leaked),
+            f"{counted(len(audit.faults), 'memory fault')}" * bool(audit.faults),
         ]
         told = ", ".join(finding for finding in findings if finding)
         outcome = (

@@ -121,7 +121,7 @@ class Panel:
 
     def _untyped(self, name: str, storage: Storage) -> Part:
         block = storage.block
-        text = f"{number(block.size, 'octet')} that no parameter leads to"
+        text = f"{counted(block.size, 'octet')} that no parameter leads to"
         rule = self.side.rules.get(block.address, "")
         return Part(name, "unreached block", block.address, "", rule, (Field(0, "", text),))
 
@@ -246,7 +246,3 @@ def _compared(part: Part, old: Part | None) -> Part:
         for f in part.fields
     )
     return Part(part.id, part.label, part.address, part.type, part.rule, fields)
-
-
-def number(count: int, what: str) -> str:
-    return counted(count, what)

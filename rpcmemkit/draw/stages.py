@@ -13,8 +13,9 @@ from rpcmemkit.annotate import Direction
 from rpcmemkit.call import Call
 from rpcmemkit.draw.build import LIMIT, Builder, signature, status_text
 from rpcmemkit.draw.model import Block, Column, Part, Picture
-from rpcmemkit.draw.panel import Panel, number, with_changes
+from rpcmemkit.draw.panel import Panel, with_changes
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, EXIT, KEPT, LEAKED, NEW, ORPHANED, Moment
+from rpcmemkit.errors import counted
 from rpcmemkit.program import DISABLING
 
 LABELS = {
@@ -94,7 +95,7 @@ class _Telling:
         blocks = [
             s for s in self.builder.client.storages.values() if self.builder.client.exists(s, BEFORE.at)
         ]
-        heap = number(sum(storage.block.kind != "stack" for storage in blocks), "block")
+        heap = counted(sum(storage.block.kind != "stack" for storage in blocks), "block")
         return f"The application calls {signature(self.call)}. It has allocated {heap} for it."
 
     def _unmarshal(self) -> Step:
@@ -109,12 +110,12 @@ class _Telling:
         ]
         reused = sum(event.kind == "reuse" for event in early)
         made = sum(event.kind == "allocate" for event in early)
-        text = f"It leaves {number(reused, 'referent')} in the receive buffer and allocates {number(made, 'block')}."
+        text = f"It leaves {counted(reused, 'referent')} in the receive buffer and allocates {counted(made, 'block')}."
         return self._step("unmarshal", "server", text, tuple(_rules(self.panels["server"].column)))
 
     def _routine(self) -> str:
         done = [e.kind for e in self.call.trace if e.side == "server" and e.actor == "routine"]
-        counts = [number(done.count(kind), what) for kind, what in _DEEDS.items() if kind in done]
+        counts = [counted(done.count(kind), what) for kind, what in _DEEDS.items() if kind in done]
         told = f"It does {', '.join(counts)}." if counts else "It changes nothing."
         return (
             told if "server exit" in self.call.trace.snapshots else f"{told} Then it raises {self._status()}."
@@ -125,11 +126,11 @@ class _Telling:
         words = [word for s in server.storages.values() for word in server.words(s, server.cleaned)]
         freed = [event.detail for event in self.call.trace.select("free", side="server", actor="stub")]
         released = sum(function in DISABLING for function in freed)
-        gone = f"releases the environment with {number(released, 'block')}" if released else ""
+        gone = f"releases the environment with {counted(released, 'block')}" if released else ""
         one_by_one = (
-            f"frees {number(len(freed) - released, 'block')}" if len(freed) > released or not gone else ""
+            f"frees {counted(len(freed) - released, 'block')}" if len(freed) > released or not gone else ""
         )
-        left = [f"{number(words.count(word), 'block')} {word}" for word in (KEPT, LEAKED) if word in words]
+        left = [f"{counted(words.count(word), 'block')} {word}" for word in (KEPT, LEAKED) if word in words]
         done = " and ".join(filter(None, (one_by_one, gone)))
         return f"It {done}; {', '.join(left) or 'nothing is left'}."
 
@@ -140,7 +141,7 @@ class _Telling:
         client = self.builder.client
         words = [word for s in client.storages.values() for word in client.words(s, AFTER)]
         found = [
-            f"{number(words.count(word), 'block')} {word}"
+            f"{counted(words.count(word), 'block')} {word}"
             for word in (NEW, ORPHANED, LEAKED)
             if word in words
         ]

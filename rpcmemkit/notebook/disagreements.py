@@ -15,14 +15,13 @@ from typing import Any
 import yaml
 
 from rpcmemkit.call import Call
-from rpcmemkit.data import yaml_table
+from rpcmemkit.data import documentation
 from rpcmemkit.errors import RpcMemKitError, UsageError
 from rpcmemkit.given import meant
-from rpcmemkit.notebook.tables import Shown, table
+from rpcmemkit.notebook.tables import Shown, framed, table
 from rpcmemkit.scenario import Report, Run, Scenario, load_scenario, verify_file
 from rpcmemkit.status import status_code, status_name
 
-DOCUMENTATION = "https://learn.microsoft.com/windows/win32"
 FACTS = 4
 """How many facts of a call are told: the first ones in the order of :data:`TOLD`."""
 OCTETS = 32
@@ -200,24 +199,20 @@ def _readings(point: Point) -> Shown:
         f'<tr><th scope="row">{what}</th><td>{escape(says)}</td><td>{", ".join(map(_link, pages))}</td></tr>'
         for what, says, pages in lines
     )
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("who", "says or does", "where"))
-    html = f'<table class="dataframe rpcmemkit-table"><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>'
+    html = framed(caption, ("who", "says or does", "where"), cells)
     text = [f"{what}: {says}{f' ({_titles(pages)})' * bool(pages)}" for what, says, pages in lines]
     return Shown(html, "\n".join([caption, *text]))
 
 
 def _titles(pages: tuple[str, ...]) -> str:
-    known = yaml_table("pages.yaml")
-    return ", ".join(known[page]["title"] if page in known else page for page in pages)
+    known = documentation()
+    return ", ".join(known[page].title if page in known else page for page in pages)
 
 
 def _link(page: str) -> str:
     """Return a page's title, which leads there; the name of another text as it stands."""
-    found = yaml_table("pages.yaml").get(page)
-    if found is None:
-        return escape(page)
-    address = f"{DOCUMENTATION}/{found['folder']}/{page.removesuffix('.md')}"
-    return f'<a href="{escape(address)}">{escape(found["title"])}</a>'
+    found = documentation().get(page)
+    return f'<a href="{escape(found.address)}">{escape(found.title)}</a>' if found else escape(page)
 
 
 # --- what a file expects, in words ---------------------------------------------------------------

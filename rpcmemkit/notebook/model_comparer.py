@@ -19,11 +19,11 @@ from rpcmemkit.call import Call, Environment, Session
 from rpcmemkit.contract import Contract, contract
 from rpcmemkit.draw import Builder
 from rpcmemkit.draw.build import status_text
-from rpcmemkit.draw.panel import number
 from rpcmemkit.draw.svg import STYLE
-from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault
+from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, counted
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.memory import HEAPS, Block
+from rpcmemkit.notebook.bench import one_line_acf
 from rpcmemkit.notebook.rule_explorer import who
 from rpcmemkit.notebook.tables import Shown, items_html, sketch, table
 from rpcmemkit.notebook.widgets import choose
@@ -107,10 +107,7 @@ START = (NODES, RECEIVE, "3", "64 bits")
 
 def acf_text(line: str, procedure: str) -> str | None:
     """Return an attribute file of one line, or none at all."""
-    if not line:
-        return None
-    line = line.format(procedure=procedure)
-    return f"{line} interface models {{ }}" if line.startswith("[") else f"interface models {{ {line} }}"
+    return one_line_acf("models", line.format(procedure=procedure)) if line else None
 
 
 def chain(count: int) -> Any:
@@ -436,7 +433,7 @@ def _blocks(session: Session) -> str:
     """Say how many heap blocks the server has now."""
     ledger = session.server.space.ledger
     blocks = (ledger[index] for index in range(len(ledger)))
-    return number(sum(block.live and block.kind in HEAPS for block in blocks), "block")
+    return counted(sum(block.live and block.kind in HEAPS for block in blocks), "block")
 
 
 def _faults(run: Callable[[], object]) -> str:

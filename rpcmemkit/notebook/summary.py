@@ -15,9 +15,9 @@ from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
 from rpcmemkit.data import yaml_table
 from rpcmemkit.draw.build import status_text
-from rpcmemkit.draw.panel import number
-from rpcmemkit.errors import Diagnostic, IdlError, UsageError
+from rpcmemkit.errors import Diagnostic, IdlError, UsageError, counted
 from rpcmemkit.given import meant
+from rpcmemkit.notebook.bench import one_line_acf
 from rpcmemkit.notebook.tables import Shown, table
 from rpcmemkit.rules import RULES
 from rpcmemkit.scenario import Run, Scenario
@@ -59,7 +59,7 @@ def _on_server(audit: Audit) -> list[str]:
     space = audit.call.space("server after")
     left = sum(bool((block := space.block(event.address)) and block.live) for event in made)
     return [
-        f"stub allocates {by['stub']}, routine {by['routine']} ({number(octets, 'octet')})",
+        f"stub allocates {by['stub']}, routine {by['routine']} ({counted(octets, 'octet')})",
         f"{audit.server_frees} freed, {left} left" + (f", {audit.server_leaked} leaked" * bool(left)),
     ]
 
@@ -132,11 +132,7 @@ def _cases(name: str, run: Mapping[str, Any]) -> Iterator[Case]:
 
 
 def _scenario(name: str, run: Mapping[str, Any]) -> Scenario:
-    acf = run.get("acf")
-    if acf:
-        acf = (
-            f"{acf} interface summed_up {{ }}" if acf.startswith("[") else f"interface summed_up {{ {acf} }}"
-        )
+    acf = one_line_acf("summed_up", run["acf"]) if run.get("acf") else None
     steps = [{key: value for key, value in step.items() if key != "say"} for step in run.get("calls", ())]
     return Scenario(name, "", f"{HEAD}{run['declare']}}}", acf, run.get("environment") or {}, {}, steps)
 

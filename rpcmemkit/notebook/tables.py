@@ -87,11 +87,16 @@ def table(caption: str, head: Sequence[str], body: Iterable[Sequence[object]]) -
     """Return a table as HTML and as aligned text."""
     lines = [[str(cell) for cell in line] for line in body]
     cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    html = f'<table class="dataframe rpcmemkit-table"><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>'
+    html = framed(caption, head, cells)
     widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
     text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in [list(head), *lines]]
     return Shown(html, "\n".join([caption, *text]))
+
+
+def framed(caption: str, head: Sequence[str], rows_html: str) -> str:
+    """Return rows of HTML as a table with a caption and column heads."""
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    return f'<table class="dataframe rpcmemkit-table"><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{rows_html}</tbody></table>'
 
 
 def bytes_table(call: Call, direction: Direction) -> Shown:

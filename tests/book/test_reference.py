@@ -68,7 +68,7 @@ def build(source: Path, folder: Path, warnings: StringIO, *extensions: str) -> S
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Sphinx:
-    """The reference pages alone, read by Sphinx; chapters that they would link to are missing."""
+    """The reference pages and one empty chapter, read by Sphinx; the others that they would link to are missing."""
     folder = tmp_path_factory.mktemp("reference")
     source = folder / "source"
     (source / "book").mkdir(parents=True)
@@ -76,6 +76,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Sphinx:
         (source / f"book/{page}.md").write_text((BOOK / f"{page}.md").read_text("utf-8"), "utf-8")
     for name in ("book/questions", "book/examples", "tests", "CITATION.cff"):
         (source / name).symlink_to(ROOT / name)
+    (source / "book/one-call.md").write_text("# One call\n", "utf-8")
     (source / "index.md").write_text(OTHER, "utf-8")
     return build(source, folder, StringIO(), "reference", "word_index")
 
@@ -364,3 +365,11 @@ def test_every_question_is_asked_in_its_chapter(chapter: str) -> None:
     cells = json.loads((BOOK / f"{chapter}.ipynb").read_text("utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     assert [each["id"] for each in QUESTIONS[chapter] if f'"{each["id"]}"' not in code] == []
+
+
+def test_a_misconception_leads_to_its_question_where_the_chapter_is_there(app: Sphinx) -> None:
+    found = {
+        node.get("refuri", "") for node in app.env.get_doctree("book/misconceptions").findall(nodes.reference)
+    }
+    assert any(uri.endswith("#quiz-first-write") for uri in found)
+    assert not any("#quiz-orphaning" in uri for uri in found)
