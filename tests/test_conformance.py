@@ -21,4 +21,4 @@ def test_what_was_observed_happens_here_too(file):
 
 
 def test_all_files_are_here():
-    assert len(find_files([FOLDER])) == 172
+    assert len(find_files([FOLDER])) == 422
