@@ -100,6 +100,12 @@ def counted(first: int, length: int, *elements: int) -> str:
             request="00000000 fdffffff" + counted(0, 0),
         ),
         fact(
+            "M-324",
+            FIRST_LAST,
+            {"first": 0, "last": 0, "a": SIX},
+            request="00000000 00000000" + counted(0, 1, 1),
+        ),
+        fact(
             "M-325",
             FIRST_LAST,
             {"first": 4, "last": 2, "a": SIX},

@@ -381,3 +381,24 @@ def test_routine_sees_only_valid_data(octets: bytes) -> None:
     )
     stub: ServerStub = session.server_stub
     assert stub.dispatch(session.interface.procedures[first(session)].opnum, octets).status == 1783
+
+
+@proving("M-467")
+@pytest.mark.parametrize(
+    ("parameter", "octets", "status"),
+    [
+        ("[in] CHOICE *p", "0500 0500", 1733),
+        ("[in, size_is(2)] long *p", "03000000 01000000 02000000 03000000", 1783),
+        ("[in, length_is(2)] long p[4]", "03000000 02000000 01000000 02000000", 1734),
+        ("[in, range(1, 3)] long p", "04000000", 1734),
+        ("[in] COLOUR p", "0080", 1781),
+        ("[in] hyper p", "00000000", 1783),
+    ],
+)
+def test_a_fault_carries_the_exception_of_the_stub(parameter: str, octets: str, status: int) -> None:
+    types = "typedef enum { RED } COLOUR; typedef union switch (short k) u { case 1: short a; } CHOICE;"
+    session = open_session(f"{types} void f({parameter});", lambda call, p: pytest.fail("called"))
+    reply = session.server_stub.dispatch(
+        session.interface.procedures[first(session)].opnum, bytes.fromhex(octets)
+    )
+    assert reply.status == status
