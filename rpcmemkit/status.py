@@ -38,6 +38,7 @@ STATUSES: tuple[Status, ...] = (
     Status("RPC_S_STRING_TOO_LONG", 1743, "the string is too long"),
     Status("RPC_S_PROCNUM_OUT_OF_RANGE", 1745, "the operation number is unknown"),
     Status("RPC_S_INTERNAL_ERROR", 1766, "internal error"),
+    Status("RPC_S_ADDRESS_ERROR", 1768, "an addressing error occurred on the server"),
     Status("RPC_X_SS_IN_NULL_CONTEXT", 1775, "a null [in] context handle"),
     Status("RPC_X_SS_CONTEXT_DAMAGED", 1777, "the context handle changed during the call"),
     Status("RPC_X_SS_HANDLES_MISMATCH", 1778, "the binding handles of a call differ"),

@@ -18,6 +18,7 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 FOLDERS = "(?:home|root|tmp|work|Users|opt|usr|var)"
 MACHINE_PATH = re.compile(rf"(?<![\w./:<-])/{FOLDERS}/\w|\b[A-Z]:\\{{1,2}}Users|site-packages|ipykernel_\d")
+LOOKED_UP = re.compile(r'page\.show\("K\d+"\)')
 OBJECT_REPR = re.compile(r"<[^<>\n]{1,200} at 0x[0-9a-fA-F]+>|<IPython\.core\.display\.\w+ object")
 DRAWING = re.compile(r"<svg\b[^>]*>(?:\s*<title\b[^>]*>\s*[^\s<])?", re.IGNORECASE)
 IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
@@ -131,9 +132,13 @@ def narrow_cells(notebook: Notebook) -> list[str]:
 
 
 def readable_length(notebook: Notebook) -> list[str]:
-    """A chapter that readers finish (book-length chapters of the best executable books end at about this size)."""
+    """A chapter that readers finish (book-length chapters of the best executable books end at about this size).
+
+    A cell that only shows an entry of a list is looked up, not read through, and does not count.
+    """
     prose = [text_of(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
-    words, cells = len(" ".join(prose).split()), len(list(code_cells(notebook)))
+    steps = [cell for _, cell in code_cells(notebook) if not LOOKED_UP.fullmatch(text_of(cell["source"]))]
+    words, cells = len(" ".join(prose).split()), len(steps)
     found = [] if words <= MOST_WORDS else [f"{words} words"]
     return found if cells <= MOST_CODE_CELLS else [*found, f"{cells} code cells"]
 
