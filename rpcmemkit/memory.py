@@ -8,8 +8,10 @@ never used twice: a dangling pointer stays recognisable for as long as the space
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from rpcmemkit.errors import MemoryFault, counted
 from rpcmemkit.trace import Trace
@@ -19,6 +21,9 @@ ALIGNMENT = 8
 BASES = {"client": 0x0001_0000, "server": 0x4000_0000}
 GAP = 8  # a guard between blocks, so that a write past one block never lands in the next
 PAGE = 6  # blocks are looked up by pages of 64 octets, in which at most four of them begin
+STRETCH = 9  # what an image shows is kept by stretches of 512 octets
+WORTH = 512  # octets that are copied in the time of one look into an image
+NEVER = 0xFFFFFFFF  # the time of what has not happened
 
 KINDS = (
     "application",
@@ -50,38 +55,98 @@ class Block(NamedTuple):
         return self.address + self.size
 
 
-@dataclass(frozen=True, slots=True)
 class Image:
-    """A copy of an address space at one moment."""
+    """An address space as it was at one moment. Taking one copies nothing.
 
-    base: int
-    pointer_size: int
-    data: bytes
-    blocks: Ledger
+    Whoever writes over memory that an image shows puts the old octets into the last image first (``kept``, by stretches
+    of the arena), and each image holds the ones after it, where what it shows may lie. So an image costs what is written
+    after it, and goes with the last call that needs it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_asked",
+        "_whole",
+        "base",
+        "blocks",
+        "clock",
+        "kept",
+        "later",
+        "pointer_size",
+        "size",
+        "space",
+    )
+
+    def __init__(self, space: AddressSpace) -> None:
+        self.space = space
+        self.base, self.pointer_size, self.size = space.base, space.pointer_size, len(space.data)
+        self.clock = space.ledger.clock
+        self.blocks = PastLedger(space.ledger)
+        self.kept: dict[int, bytes] = {}
+        self.later: Image | None = None
+        self._asked = 0
+        self._whole: bytes | None = None
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, part: slice) -> bytes:
+        if self._whole is not None:
+            return self._whole[part]
+        self._asked += WORTH
+        if self._asked > self.size:  # by now one copy is cheaper
+            self._whole = self._read(0, self.size)
+        return self._read(*part.indices(self.size)[:2])
+
+    def _read(self, start: int, stop: int) -> bytes:
+        if start >= stop:
+            return b""
+        octets = bytearray(
+            self.space.data[start:stop]
+        )  # before looking for what was kept: a thread may write now
+        for number in range(start >> STRETCH, (stop - 1 >> STRETCH) + 1):
+            if old := self.space.as_of(number, self.clock):
+                at = number << STRETCH
+                first, last = max(start, at), min(stop, at + len(old))
+                octets[first - start : last - start] = old[first - at : last - at]
+        return bytes(octets)
+
+    def find(self, octets: bytes, start: int, end: int) -> int:
+        """As ``bytes.find``."""
+        step = 1 << STRETCH
+        for at in range(start, end, step):
+            found = self[at : min(end, at + step + len(octets) - 1)].find(octets)
+            if found >= 0:
+                return at + found
+        return -1
 
 
 class Ledger:
-    """The blocks of an address space in address order, in parallel arrays: about 20 octets a block.
+    """The blocks of an address space in address order, in parallel arrays: about 25 octets a block.
 
     ``pages`` has for each page of the space the last block that begins before its end, so that a look-up takes the
-    same time however many blocks there are.
+    same time however many blocks there are. ``clock`` counts the images taken; a block's end has its time, so that an
+    image shares the arrays.
     """
 
-    __slots__ = ("base", "kinds", "live", "pages", "sizes", "starts")
+    __slots__ = ("base", "clock", "ended", "kinds", "live", "marked", "pages", "sizes", "starts")
 
     def __init__(self, base: int) -> None:
         self.base = base
+        self.clock = 0
         self.starts = array("Q")
         self.sizes = array("Q")
         self.kinds = bytearray()
         self.live = bytearray()
+        self.ended = array("I")
+        self.marked: dict[int, int] = {}
         self.pages = array("I")
 
     def index(self, address: int) -> int:
         """Return the number of the last block that starts at or before ``address``, or -1."""
         page = (address - self.base) >> PAGE
         if not 0 <= page < len(self.pages):
-            return -1 if page < 0 else len(self.starts) - 1
+            return -1 if page < 0 else len(self) - 1
         number, starts = self.pages[page], self.starts
         while starts[number] > address:
             number -= 1
@@ -90,6 +155,9 @@ class Ledger:
     def __getitem__(self, index: int) -> Block:
         parts = self.starts[index], self.sizes[index], KINDS[self.kinds[index]], bool(self.live[index])
         return tuple.__new__(Block, parts)  # twice as fast as Block(…)
+
+    def __iter__(self) -> Iterator[Block]:
+        return (self[index] for index in range(len(self)))
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -102,24 +170,87 @@ class Ledger:
         block = self[index]
         return block if address <= block.end else None
 
-    def copy(self) -> Ledger:
-        twin = Ledger(self.base)
-        twin.pages, twin.starts, twin.sizes = self.pages[:], self.starts[:], self.sizes[:]
-        twin.kinds, twin.live = self.kinds[:], self.live[:]
-        return twin
+
+class PastLedger(Ledger):
+    """A ledger as it was at one moment: it shares the arrays, and shows of them what was there."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, now: Ledger) -> None:
+        self.base, self.clock, self.count = now.base, now.clock, len(now)
+        self.starts, self.sizes, self.kinds, self.pages = now.starts, now.sizes, now.kinds, now.pages
+        self.ended, self.marked = now.ended, now.marked
+        self.live = PastLives(self)  # type: ignore[assignment]  # it is only read
+
+    def index(self, address: int) -> int:
+        page, starts = (address - self.base) >> PAGE, self.starts
+        if page < 0:
+            return -1
+        number = self.count - 1
+        if page < len(self.pages):
+            number = min(number, self.pages[page])
+        while starts[number] > address:
+            number -= 1
+        return number
+
+    def __getitem__(self, index: int) -> Block:
+        if index >= self.count:
+            raise IndexError(index)
+        return super().__getitem__(index)
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class PastLives:
+    """For each block of a past ledger whether it was live: 0, 1, or 2 for freed for later."""
+
+    __slots__ = ("clock", "count", "ended", "marked")
+
+    def __init__(self, ledger: PastLedger) -> None:
+        self.clock, self.count, self.ended, self.marked = (
+            ledger.clock,
+            ledger.count,
+            ledger.ended,
+            ledger.marked,
+        )
+
+    def __getitem__(self, index: int) -> int:
+        if index >= self.count or self.ended[index] <= self.clock:
+            return 0
+        return _MARKED if self.marked.get(index, NEVER) <= self.clock else 1
+
+    def __iter__(self) -> Iterator[int]:
+        return (self[index] for index in range(self.count))
 
 
 class AddressSpace:
     """The memory of one side. ``side`` is ``client`` or ``server``, ``pointer_size`` 4 or 8."""
 
-    __slots__ = ("base", "data", "ledger", "pointer_size", "side", "trace")
+    __slots__ = (
+        "_images",
+        "_kept",
+        "_last",
+        "base",
+        "data",
+        "ledger",
+        "pointer_size",
+        "shown",
+        "side",
+        "trace",
+    )
 
     def __init__(self, side: str, pointer_size: int = 8, trace: Trace | None = None) -> None:
         self.side = side
         self.pointer_size = pointer_size
         self.base = BASES[side]
-        self.data = bytearray()
+        self.data: bytearray = bytearray()
         self.ledger = Ledger(self.base)
+        self.shown = 0
+        """How much of ``data`` the last image shows: who writes below calls :meth:`keep` first."""
+        self._last: Image | None = None
+        self._images: WeakValueDictionary[int, Image] = WeakValueDictionary()
+        self._kept: dict[int, list[int]] = {}
         self.trace = trace if trace is not None else Trace()
 
     # --- blocks ---
@@ -134,6 +265,7 @@ class AddressSpace:
         ledger.sizes.append(size)
         ledger.kinds.append(_KIND_NUMBER[kind])
         ledger.live.append(1)
+        ledger.ended.append(NEVER)
         first, past = start >> PAGE, (len(data) - 1 >> PAGE) + 1
         if first < len(pages):
             pages[first] = number
@@ -146,12 +278,14 @@ class AddressSpace:
         index = self.ledger.index(address)
         size = self.ledger.sizes[index]
         self.ledger.live[index] = 0
-        start = address - self.base
-        self.data[start : start + size] = _OCTETS[FREED] * size
+        self.ledger.ended[index] = self.ledger.clock
+        self._store(address - self.base, _OCTETS[FREED] * size)
 
     def mark_block(self, address: int) -> None:
         """Note that the live block at ``address`` was freed for later; its octets stay as they are."""
-        self.ledger.live[self.ledger.index(address)] = _MARKED
+        index = self.ledger.index(address)
+        self.ledger.live[index] = _MARKED
+        self.ledger.marked[index] = self.ledger.clock
 
     def is_marked(self, address: int) -> bool:
         """Whether ``address`` lies in a block that was freed for later: still live, but nobody may use it any more."""
@@ -222,13 +356,11 @@ class AddressSpace:
 
     def write(self, address: int, data: bytes) -> None:
         """Write ``data``. Raises :class:`MemoryFault` when that memory may not be written."""
-        start = self.check(address, len(data), "write")
-        self.data[start : start + len(data)] = data
+        self._store(self.check(address, len(data), "write"), data)
 
     def clear(self, address: int, size: int) -> None:
         """Fill memory that a stub has just allocated with zeros."""
-        start = address - self.base
-        self.data[start : start + size] = bytes(size)
+        self._store(address - self.base, bytes(size))
 
     def pointer_at(self, address: int) -> int:
         """Return the pointer stored at ``address``."""
@@ -238,17 +370,47 @@ class AddressSpace:
     def set_pointer(self, address: int, value: int) -> None:
         """Store a pointer at ``address``."""
         start = self.check(address, self.pointer_size, "write of a pointer")
-        self.data[start : start + self.pointer_size] = value.to_bytes(self.pointer_size, "little")
+        self._store(start, value.to_bytes(self.pointer_size, "little"))
+
+    def _store(self, start: int, octets: bytes) -> None:
+        if start < self.shown:
+            self.keep(start, len(octets))
+        self.data[start : start + len(octets)] = octets
+
+    # --- images ---
 
     def image(self) -> Image:
-        """Return a copy of the space as it is now."""
-        return Image(self.base, self.pointer_size, bytes(self.data), self.ledger.copy())
+        """Return the space as it is now."""
+        image = Image(self)
+        if self._last is not None:
+            self._last.later = image
+        self._last, self._images[image.clock], self.shown = image, image, image.size
+        self.ledger.clock += 1
+        return image
+
+    def keep(self, start: int, size: int) -> None:
+        """Let the last image have the octets from the offset ``start`` on before they are written over."""
+        image = self._last
+        assert image is not None
+        for number in range(start >> STRETCH, (min(start + size, self.shown) - 1 >> STRETCH) + 1):
+            if number not in image.kept:
+                image.kept[number] = bytes(self.data[number << STRETCH : number + 1 << STRETCH])
+                times = self._kept.setdefault(number, [])
+                while times and times[0] not in self._images:
+                    del times[0]
+                times.append(image.clock)
+
+    def as_of(self, number: int, clock: int) -> bytes:
+        """Return what a stretch held when the image of that time was taken, if it was written over since, else nothing."""
+        times = self._kept.get(number, ())
+        at = bisect_left(times, clock)
+        return self._images[times[at]].kept[number] if at < len(times) else b""
 
     @classmethod
     def from_image(cls, side: str, image: Image) -> AddressSpace:
-        """Return a space to read an image with: nothing done in it reaches the call."""
+        """Return a space to read an image with: it has a trace of its own, and cannot be written."""
         space = cls(side, image.pointer_size)
-        space.base, space.data, space.ledger = image.base, bytearray(image.data), image.blocks
+        space.base, space.data, space.ledger = image.base, image, image.blocks  # type: ignore[assignment]
         return space
 
     def __repr__(self) -> str:

@@ -45,13 +45,18 @@ class Handle:
 class Labels:
     """The names of a program's storage: given ones, and for the rest the path at which it was first stored.
 
-    Paths are turned into text when somebody asks, so that naming a million nodes costs nothing.
+    Paths are turned into text when somebody asks, so that naming a million nodes costs nothing. No name is ever taken
+    back: the labels as they were at a moment are the first so many of these.
     """
 
     def __init__(self) -> None:
-        self._given: dict[str, int] = {}
-        self._names: dict[int, str | tuple[Path | None, str]] = {}
-        self._index: dict[str, int] | None = None
+        self._given: dict[str, tuple[int, int]] = {}
+        self._names: dict[int, tuple[int, Path | None, str]] = {}
+        self._addresses: list[int] = []
+        self._index: dict[str, int] = {}
+        self._indexed = 0
+        self._until: int | None = None
+        self._until_given: int | None = None
 
     def give(self, label: str, address: int) -> None:
         """Name the storage at ``address``.
@@ -59,39 +64,46 @@ class Labels:
         Raises:
             UsageError: the label is taken by other storage.
         """
-        if self._given.setdefault(label, address) != address:
+        if self._given.setdefault(label, (len(self._given), address))[1] != address:
             raise UsageError(f"the label {label!r} is used twice")
-        self._names.setdefault(address, label)
+        self.call_by_path(address, None, label)
 
     def call_by_path(self, address: int, path: Path | None, suffix: str = "") -> None:
         """Let the storage at ``address`` be known by its path, unless it has a name."""
-        self._names.setdefault(address, (path, suffix))
-        self._index = None
+        if address not in self._names:
+            self._names[address] = (len(self._addresses), path, suffix)
+            self._addresses.append(address)
 
     def name(self, address: int) -> str | None:
         """Return the label of the storage at ``address``."""
-        name = self._names.get(address)
-        if not isinstance(name, tuple):
-            return name
-        text = path_text(name[0]) + name[1]
+        entry = self._names.get(address)
+        if entry is None or (self._until is not None and entry[0] >= self._until):
+            return None
+        _, path, text = entry
+        if path is None:
+            return text
+        text = path_text(path) + text
         return f"{text}@{address:#x}" if text.startswith("…") else text
 
     def address(self, label: str) -> int | None:
         """Return where the storage of that label is."""
-        if label in self._given:
-            return self._given[label]
-        if self._index is None:
-            self._index = {str(self.name(address)): address for address in reversed(self._names)}
+        given = self._given.get(label)
+        if given is not None and (self._until_given is None or given[0] < self._until_given):
+            return given[1]
+        for address in self._addresses[self._indexed : self._until]:
+            self._index.setdefault(str(self.name(address)), address)
+            self._indexed += 1
         return self._index.get(label)
 
     def known(self) -> list[str]:
         """Return every label."""
-        return [str(self.name(address)) for address in self._names]
+        return [str(self.name(address)) for address in self._addresses[: self._until]]
 
     def copy(self) -> Labels:
-        """Return the labels as they are now."""
+        """Return the labels as they are now, whatever is named later."""
         twin = Labels()
-        twin._given, twin._names = dict(self._given), dict(self._names)
+        twin._given, twin._names, twin._addresses = self._given, self._names, self._addresses
+        twin._until, twin._until_given = len(self._addresses), len(self._given)
         return twin
 
 

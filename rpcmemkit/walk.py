@@ -194,7 +194,8 @@ def _hops(space: AddressSpace, place: Place, converted: list[Place] | None) -> l
     address, path = place.address, place.path
     if space.capacity(address) < body.memory.size:
         return []
-    values = body.memory_pointers.unpack_from(space.data, address - space.base)
+    at = address - space.base
+    values = body.memory_pointers.unpack(space.data[at : at + body.memory_pointers.size])
     hops: list[Hop] = []
     for slot, value in zip(body.slots, values):  # noqa: B905 (same length by construction, hot)
         if value:

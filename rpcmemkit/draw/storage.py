@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
-from rpcmemkit.memory import HEAPS, KINDS, AddressSpace, Block
+from rpcmemkit.memory import HEAPS, AddressSpace, Block
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Event
 from rpcmemkit.walk import Place, reach
@@ -136,9 +136,7 @@ class Side(ABC):
         """How many heap blocks are allocated at the end."""
         if not self.spaces:
             return 0
-        ledger = list(self.spaces.values())[-1].ledger
-        heaps = {number for number, kind in enumerate(KINDS) if kind in HEAPS}
-        return sum(live and kind in heaps for live, kind in zip(ledger.live, ledger.kinds, strict=True))
+        return sum(block.live and block.kind in HEAPS for block in list(self.spaces.values())[-1].ledger)
 
     def owner(self, block: Block) -> str:
         """Return the key of :data:`OWNERS` that says who allocated a block."""

@@ -266,6 +266,8 @@ class Unmarshaller(MessageCursor):
         if new and cleared:
             space.clear(address, size)  # a failure half-way must leave no pointer to nowhere in it
         at = space.check(waiting.slot, space.pointer_size, "write of a pointer")
+        if at < space.shown:
+            space.keep(at, space.pointer_size)
         self._put_pointer(space.data, at, address)
         if pointer.is_full:
             self.aliases.arrived(waiting.number, address)
@@ -343,6 +345,8 @@ class Unmarshaller(MessageCursor):
                         where = (path, name) if name else path
                         parts = (address + at, number, existing, pointer, inner, where, room)
                         found.append(RECORD(Waiting, parts))
+            if offset < space.shown:
+                space.keep(offset, size)
             if dense:
                 data[offset : offset + size] = message[start : start + size]
             else:
@@ -450,8 +454,8 @@ class Unmarshaller(MessageCursor):
             if correlated:
                 self._note_correlation(plan, scope, shape, path, new)
             if new and length < size:
-                start = space.check(address, size * stride, "written by the stub")
-                space.data[start : start + size * stride] = bytes(size * stride)
+                space.check(address, size * stride, "written by the stub")
+                space.clear(address, size * stride)
             self.position += -self.position % align
             if length:
                 address += first * stride
@@ -498,6 +502,8 @@ class Unmarshaller(MessageCursor):
             self.position = start + wire_size
             octets = message[start : start + wire_size]
             offset = check(address, size, "written by the stub")
+            if offset < space.shown:
+                space.keep(offset, size)
             data[offset : offset + size] = octets if as_block else self._converted(plan, body, octets, path)
             span = (start, wire_size, "elements", plan, path, length)
             note(("unmarshal", side, "stub", address, size, self.storage.rules[new], span))

@@ -99,7 +99,7 @@ def _locate(expr: Expr, scope: StructPlan) -> tuple[int, int, Plan]:
 
 def _reader(offset: int, stars: int, plan: Plan) -> Evaluate:
     assert isinstance(plan, BasePlan)
-    unpack, size = plan.value.unpack_from, plan.size
+    unpack, size = plan.value.unpack, plan.size
 
     def read(space: AddressSpace, base: int) -> int:
         address = base + offset
@@ -109,7 +109,8 @@ def _reader(offset: int, stars: int, plan: Plan) -> Evaluate:
                 raise RpcError(
                     NULL_REF_POINTER, "an attribute reads through a null pointer", rule="ref-never-null"
                 )
-        return int(unpack(space.data, space.check(address, size, "read of a size or discriminant"))[0])
+        at = space.check(address, size, "read of a size or discriminant")
+        return int(unpack(space.data[at : at + size])[0])
 
     return read
 

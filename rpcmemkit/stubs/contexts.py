@@ -214,6 +214,7 @@ class ContextTable:
 
     def __init__(self) -> None:
         self._open: dict[bytes, Context] = {}
+        self._by_state: dict[int, dict[bytes, Context]] = {}
         self._made = 0
         self._calls = 0
         self._gone = False
@@ -233,9 +234,22 @@ class ContextTable:
 
     def open(self, context: Context) -> None:
         self._open[context.token] = context
+        self._by_state.setdefault(context.address, {})[context.token] = context
 
     def close(self, context: Context) -> None:
         self._open.pop(context.token, None)
+        self._by_state.get(context.address, {}).pop(context.token, None)
+
+    def change(self, context: Context, address: int) -> None:
+        """Let an open handle have another state."""
+        self._by_state.get(context.address, {}).pop(context.token, None)
+        context.address = address
+        self._by_state.setdefault(address, {})[context.token] = context
+
+    def having(self, states: Iterable[int]) -> list[Context]:
+        """Return the open handles that have one of these states, in the order in which they were opened."""
+        found = [context for state in states for context in self._by_state.get(state, {}).values()]
+        return sorted(found, key=lambda context: WIRE["<"].unpack(context.token)[1])  # tokens are counted
 
     def find(self, token: bytes, guard: Guard, path: Path | None) -> Context:
         """Return the open handle of a token.
@@ -276,6 +290,7 @@ class ContextTable:
         self._gone = False
         lost = list(self)
         self._open.clear()
+        self._by_state.clear()
         for context in lost:
             context.run_down(context)
 
@@ -349,7 +364,7 @@ class ServerContexts:
             before, value = self.before.get(place.address), self.program.space.pointer_at(place.address)
             match verdict(before is not None, bool(value), ended):
                 case "keep" if before:
-                    before.address = value
+                    self.table.change(before, value)
                 case "close" if before:
                     self.table.close(before)
                     self._note("close", before, "context-closed-by-null")
@@ -365,11 +380,11 @@ class ServerContexts:
         """Say of what this call allocated, and of state it let go, that an open handle still names or reaches it."""
         trace = self.program.trace
         concerned = {event.address for event in trace.select("allocate", "close", side="server")}
-        touched = {id(each) for each in (*self.before.values(), *self.made.values())}
-        for context in self.table:
+        own = {each.token: each.address for each in (*self.before.values(), *self.made.values())}
+        for context in self.table.having(concerned | {*own.values()}):
             root = Place(state(context), context.address, context.address, None)
             found = {context.address: root}
-            if id(context) in touched:
+            if context.token in own:
                 found.update(reach(self.program.space, [root]))
             for address, place in found.items():
                 if address in concerned:
