@@ -1,0 +1,179 @@
+"""The other halves of claims: the boundary, the other side or the other kind that a claim's first evidence leaves out."""
+
+from __future__ import annotations
+
+import pytest
+
+from rpcmemkit import Program, RpcSs
+from rpcmemkit.idl import compile_idl
+from tests.claims.table import NODE, Fact, fact, prove, proving
+from tests.engine.helpers import open_session
+from tests.idl.helpers import show
+from tests.idl.midl_table import text
+
+FIRST = "void f([in] long first, [in, first_is(first), length_is(2)] short a[3]);"
+LAST = "void f([in] long last, [in, last_is(last)] short a[3]);"
+THREE = [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        fact(
+            "M-152", "void f([out] long *p, [in, out] long *q);", {"q": 2}, "assert p[0] == 0 and q[0] == 2"
+        ),
+        fact(
+            "M-152",
+            "void f([out] long **p);",
+            {},
+            "assert p[0] is None",
+            server_storage={"p": "stub", "*p": None},
+        ),
+        fact(
+            "M-183",
+            "void f([in, out, unique] long *p);",
+            {"p": {"$label": "mine", "$value": 1}},
+            "p[0] = 2",
+            client_sizes=[],
+            client_after={"p": {"$label": "mine", "$value": 2}},
+        ),
+        fact(
+            "M-204",
+            "typedef struct { [ptr] long *p; } t;\nvoid f([in, out] t *x);",
+            {"x": {"p": {"$label": "old", "$value": 1}}},
+            "x.p = None",
+            orphaned=["old"],
+            client_frees=0,
+            client_after={"x": {"$label": "x", "$value": {"p": None}}},
+        ),
+        fact(
+            "M-232", "void f([in] long m, [out, max_is(m)] long *a);", {"m": 4}, client_sizes=[], sizes=[20]
+        ),
+        fact(
+            "M-232",
+            "typedef struct { long n; [size_is(n)] long *a; } t;\nvoid f([in, out] t *x);",
+            {"x": {"n": 2, "a": [1, 2]}},
+            "x.a[1] = 5",
+            client_sizes=[],
+            values={"x": {"n": 2, "a": [1, 5]}},
+        ),
+        fact("M-326", FIRST, {"first": 2, "a": THREE}, status=1734, sent=False),
+        fact("M-326", LAST, {"last": 3, "a": THREE}, status=1734, sent=False),
+        fact("M-326", LAST, {"last": 2, "a": THREE}, request="02000000 00000000 03000000 0100 0200 0300"),
+        fact(
+            "M-376",
+            "void f([out, string, size_is(6)] char *s);",
+            {"s": {"$allocated": 3, "$elements": []}},
+            "exec('for i, c in enumerate(b\"hello\"): s[i] = c')",
+            status="ERROR_INVALID_USER_BUFFER",
+            faults=["out of bounds"],
+        ),
+        fact(
+            "M-385",
+            "void f([in] long lSize, [out, size_is(lSize), string] char *s);",
+            {"lSize": 4},
+            "exec('for i, c in enumerate(b\"abc\"): s[i] = c')",
+            values={"lSize": 4, "s": "abc"},
+        ),
+        fact(
+            "M-385",
+            "void f([in] long lSize, [out, size_is(lSize), string] char *s);",
+            {"lSize": 4},
+            "exec('for i, c in enumerate(b\"abcd\"): s[i] = c')",
+            status=1734,
+        ),
+        fact(
+            "M-480",
+            "typedef struct { [ptr] short *a; [ptr] short *b; } t;\nvoid f([in] t *x);",
+            {"x": {"a": {"$label": "L", "$value": 5}, "b": {"$alias": "L"}}},
+            request="01000000 01000000 0500",
+        ),
+        fact(
+            "M-483",
+            "void f([in, size_is(2)] short **a);",
+            {"a": [7, 8]},
+            request="02000000 00000200 04000200 0700 0800",
+        ),
+        fact(
+            "M-484",
+            "typedef struct { short n; [size_is(n)] short a[]; } t;\nvoid f([in] t *x);",
+            {"x": {"n": 2, "a": [1, 2]}},
+            request="02000000 0200 0100 0200",
+        ),
+        fact("M-484", "void f([in, size_is(2)] short *a);", {"a": [1, 2]}, request="02000000 0100 0200"),
+    ],
+)
+def test_calls(row: Fact) -> None:
+    prove(row)
+
+
+@pytest.mark.parametrize(
+    ("number", "body", "acf"),
+    [
+        pytest.param(
+            2064,
+            f"{types} void f([in] {count}, [out] long *p);",
+            "f([byte_count(n)] p);",
+            marks=proving("M-139"),
+            id=count,
+        )
+        for types, count in (
+            ("", "long **n"),
+            ("typedef struct { long l; } s;", "s n"),
+            ("", "float n"),
+        )
+    ]
+    + [
+        pytest.param(
+            2223,
+            "typedef long L;",
+            "typedef [represent_as(x), allocate(all_nodes)] L;",
+            marks=proving("M-066"),
+            id="represent_as",
+        ),
+    ],
+)
+def test_refused(number: int, body: str, acf: str) -> None:
+    assert number in [one.midl for one in text(body, acf).findings()]
+
+
+@proving("M-063")
+def test_an_acf_type_has_to_be_in_the_idl() -> None:
+    assert text(NODE + "void f([in] node *p);", "typedef [allocate(all_nodes)] NOBODY;").findings()
+
+
+@proving("M-129")
+def test_the_target_that_suffices() -> None:
+    body = "void f([in] long *a, [in, out, unique, partial_ignore] long *b);"
+    assert text(body, "f([force_allocate] a);", target="NT51").findings() == []
+
+
+@proving("M-202")
+@pytest.mark.parametrize("kind", ["unique", "ptr"])
+def test_a_result_takes_the_default_and_either_kind(kind: str) -> None:
+    head = f"[uuid(6f2a3c10-11d4-4a57-9d3e-0a5b6c7d8e99), pointer_default({kind})] interface i"
+    other = {"unique": "ptr", "ptr": "unique"}[kind]
+    made = compile_idl(f"{head} {{ typedef [{other}] long *P; long *f(void); P g(void); }}").interface
+    assert [show(made.procedures[name].result) for name in "fg"] == [f"{kind} -> long", f"{other} -> long"]
+
+
+@proving("M-042")
+def test_an_inner_environment_takes_only_its_own_blocks() -> None:
+    program = Program("client")
+    rpcss = RpcSs(program)
+    rpcss.enable_allocate()
+    outer = rpcss.allocate(1)
+    rpcss.enable_allocate()
+    inner = rpcss.allocate(2)
+    rpcss.disable_allocate()
+    assert [program.space.capacity(address) for address in (outer, inner)] == [1, 0]
+    rpcss.disable_allocate()
+    assert program.space.capacity(outer) == 0
+
+
+@proving("M-050")
+def test_a_pair_needs_both_functions() -> None:
+    session = open_session("void f(void);")
+    task = session.client.pairs["CoTaskMemAlloc"]
+    assert session.client_rpcsm.swap_client_alloc_free(task.allocate, None) == (None, 87)
+    assert session.client_rpcsm.swap_client_alloc_free(None, None) == (None, 87)
