@@ -121,6 +121,7 @@ def test_a_routine_that_raises_before_the_hand_off_ends_the_call() -> None:
     assert Audit(pending.call).server_leaked == 0
 
 
+@pytest.mark.claims("M-457")
 def test_a_call_that_cannot_be_sent_needs_no_completion() -> None:
     session = Server("void f([in] long *p);").session
     with pytest.raises(RpcError) as caught:
@@ -157,6 +158,7 @@ def test_completing_before_the_pipes_are_drained_fails() -> None:
 # --- cancelling ---
 
 
+@pytest.mark.claims("M-458")
 def test_a_cancel_is_a_question_to_the_server() -> None:
     server = Server()
     pending = server.session.begin("f", **ARGUMENTS)
@@ -168,6 +170,7 @@ def test_a_cancel_is_a_question_to_the_server() -> None:
     assert pending.complete() == 1818
 
 
+@pytest.mark.claims("M-456")
 def test_an_abortive_cancel_ends_the_call_for_the_client_only() -> None:
     server = Server()
     pending = server.session.begin("f", **ARGUMENTS)
@@ -193,6 +196,7 @@ def test_a_synchronous_call_has_no_handle() -> None:
         session.call("f", **ARGUMENTS)
 
 
+@pytest.mark.claims("M-456")
 def test_a_handle_ends_once() -> None:
     server = Server()
     pending = server.session.begin("f", **ARGUMENTS)
