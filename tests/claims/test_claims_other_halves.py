@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from rpcmemkit import Program, RpcSs
+from rpcmemkit import Audit, Program, RpcSs
 from rpcmemkit.idl import compile_idl
 from tests.claims.table import NODE, Fact, fact, prove, proving
-from tests.engine.helpers import open_session
+from tests.engine.helpers import open_session, run
 from tests.idl.helpers import show
 from tests.idl.midl_table import text
 
@@ -177,3 +179,45 @@ def test_a_pair_needs_both_functions() -> None:
     task = session.client.pairs["CoTaskMemAlloc"]
     assert session.client_rpcsm.swap_client_alloc_free(task.allocate, None) == (None, 87)
     assert session.client_rpcsm.swap_client_alloc_free(None, None) == (None, 87)
+
+
+@proving("M-365")
+@pytest.mark.parametrize(("count", "status"), [(2, 0), (3, 1783)])
+def test_the_client_compares_too(count: int, status: int) -> None:
+    session = open_session("void f([in] long n, [out, size_is(n)] short *a);")
+    session.client_stub.transport = lambda opnum, request: (0, bytes([count, 0, 0, 0]) + bytes(2 * count))
+    assert session.try_call("f", {"n": 2}).status == status
+
+
+@proving("M-156")
+def test_a_pointer_that_was_never_set_is_followed() -> None:
+    session = open_session("void f([out] long **p);", lambda call, p: p.__setitem__(0, call.new(7)))
+    first = session.call("f", p={"$label": "variable", "$value": None})
+    session.client.space.set_pointer(session.labels.address("variable"), 0x5EED)
+    wild = session.try_call("f", {"p": {"$alias": "variable"}})
+    assert (first.status, wild.status) == (0, 1784)
+    assert Audit(wild).client_allocations == 0
+
+
+@proving("M-175")
+def test_a_length_that_comes_out_needs_a_size_that_goes_in() -> None:
+    bad = "void f([out] long *n, [out, size_is(*n)] short *a);"
+    good = "void f([out] long *n, [out, size_is(9), length_is(*n)] short *a);"
+    assert [[one.midl for one in text(each).findings()] for each in (bad, good)] == [[2123], []]
+
+
+@proving("M-114")
+@pytest.mark.parametrize("size", [4, 8])
+def test_under_force_allocate_a_routine_may_free_and_replace(size: int) -> None:
+    body = "typedef struct { long *p; } t;\ntypedef t *T;\nvoid f([in, out] T x);"
+
+    def replace(call: Any, x: Any) -> None:
+        call.free(x.p)
+        x.p = call.new(9)
+
+    def made(acf: str | None) -> tuple[int, int]:
+        call = run(body, {"x": {"p": 1}}, replace, acf, server_pointer_size=size)
+        return call.status, Audit(call).server_leaked
+
+    assert made("typedef [force_allocate] T;") == (0, 0)
+    assert made(None)[0] == 1726  # the long lies in the receive buffer

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Audit, Environment, Session
+from rpcmemkit.contract import contract
 from tests.claims.table import NODE, Fact, fact, prove, proving
 from tests.claims.test_claims_arrays import FIRST_LAST, SIX, counted
 from tests.claims.test_claims_rpcss import allocators
@@ -143,3 +144,63 @@ def test_each_call_that_orphans_costs_the_client_a_block() -> None:
         ).orphaned_places
     assert len({place.address for place in lost}) == 5
     assert all(session.client.space.capacity(place.address) for place in lost)
+
+
+PEOPLE = """typedef struct person { [ref] long *id; [string] char *name; } person;
+typedef union switch (long k) u { case 1: long *a; } CHOICE;
+void f([in, unique] long *year, [out] person *found, [in] long **deep, [in] CHOICE *choice, [in, size_is(2)] long **some);
+"""
+
+
+@proving("M-151 M-153")
+def test_parameters_are_top_level_and_all_else_is_embedded() -> None:
+    levels = {p.path: p.level for p in contract(open_session(PEOPLE).interface, "f").promises}
+    tops = {"year", "found", "deep", "choice", "some"}
+    assert {path for path, level in levels.items() if level == "top-level"} == tops
+    assert len(set(levels) - tops) == 5  # in a structure twice, in a chain, in a union, in an array
+
+
+@proving("M-004")
+def test_each_pointer_has_its_party_on_each_side() -> None:
+    made = contract(open_session(PEOPLE).interface, "f")
+    for promise in made.promises:
+        assert promise.client.allocates, promise.path
+        if "null" not in promise.server.entry.outcomes and "buffer" not in promise.server.entry.outcomes:
+            assert len(promise.server.allocates) == 1, promise.path
+
+
+@proving("M-182")
+def test_only_embedded_out_only_ref_pointers_are_left_to_the_routine() -> None:
+    def entry(direction: str) -> tuple[str, ...]:
+        session = open_session(f"typedef struct {{ [ref] long *r; }} t; void f([{direction}] t *x);")
+        (inner,) = [p for p in contract(session.interface, "f").promises if p.level == "embedded"]
+        return inner.server.entry.outcomes
+
+    assert {way: entry(way) for way in ("in", "in, out", "out")} == {
+        "in": ("buffer",),
+        "in, out": ("buffer",),
+        "out": ("null",),
+    }
+
+
+@proving("M-054")
+def test_the_five_models_differ_in_what_they_allocate() -> None:
+    body = NODE + "typedef node *LIST; void f([in] LIST head, [in] long room, [out] node *back);"
+    head = {"value": 1, "next": {"value": 2, "next": None}}
+
+    def blocks(acf: str | None, **environment: Any) -> tuple[int, int]:
+        call = open_session(body, lambda call, head, room, back: None, acf, **environment).call(
+            "f", head=head, room=64
+        )
+        audit = Audit(call)
+        return len([*call.trace.select("allocate", side="server", actor="stub")]), audit.server_frees
+
+    node_by_node = blocks(None)
+    one_block = blocks("typedef [allocate(all_nodes)] LIST;")
+    in_the_buffer = blocks(None, server_pointer_size=4)
+    application = blocks("f([byte_count(room)] back);")
+    kept = blocks("typedef [allocate(dont_free)] LIST;")
+    assert one_block[0] == node_by_node[0] - 1
+    assert in_the_buffer[0] == node_by_node[0] - 2
+    assert application[0] >= node_by_node[0]
+    assert kept[1] == node_by_node[1] - 2
