@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError
 from rpcmemkit.ndr import FullPointers
+from rpcmemkit.program import in_turn
 from rpcmemkit.status import (
     CALL_FAILED,
     CALL_IN_PROGRESS,
@@ -86,9 +87,9 @@ class ServerAsync:
 
     @contextmanager
     def _resumed(self) -> Iterator[None]:
-        if self.reply is not None:
-            raise RpcError(INVALID_ASYNC_HANDLE, "the call has ended before", rule="async-handle-ends")
         with self.stub.program.remote_call():
+            if self.reply is not None:
+                raise RpcError(INVALID_ASYNC_HANDLE, "the call has ended before", rule="async-handle-ends")
             self.space.trace = self.trace
             yield
 
@@ -97,7 +98,7 @@ class ServerAsync:
         self.reply = reply
 
 
-class AsyncCall:
+class AsyncCall(OfThisProcess):
     """A pending call as the client knows it. ``state`` is the address of its RPC_ASYNC_STATE, which it allocated.
 
     ``call`` is the finished :class:`rpcmemkit.call.Call` once :meth:`complete` has returned something else than 997.
@@ -114,6 +115,7 @@ class AsyncCall:
         close: Callable[[RpcError | MemoryFault | None], Any],
     ) -> None:
         self.stub = stub
+        self.turn = stub.program.turn
         self.space = stub.program.space
         self.frame = frame
         self.address = address
@@ -144,6 +146,7 @@ class AsyncCall:
         reply = self._reply()
         return PENDING if reply is None else reply.status
 
+    @in_turn
     def complete(self) -> int:
         """RpcAsyncCompleteCall: receive the reply into the storage that was passed when the call began.
 
@@ -165,6 +168,7 @@ class AsyncCall:
             self.call = self._close(self._receive(reply))
         return int(self.call.status)
 
+    @in_turn
     def cancel(self, *, abort: bool = False) -> None:
         """RpcAsyncCancelCall: tell the server; with ``abort`` also stop waiting for it. The buffers stay the call's."""
         rule = "async-cancel-keeps-buffers"

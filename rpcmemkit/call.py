@@ -5,17 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from rpcmemkit import given, types
 from rpcmemkit.asynchronous import STATE_SIZE, AsyncCall
-from rpcmemkit.errors import MemoryFault, RpcError, UsageError
+from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, RpcError, UsageError
 from rpcmemkit.idl import Switches, compile_idl
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import SYNTAXES, ArrayPlan, OpaquePlan, Planner, PointerPlan
-from rpcmemkit.program import Program, nested
+from rpcmemkit.program import LARGEST_BLOCK, Program, Turn, in_turn, nested
 from rpcmemkit.reader import Reader
-from rpcmemkit.rpcss import LARGEST_BLOCK, RpcSm, RpcSs
+from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.status import CALL_FAILED, INVALID_USER_BUFFER, status_name
 from rpcmemkit.stubs.client import ClientStub
 from rpcmemkit.stubs.contexts import ContextTable, destroy_client_context, handle_types
@@ -71,14 +71,18 @@ class Environment:
         return Planner(pointer_size, SYNTAXES[self.transfer_syntax], self.byte_order == "big")
 
 
-@dataclass
-class Call:
+@dataclass(eq=False)
+class Call(Finished):
     """One finished call: its status, its trace, and where to find the client's arguments.
 
     ``roots`` are the client's variables, arguments first, at the addresses they have in the ``client before`` and
     ``client after`` snapshots of the trace.
     """
 
+    _stays: ClassVar[str] = (
+        "it refers to the compiled interface and to memory of its session; send call.values, or the IDL, call.request "
+        "and call.response"
+    )
     procedure: types.Procedure
     status: int
     trace: Trace
@@ -169,9 +173,9 @@ def rundowns_in(trace: Trace, kind: str = "run-down") -> list[str]:
     return [event.detail.split()[0] for event in trace.select(kind, side="server")]
 
 
-@dataclass(repr=False)
-class Session:
-    """Two programs and the interface between them.
+@dataclass(repr=False, eq=False)
+class Session(OfThisProcess):
+    """Two programs and the interface between them, for one thread at a time: others wait until a call has ended.
 
     >>> session = Session("[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802)] interface i { long Add([in] long a, [in] long b); }")
     >>> @session.routine
@@ -181,6 +185,10 @@ class Session:
     5
     """
 
+    _stays: ClassVar[str] = (
+        "it is two programs with memory and routines; open another one with the same text: "
+        "Session(session.idl, session.acf, session.environment)"
+    )
     idl: str
     acf: str | None = None
     environment: Environment = field(default_factory=Environment)
@@ -210,6 +218,8 @@ class Session:
         self.server: Program = (
             peer.server if peer else Program("server", env.server_pointer_size, env.fail_after, **mode)
         )
+        self.turn: Turn = peer.turn if peer else Turn(self.client, self.server)
+        self.client.turn = self.server.turn = self.turn
         self.contexts: ContextTable = peer.contexts if peer else ContextTable()
         self.labels: Labels = peer.labels if peer else Labels()
         self._given: dict[str, int] = peer._given if peer else {}
@@ -228,8 +238,11 @@ class Session:
     def _transport(self, opnum: int, request: bytes) -> tuple[int, bytes]:
         """Carry the octets over and the server's trace back: the only things that pass between the two halves."""
         departures = self.contexts.departures
-        reply = self.server_stub.dispatch(opnum, request)
-        self._join(self.server.trace, reply)
+        reply = Reply(CALL_FAILED, b"")
+        try:
+            reply = self.server_stub.dispatch(opnum, request)
+        finally:
+            self._join(self.server.trace, reply)
         if self.contexts.departures != departures:
             return CALL_FAILED, b""
         return reply.status, reply.data
@@ -310,6 +323,7 @@ class Session:
             raise UsageError(f"{name!r} is no context handle type of {self.interface.name}; {there}")
         self.server_stub.rundowns[name] = given.function(f"{name}_rundown", routine, ("call",))
 
+    @in_turn
     def disconnect(self) -> Departure:
         """Let the client go away: the server runs down its open handles, in the order in which they were opened.
 
@@ -325,6 +339,7 @@ class Session:
         trace.snapshots["server after"] = Snapshot("after", len(trace), self.server.space.image(), 0)
         return Departure(trace)
 
+    @in_turn
     def destroy_client_context(self, handle: Handle | str) -> None:
         """RpcSsDestroyClientContext: reclaim the client's side of a handle; the server is not contacted.
 
@@ -416,11 +431,14 @@ class Session:
         frame = self._frame(name)
         with nested(self.client, self.server):
             address, pipes, roots, number = self._open(frame, arguments)
-            error: RpcError | MemoryFault | None = None
+            error: BaseException | None = None
             try:
                 self.client_stub.call(frame, address, pipes)
             except (RpcError, MemoryFault) as raised:
                 error = raised
+            except BaseException as broken:  # of the application's Python: the call has ended all the same
+                self._close(frame, address, roots, number, broken)
+                raise
             return self._close(frame, address, roots, number, error)
 
     def begin(self, name: str, /, **arguments: Any) -> AsyncCall:
@@ -438,14 +456,14 @@ class Session:
             address, pipes, roots, number = self._open(frame, arguments)
             state = self.allocate(STATE_SIZE[self.client.space.pointer_size])
 
-            def close(error: RpcError | MemoryFault | None) -> Call:
+            def close(error: BaseException | None) -> Call:
                 return self._close(frame, address, roots, number, error)
 
             pending = AsyncCall(self.client_stub, frame, address, pipes, state, self._join, close)
             try:
                 pending.send(self.server_stub)
-            except (RpcError, MemoryFault) as error:
-                error.call = close(error)  # type: ignore[union-attr]
+            except BaseException as error:
+                error.call = close(error)  # type: ignore[attr-defined]
                 raise
         return pending
 
@@ -468,7 +486,7 @@ class Session:
         address: int,
         roots: dict[str, Place],
         number: int,
-        error: RpcError | MemoryFault | None,
+        error: BaseException | None,
     ) -> Call:
         """End the trace of a call and return what happened."""
         trace = self.client.trace
@@ -476,7 +494,7 @@ class Session:
             trace.status = error.code
             trace.add("raise", "client", "stub", 0, 0, error.rule, error)
         elif error is not None:
-            trace.status = INVALID_USER_BUFFER
+            trace.status = INVALID_USER_BUFFER if isinstance(error, MemoryFault) else CALL_FAILED
         self._snapshot(trace, "client after", address)
         self._name_handles(trace, roots)
         server_frame = self.server_stub.prototypes[frame.procedure.name]
@@ -495,6 +513,7 @@ class Session:
         self._name_new_storage(self.last, number)
         return self.last
 
+    @in_turn
     def pipe(self, values: Iterable[Any] = (), octets: int = 64) -> Pipe:
         """Return a pipe of the client that sends ``values`` and collects what comes back in its ``received``.
 
@@ -556,11 +575,7 @@ class Session:
         if label is not None:
             Writer(self.client.space, self.allocate, self.labels).write(place, value)
             return
-        try:
-            room = frame.byte_count(self.client.space, name, place.scope) or 0
-        except RpcError:  # the stub will raise it
-            room = 0
-        address = self.allocate(room)
+        address = self.allocate(_room(lambda: frame.byte_count(self.client.space, name, place.scope) or 0))
         self.client.space.set_pointer(place.address, address)
         inner = Place(place.plan.target, address, place.scope, place.path)
         if isinstance(value, Mapping) and "$label" in value:
@@ -591,14 +606,15 @@ class Session:
     def _provide(self, place: Place) -> None:
         """Give an [out] parameter zeroed storage of its own."""
         assert isinstance(place.plan, PointerPlan)
-        target = place.plan.target
-        size = target.size
-        if isinstance(target, ArrayPlan):
-            size = target.count(self.client.space, place.scope) * target.stride
-        address = self.allocate(size)
+        target, space = place.plan.target, self.client.space
+        sized = isinstance(target, ArrayPlan)
+        address = self.allocate(
+            _room(lambda: target.count(space, place.scope) * target.stride if sized else target.size)  # type: ignore[attr-defined]
+        )
         self.client.space.set_pointer(place.address, address)
         self.labels.call_by_path(address, place.path, self._suffix(path_text(place.path)))
 
+    @in_turn
     def allocate(self, size: int) -> int:
         """Allocate zeroed storage of the client application's own, of ``size`` octets.
 
@@ -613,16 +629,25 @@ class Session:
         return address
 
 
+def _room(size: Callable[[], int]) -> int:
+    """Return the octets that the client provides for [out] data; none where the stubs will refuse the size."""
+    try:
+        octets = size()
+    except RpcError:
+        return 0
+    return octets if octets <= LARGEST_BLOCK else 0
+
+
 def _name_of(function: Callable[..., Any]) -> str:
     name = getattr(given.function("the routine", function), "__name__", None)
     return given.instance("the routine", name, str, "a function that has a name")
 
 
-def _named(error: RpcError | MemoryFault | None, trace: Trace) -> RpcError | MemoryFault | None:
+def _named(error: BaseException | None, trace: Trace) -> RpcError | MemoryFault | None:
     """Return the exception of a call; where a fault of the server is behind it, its text names that."""
     raised = any(trace.select("raise", side="server"))
     fault = next(iter(trace.select("fault", side="server")), None)
     if not isinstance(error, RpcError) or error.code != CALL_FAILED or raised or fault is None:
-        return error
+        return error if isinstance(error, RpcError | MemoryFault) else None
     kind, why = fault.detail
     return RpcError(error.code, f"the server met a fault ({kind}): {why}", rule=error.rule)

@@ -15,12 +15,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from rpcmemkit.status import status_meaning, status_name
 
 
 class RpcMemKitError(Exception):
-    """The root of every error this package raises on purpose."""
+    """The root of every error this package raises on purpose.
+
+    Errors go through pickle and copy whole, without being made anew: only a :class:`~rpcmemkit.call.Call` that one has
+    with it stays in its process.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: value for name, value in self.__dict__.items() if not isinstance(value, OfThisProcess)}
+        return _made_again, (type(self), self.args, state)
+
+    def __copy__(self) -> RpcMemKitError:
+        return _made_again(type(self), self.args, self.__dict__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RpcMemKitError:
+        return self.__copy__()  # nothing in an error changes
+
+
+def _made_again(kind: type[RpcMemKitError], args: tuple[Any, ...], state: dict[str, Any]) -> RpcMemKitError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class OfThisProcess:
+    """What cannot go to another process, for it refers to memory and to a compiled interface: it says so."""
+
+    __slots__ = ()
+    _stays: ClassVar[str] = "it belongs to its process"
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise UsageError(f"a {type(self).__name__} cannot be pickled: {self._stays}")
+
+
+class Finished(OfThisProcess):
+    """A record that does not change any more: a copy of it is the record itself."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self
 
 
 def counted(count: int, noun: str) -> str:

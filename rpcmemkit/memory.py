@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from rpcmemkit.errors import MemoryFault, counted
+from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, counted
 from rpcmemkit.trace import Trace
 
 NEW, FREED = 0xCD, 0xDD
@@ -55,7 +55,7 @@ class Block(NamedTuple):
         return self.address + self.size
 
 
-class Image:
+class Image(Finished):
     """An address space as it was at one moment. Taking one copies nothing.
 
     Whoever writes over memory that an image shows puts the old octets into the last image first (``kept``, by stretches
@@ -76,6 +76,7 @@ class Image:
         "size",
         "space",
     )
+    _stays = "it shares the memory that it shows; its octets are image[:]"
 
     def __init__(self, space: AddressSpace) -> None:
         self.space = space
@@ -224,7 +225,7 @@ class PastLives:
         return (self[index] for index in range(self.count))
 
 
-class AddressSpace:
+class AddressSpace(OfThisProcess):
     """The memory of one side. ``side`` is ``client`` or ``server``, ``pointer_size`` 4 or 8."""
 
     __slots__ = (
@@ -396,8 +397,10 @@ class AddressSpace:
             if number not in image.kept:
                 image.kept[number] = bytes(self.data[number << STRETCH : number + 1 << STRETCH])
                 times = self._kept.setdefault(number, [])
-                while times and times[0] not in self._images:
-                    del times[0]
+                if (
+                    times and times[0] not in self._images
+                ):  # a new list: another thread may look into the old one
+                    times = self._kept[number] = [each for each in times if each in self._images]
                 times.append(image.clock)
 
     def as_of(self, number: int, clock: int) -> bytes:

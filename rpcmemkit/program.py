@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import wraps
+from threading import RLock
+from typing import Any, NamedTuple, TypeVar
 
-from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
+from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError, UsageError, counted
 from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.trace import Trace
 
+LARGEST_BLOCK = 1 << 28  # octets; who asks for more finds no memory
 UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
 DISABLING = ("RpcSsDisableAllocate", "RpcSmDisableAllocate")
 """The functions that release a whole environment: what they free was not freed block by block."""
@@ -64,6 +67,54 @@ def deallocator_of(allocator: str) -> str:
     return _FUNCTIONS[allocator][1]
 
 
+PATIENCE = 5.0
+"""Seconds for which a thread waits for another one that does nothing."""
+
+
+class Turn:
+    """Whose turn it is: two programs with one interface between them do one thing at a time.
+
+    What one thread of Python does to them, a call above all, is in one trace. Another thread waits until it is done; the
+    same thread may go on, as a routine does that makes a call. (The threads of :class:`Thread` are simulated ones.)
+    """
+
+    def __init__(self, *programs: Program) -> None:
+        self._lock = RLock()
+        self._programs = programs
+
+    def __enter__(self) -> None:
+        if self._lock.acquire(blocking=False):
+            return
+        done = self._done()
+        while not self._lock.acquire(timeout=PATIENCE):
+            if done == (done := self._done()):
+                raise UsageError(
+                    f"another thread has been in a call of this session for {PATIENCE:g} seconds and does nothing: if its "
+                    "routine waits for this thread, neither goes on; make the call in the routine's own thread, or in a "
+                    "session of its own"
+                )
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.release()
+
+    def _done(self) -> list[tuple[int, int]]:
+        return [(id(program.space.trace), len(program.space.trace)) for program in self._programs]
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def in_turn(method: Method) -> Method:
+    """Let a method of something that has a ``turn`` wait for it."""
+
+    @wraps(method)
+    def waiting(self: Any, *arguments: Any, **named: Any) -> Any:
+        with self.turn:
+            return method(self, *arguments, **named)
+
+    return waiting  # type: ignore[return-value]
+
+
 class Pair(NamedTuple):
     """An allocator and its deallocator: the names they have in the trace, and the functions."""
 
@@ -103,7 +154,7 @@ class Thread:
     client_pair: Pair | None = None
 
 
-class Program:
+class Program(OfThisProcess):
     """The client or the server program.
 
     ``fail_after`` lets that many allocator calls succeed and makes every later one return a null pointer. ``osf``
@@ -120,6 +171,7 @@ class Program:
         is_object: bool = False,
     ) -> None:
         self.space = AddressSpace(side, pointer_size)
+        self.turn = Turn(self)
         self.side = side
         self.fail_after = fail_after
         self.osf = osf
@@ -146,14 +198,15 @@ class Program:
     @contextmanager
     def remote_call(self) -> Iterator[None]:
         """A remote call is under way, perhaps inside another: a routine may make some. The outer one keeps its trace."""
-        outer = self.space.trace
-        self._remote_calls += 1
-        try:
-            yield
-        finally:
-            self._remote_calls -= 1
-            if self._remote_calls:
-                self.space.trace = outer
+        with self.turn:
+            outer = self.space.trace
+            self._remote_calls += 1
+            try:
+                yield
+            finally:
+                self._remote_calls -= 1
+                if self._remote_calls:
+                    self.space.trace = outer
 
     # --- the pairs ---
 
@@ -208,15 +261,18 @@ class Program:
 
     def heap_allocate(self, size: int) -> int:
         """Return a new block of ``size`` octets, aligned to 8: the kit's own ``midl_user_allocate``."""
-        return self.space.add_block(size, "midl_user")
+        with self.turn:
+            return self.space.add_block(size, "midl_user")
 
     def heap_free(self, address: int) -> None:
-        """Free a block of :meth:`heap_allocate`: the kit's own ``midl_user_free``.
+        """Free a block of :meth:`heap_allocate`: the kit's own ``midl_user_free``. It leaves a null pointer alone, as C's ``free`` does.
 
         Raises:
             MemoryFault: the address is not that of a live block of this allocator.
         """
-        self._heap_free(address, "midl_user")
+        if address:
+            with self.turn:
+                self._heap_free(address, "midl_user")
 
     def _heap_free(self, address: int, kind: str) -> None:
         self.check_free(address, kind)
@@ -266,6 +322,7 @@ class Program:
             raise no_memory(size)
         return address
 
+    @in_turn
     def try_allocate(self, size: int, actor: str, rule: str, pair: Pair | None = None) -> int:
         """As :meth:`allocate`, but a failure is a null pointer: what the application itself sees.
 
@@ -273,7 +330,7 @@ class Program:
             UsageError: ``pair`` is that of the RpcSs package, and the thread has no environment.
         """
         pair = pair or self.pair
-        exhausted = self.fail_after is not None and self.exhausted
+        exhausted = size > LARGEST_BLOCK or (self.fail_after is not None and self.exhausted)
         self.calls += 1
         address = 0 if exhausted else pair.allocate(size)
         self.space.trace.raw.append(("allocate", self.side, actor, address, size, rule, pair.name))
@@ -284,6 +341,7 @@ class Program:
         """Whether the next allocator call will find no memory."""
         return self.fail_after is not None and self.calls >= self.fail_after
 
+    @in_turn
     def free(self, address: int, actor: str, rule: str, pair: Pair | None = None) -> None:
         """Call the deallocator in force, or that of ``pair``. A null pointer is left alone.
 
@@ -310,6 +368,7 @@ class Program:
         own = block is not None and block.kind == "application"
         self.free(address, actor, rule, self.pairs["malloc"] if own else None)
 
+    @in_turn
     def allocate_private(self, size: int, actor: str) -> int:
         """Allocate from the application's own memory, which no stub knows how to free."""
         address = self.space.add_block(size, "private")

@@ -14,6 +14,7 @@ from typing import Any
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.records import Record
 from rpcmemkit.trace import recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.values import Handle, Labels, python_scalar, python_text
@@ -34,7 +35,7 @@ class Reader:
     def read(self, places: Mapping[str, Place]) -> dict[str, Any]:
         """Return the values at the given places by name. Memory that cannot be read is ``{"$fault": why}``."""
         self._count(places.values())
-        result: dict[str, Any] = {}
+        result: dict[str, Any] = Record()
         pending: list[tuple[Place, Any, Any]] = [(place, result, name) for name, place in places.items()]
         pending.reverse()
         while pending:
@@ -74,7 +75,7 @@ class Reader:
             case PointerPlan():
                 return self._pointer(place)
             case StructPlan() as plan:
-                holder: dict[str, Any] = {}
+                holder: dict[str, Any] = Record()
                 members = [
                     (
                         Place(m.plan, place.address + m.offset, place.address, (place.path, "." + m.name)),
@@ -118,11 +119,11 @@ class Reader:
     def _wrapper(self, address: int) -> dict[str, Any]:
         known = self._name(address)
         if known is not None:
-            return {"$label": known}
+            return Record({"$label": known})
         shared = self._references[address] > 1
         if self.labels is None:
-            return {"$label": f"s{self._order[address]}"} if shared else {}
-        return {"$new": True, "$label": f"fresh{self._order[address]}"} if shared else {"$new": True}
+            return Record({"$label": f"s{self._order[address]}"} if shared else {})
+        return Record({"$new": True, "$label": f"fresh{self._order[address]}"} if shared else {"$new": True})
 
     def _array(self, plan: ArrayPlan, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         room = self.space.capacity(place.address) // max(plan.stride, 1)
@@ -133,7 +134,7 @@ class Reader:
         if self.labels is None and plan.varying:
             first, length = plan.range(self.space, place.scope, count)
             if first + length < count:
-                holder: dict[str, Any] = {"$allocated": count}
+                holder: dict[str, Any] = Record({"$allocated": count})
                 holder["$elements"], more = self._elements(plan, place, first + length)
                 return holder, more
         return self._elements(plan, place, count)
@@ -164,7 +165,7 @@ class Reader:
     def _union(self, plan: UnionPlan, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         tag = plan.discriminant(self.space, place.address, place.scope)
         arm = plan.arm(tag)
-        holder: dict[str, Any] = {"$case": _case(plan, tag) if tag in plan.arms else "default"}
+        holder = Record({"$case": _case(plan, tag) if tag in plan.arms else "default"})
         if arm is None or arm.plan is None:
             return holder, []
         at = place.address + plan.arms_offset

@@ -16,11 +16,10 @@ from typing import Any
 
 from rpcmemkit import given
 from rpcmemkit.errors import RpcError, UsageError
-from rpcmemkit.program import MemoryEnvironment, Pair, Program
+from rpcmemkit.program import LARGEST_BLOCK, MemoryEnvironment, Pair, Program
 from rpcmemkit.status import INVALID_ARG, OUT_OF_MEMORY
 
 OK = 0
-LARGEST_BLOCK = 1 << 28  # octets; who asks for more finds no memory
 Allocate = Callable[[int], int]
 Free = Callable[[int], None]
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from rpcmemkit.errors import Finished
+
 if TYPE_CHECKING:
     from rpcmemkit.memory import Image
 
@@ -120,10 +122,11 @@ class Snapshot:
     frame: int
 
 
-class Trace:
+class Trace(Finished):
     """Everything that happened during one call, in order."""
 
     __slots__ = ("messages", "procedure", "raw", "snapshots", "status")
+    _stays = "it refers to the compiled interface and to memory; send messages and events as text, or the IDL and the request"
 
     def __init__(self, procedure: str = "") -> None:
         self.procedure = procedure

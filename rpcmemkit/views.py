@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpcmemkit import given
-from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.errors import OfThisProcess, RpcError, UsageError
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
+from rpcmemkit.records import equal, shown
 from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.stubs.pipes import PipeEnd
 from rpcmemkit.stubs.serving import AsyncHandle, ServerCall
@@ -34,10 +35,11 @@ class New:
     allocator: str = IN_FORCE
 
 
-class View:
+class View(OfThisProcess):
     """One typed place in memory. The view of a pointer is its value: it stays when the pointer is changed later."""
 
     __slots__ = ("_address", "_operations", "_place")
+    _stays = "it looks at memory of its session; calling it, view(), gives a plain value"
 
     def __init__(self, operations: Operations, place: Place) -> None:
         address = place.address
@@ -83,7 +85,7 @@ class View:
     def __eq__(self, other: object) -> bool:
         if isinstance(other, View):
             return address_of(self) == address_of(other)
-        return bool(self() == other)
+        return equal(self(), other)
 
     def __hash__(self) -> int:
         return hash(address_of(self))
@@ -93,7 +95,7 @@ class View:
         return [*plan.by_name] if isinstance(plan, StructPlan) else []
 
     def __repr__(self) -> str:
-        return f"<{path_text(self._place.path)} at {address_of(self):#x}: {self()!r}>"
+        return f"<{path_text(self._place.path)} at {address_of(self):#x}: {shown(self())}>"
 
     def _target(self) -> Place:
         """Return what the view's pointer names, or its own place if it is no pointer: C's ``*p``."""

@@ -2,7 +2,7 @@
 
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.handlers import Handler, Handlers
-from rpcmemkit.ndr.marshal import Marshaller
+from rpcmemkit.ndr.marshal import Marshaller, located
 from rpcmemkit.ndr.storage import Shape, Storage, Waiting
 from rpcmemkit.ndr.unmarshal import Unmarshaller, discriminant_at, existing_string_length
 
@@ -17,4 +17,5 @@ __all__ = [
     "Waiting",
     "discriminant_at",
     "existing_string_length",
+    "located",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from struct import Struct as Codec
 from typing import Any, TypeAlias
 
@@ -36,6 +36,7 @@ from rpcmemkit.trace import Path, Span, path_text, recording
 
 FIRST_ID, ID_STEP = 0x00020000, 4
 ZEROS = bytes(8)
+ROWS = 4096  # elements that are converted at once: as Python objects they take fifty times their room
 RECORD = tuple.__new__  # makes a named tuple from its parts, in half the time of the call
 
 Found: TypeAlias = "list[tuple[int, int, PointerPlan, int, Path | None]]"
@@ -43,6 +44,22 @@ Found: TypeAlias = "list[tuple[int, int, PointerPlan, int, Path | None]]"
 
 Move: TypeAlias = "Callable[[int, int, Path | None, Found], None]"
 """Writes a value, given its address, scope and path, and appends the pointers it meets to the list."""
+
+
+class located:  # noqa: N801 (a function to who uses it; a generator would cost more than the work inside)
+    """Give what is raised inside the path of the data concerned."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, RpcError) and not error.path:
+            raise RpcError(error.code, error.message, path=path_text(self.path), rule=error.rule) from None
 
 
 class Marshaller:
@@ -282,7 +299,7 @@ class Marshaller:
 
     def _range(self, plan: ArrayPlan, address: int, scope: int, path: Path | None) -> tuple[int, int, int]:
         """Return the size, and first and number of the elements to send, checked against it."""
-        try:
+        with located(path):
             size = self._size(plan, address, scope)
             if plan.measures_itself:
                 return size, 0, size
@@ -294,12 +311,6 @@ class Marshaller:
                     INVALID_BOUND, f"a string of {length} in room for {size}", rule="length-within-size"
                 )
             return size, 0, length
-        except RpcError as error:
-            raise (
-                error
-                if error.path
-                else RpcError(error.code, error.message, path=path_text(path), rule=error.rule)
-            ) from None
 
     def _array(self, plan: ArrayPlan, sized: bool) -> Move:
         """Return what writes an array: its maximum count if ``sized``, its variance and its elements."""
@@ -384,14 +395,16 @@ class Marshaller:
 
         return move
 
-    def _converted(self, plan: ArrayPlan, body: Body, view: bytearray, path: Path | None) -> bytes:
+    def _converted(self, plan: ArrayPlan, body: Body, view: bytearray, path: Path | None) -> bytearray:
         """Return elements as they are sent, without the gap behind the last one."""
-        pack, values = plan.wire_element.pack, body.memory.iter_unpack(view)
-        if body.checks or body.narrow:
-            octets = b"".join([pack(*self._checked(body, each, path)) for each in values])
-        else:
-            octets = b"".join([pack(*each) for each in values])
-        return octets[: len(octets) - (plan.wire_stride - plan.wire_last)]
+        pack, values, octets = plan.wire_element.pack, body.memory.iter_unpack(view), bytearray()
+        checked = body.checks or body.narrow
+        while rows := list(islice(values, ROWS)):
+            if checked:
+                rows = [self._checked(body, each, path) for each in rows]
+            octets += b"".join([pack(*each) for each in rows])
+        del octets[len(octets) - (plan.wire_stride - plan.wire_last) :]
+        return octets
 
     # --- for handlers ---
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 from struct import Struct as Codec
 from typing import Any, TypeAlias
 
@@ -19,7 +19,7 @@ from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.cursor import MessageCursor
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handlers
-from rpcmemkit.ndr.marshal import RECORD, chosen_arm, element_has_place
+from rpcmemkit.ndr.marshal import RECORD, ROWS, chosen_arm, element_has_place
 from rpcmemkit.ndr.storage import IN_PLACE, NO_SHAPE, Found, Shape, Storage, Waiting
 from rpcmemkit.ndr.strings import string_length
 from rpcmemkit.plan import (
@@ -384,16 +384,15 @@ class Unmarshaller(MessageCursor):
     ) -> None:
         self.align(plan.wire_align)
         outer = len(self._in_struct)
-        if self.storage.keeps_pointers and not new:
-            for offset, _, piece, _ in plan.pieces:
-                if isinstance(piece, UnionPlan) and piece.tag_of is not None:
-                    self.held_tags[address + offset] = discriminant_at(
-                        self.space, piece, address + offset, address
-                    )
+        unions = self._held_unions(plan, address) if self.storage.keeps_pointers and not new else []
         padded = self.planner.syntax.padded
         for offset, body, piece, name in plan.pieces:
             if body is not None:
                 self._flat(body, plan)(address + offset, address, path, found, new)
+                for union, at in unions:
+                    if at > address + offset:  # it has yet to be read
+                        now = discriminant_at(self.space, union, at, address)
+                        self._clear_other_arm(union, at, self.held_tags[at], now)
             else:
                 assert piece is not None
                 if padded and plan.tail is not None and piece is plan.tail:
@@ -417,7 +416,9 @@ class Unmarshaller(MessageCursor):
         self.spans.append(Span(start, plan.tag.wire_size, "tag", plan, path))
         arm = chosen_arm(plan, tag, path)
         if self.storage.keeps_pointers and not new:
-            new = self._held_tag(plan, address, scope) != tag  # another arm's octets are no pointers
+            held = self._held_tag(plan, address, scope)
+            new = held != tag
+            self._clear_other_arm(plan, address, held, tag)
         if plan.tag_of is None:
             self.space.write(address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
         elif scope == self.frame or (held := discriminant_at(self.space, plan, address, scope)) is None:
@@ -428,6 +429,25 @@ class Unmarshaller(MessageCursor):
         if arm.plan is not None:
             at = address + plan.arms_offset
             self._body(arm.plan, at, scope, (path, "." + arm.name), found, NO_SHAPE, new)
+
+    def _held_unions(self, plan: StructPlan, address: int) -> list[tuple[UnionPlan, int]]:
+        """Note the discriminants of a structure's unions before the message overwrites them."""
+        unions = [
+            (piece, address + offset)
+            for offset, _, piece, _ in plan.pieces
+            if isinstance(piece, UnionPlan) and piece.tag_of is not None
+        ]
+        for union, at in unions:
+            self.held_tags[at] = discriminant_at(self.space, union, at, address)
+        return unions
+
+    def _clear_other_arm(self, union: UnionPlan, address: int, held: int | None, tag: int | None) -> None:
+        """Zero a union of the client that is to have another arm: the octets of the old one are no pointers.
+
+        It must not look as if they were when the rest of the message is bad.
+        """
+        if held is not None and tag is not None and held != tag:
+            self.space.write(address, bytes(union.size))
 
     def _held_tag(self, plan: UnionPlan, address: int, scope: int) -> int | None:
         """Return the discriminant of the union that the client's memory held before the message came."""
@@ -510,14 +530,16 @@ class Unmarshaller(MessageCursor):
 
         return move
 
-    def _converted(self, plan: ArrayPlan, body: Body, octets: bytes, path: Path | None) -> bytes:
+    def _converted(self, plan: ArrayPlan, body: Body, octets: bytes, path: Path | None) -> bytearray:
         """Return received elements as they lie in memory."""
-        rows = list(plan.wire_element.iter_unpack(octets + bytes(plan.wire_stride - plan.wire_last)))
-        if body.checks:
-            for row in rows:
-                self._check(body, row, path)
-        pack = body.memory.pack
-        return b"".join([pack(*row) for row in rows])
+        values = plan.wire_element.iter_unpack(octets + bytes(plan.wire_stride - plan.wire_last))
+        pack, converted = body.memory.pack, bytearray()
+        while rows := list(islice(values, ROWS)):
+            if body.checks:
+                for row in rows:
+                    self._check(body, row, path)
+            converted += b"".join([pack(*row) for row in rows])
+        return converted
 
     def _check_terminator(self, plan: ArrayPlan, address: int, length: int, path: Path | None) -> None:
         last = address + (length - 1) * plan.stride - self.space.base

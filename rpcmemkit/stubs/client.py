@@ -113,6 +113,16 @@ class ClientStub:
             "response", received
         )  # a server in this session has noted more
         ClientPipes(self.program, frame, pipes or {}).receive(reader)
+        try:
+            self._read(reader, storage, frame, address, aliases)
+        finally:
+            self.conversions.end_message()
+
+    def _read(
+        self, reader: Unmarshaller, storage: ClientNodes, frame: Frame, address: int, aliases: FullPointers
+    ) -> None:
+        """Read the parameters of a response, and what comes behind them."""
+        space = self.program.space
         for name, plan, offset in frame.outputs:
             place = address + offset
             held = space.pointer_at(place) if isinstance(plan, PointerPlan) and name != "return" else 0
@@ -122,10 +132,23 @@ class ClientStub:
             if held:
                 space.set_pointer(place, held)  # a top-level pointer was passed by value: it stays
         if frame.reflects_deletions:
-            for number in reader.deletions():
-                self.program.release(aliases.known(number), "stub", "reflected-deletions-freed")
-        self.conversions.end_message()
+            for storage_freed in self._deleted(reader, aliases):
+                self.program.release(storage_freed, "stub", "reflected-deletions-freed")
         reader.finish()
+
+    def _deleted(self, reader: Unmarshaller, aliases: FullPointers) -> list[int]:
+        """Return the storage that the routine has freed the server's copy of (reflect-deletions.md).
+
+        Raises:
+            RpcError: RPC_X_BAD_STUB_DATA, an id that the request did not have, or that the response has too.
+        """
+        storage: dict[int, int] = {}
+        for number in reader.deletions():
+            if number in storage or not aliases.known(number) or aliases.receive(number) is not None:
+                why = "twice" if number in storage else "though the call has no such referent any more"
+                raise reader.bad_data(f"the referent {number:#x} is in the list of deletions {why}", None)
+            storage[number] = aliases.known(number)
+        return list(storage.values())
 
     def _note_limits(
         self, plan: Plan, frame: int, limits: dict[int, int], tags: dict[int, int | None]

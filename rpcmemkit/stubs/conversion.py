@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 from rpcmemkit import types
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.ndr import Marshaller, Unmarshaller
+from rpcmemkit.ndr import Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
-from rpcmemkit.program import Allowance, Program
+from rpcmemkit.program import LARGEST_BLOCK, Allowance, Program, no_memory
 from rpcmemkit.status import BAD_STUB_DATA
 from rpcmemkit.stubs.frame import Entry, Frame
 from rpcmemkit.trace import Path, Span
@@ -78,9 +78,11 @@ Routine: TypeAlias = Callable[..., Any]
 class Buffer:
     """The ``unsigned char *`` of user marshalling: a position in the message's buffer, which its use moves on."""
 
-    def __init__(self, space: AddressSpace, address: int) -> None:
+    def __init__(self, space: AddressSpace, address: int, end: int) -> None:
         self.space = space
         self.address = address
+        self.end = end
+        """Where the message ends."""
 
     def align(self, alignment: int) -> Buffer:
         """Go to the next multiple of ``alignment`` octets."""
@@ -94,7 +96,14 @@ class Buffer:
         return self
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` octets. Raises :class:`MemoryFault` at the end of the message."""
+        """Return the next ``size`` octets.
+
+        Raises:
+            RpcError: RPC_X_BAD_STUB_DATA, the message ends before.
+        """
+        if not 0 <= size <= self.end - self.address:
+            why = f"{counted(size, 'octet')} to read, {max(self.end - self.address, 0)} left in the message"
+            raise RpcError(BAD_STUB_DATA, why, rule="user-unmarshal-reads")
         octets = self.space.read(self.address, size)
         self.address += size
         return octets
@@ -108,14 +117,19 @@ class Conversions:
 
     def __init__(self, program: Program, planner: Planner) -> None:
         self.program = program
-        self.space = program.space
         self.planner = planner
         self.routines: dict[tuple[str, str], Routine] = {}
         """The routines by attribute and C name."""
+        self.received: list[Place] = []
+        """The values of a message that its routines have dealt with: to be freed if the rest of it is bad."""
         self._sizes: dict[int, int] = {}
         self._read: Unmarshaller | None = None
         self._allowance = Allowance(0)
         self._copy = 0
+
+    @property
+    def space(self) -> AddressSpace:
+        return self.program.space
 
     # --- registration ---
 
@@ -174,6 +188,8 @@ class Conversions:
             self._read_octets(reader, plan, address, path)
         else:
             self._receive(reader, plan, address, path)
+        if plan.deferred is None:
+            self.received.append(Place(plan, address, scope, path))
 
     # --- [transmit_as], [represent_as] ---
 
@@ -249,6 +265,8 @@ class Conversions:
             end = self._call(plan, SIZE, address, FLAGS, start, Place(plan.argument, cell, 0, None))
         if not isinstance(end, int) or end < start:
             raise UsageError(f"{plan.type.name}_UserSize returns the offset behind the object, not {end!r}")
+        if end - start > LARGEST_BLOCK:
+            raise no_memory(end - start)
         return end - start
 
     def _write_octets(self, writer: Marshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
@@ -259,7 +277,8 @@ class Conversions:
         lead = start % 8  # so that the routine aligns as the message wants it
         block = self.space.add_block(lead + room, "stack", fill=0)
         try:
-            size = self._position(plan, WRITE, block + lead, address, path) - block - lead
+            start_at, end = block + lead, block + lead + room
+            size = self._position(plan, WRITE, start_at, end, address, path) - start_at
             if not 0 <= size <= room:
                 why = f"{plan.type.name}_UserMarshal wrote {counted(size, 'octet')} where UserSize asked for {room}"
                 raise RpcError(BAD_STUB_DATA, why, rule="user-marshal-writes")
@@ -276,21 +295,22 @@ class Conversions:
         at = self._message(reader) + start
         if self.planner.big_endian:
             self._make_native(reader, plan, at, path)
-        size = self._position(plan, READ, at, address, path) - at
+        size = self._position(plan, READ, at, at + len(reader.data) - start, address, path) - at
         if not 0 <= size <= len(reader.data) - start:
             raise reader.bad_data(f"{plan.type.name}_UserUnmarshal left the message", path)
         reader.position += size
         reader.spans.append(Span(start, size, "octets", plan, path))
 
-    def _position(self, plan: ConvertedPlan, role: int, at: int, address: int, path: Path | None) -> int:
+    def _position(
+        self, plan: ConvertedPlan, role: int, at: int, end: int, address: int, path: Path | None
+    ) -> int:
         """Call a routine that gets a buffer position and returns the new one."""
-        with self._cells(address) as (cell,):
-            end = self._call(
-                plan, role, address, FLAGS, Buffer(self.space, at), Place(plan.argument, cell, 0, path)
-            )
-        if not isinstance(end, int | Buffer):
-            raise UsageError(f"{_routine_name(plan, role)} returns the new buffer position, not {end!r}")
-        return int(end)
+        buffer = Buffer(self.space, at, end)
+        with self._cells(address) as (cell,), located(path):
+            position = self._call(plan, role, address, FLAGS, buffer, Place(plan.argument, cell, 0, path))
+        if not isinstance(position, int | Buffer):
+            raise UsageError(f"{_routine_name(plan, role)} returns the new buffer position, not {position!r}")
+        return int(position)
 
     def _message(self, reader: Unmarshaller) -> int:
         """Return where the message lies in memory: for a client, and for foreign byte order, in a copy."""
@@ -327,7 +347,11 @@ class Conversions:
 
     def free_instances(self, frame: Frame, address: int) -> None:
         """Have freed what lies below the presented objects of a call, the objects themselves aside."""
-        for place in self._instances(frame, address) if frame.converted else ():
+        self.free_each(self._instances(frame, address) if frame.converted else ())
+
+    def free_each(self, places: Iterable[Place]) -> None:
+        """As :meth:`free_instances`, of some objects."""
+        for place in places:
             try:
                 with self._cells(place.address) as (cell,):
                     argument = Place(place.plan.argument, cell, 0, place.path)  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rpcmemkit import types
-from rpcmemkit.errors import RpcError
+from rpcmemkit.errors import RpcError, UsageError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import (
     ArrayPlan,
@@ -20,6 +20,8 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.status import BAD_STUB_DATA, INVALID_BOUND
 from rpcmemkit.walk import Place, presented
+
+LARGEST_FRAME = 1 << 20  # octets: the stack that a thread of Windows has unless it asks for more
 
 Entry = tuple[str, Plan, int]
 """A parameter's name, plan, and offset in the frame."""
@@ -158,11 +160,17 @@ class Procedures:
         """Return the frame of any procedure of this program, also one that no client can call.
 
         Raises:
-            UsageError: a parameter's type cannot be marshalled by this kit.
+            UsageError: a parameter's type cannot be marshalled by this kit, or the stack has no room for the arguments.
         """
         plan = StructPlan(types.Struct(procedure.name))
         members = [(parameter.name, parameter.type) for parameter in procedure.parameters]
         if procedure.result is not None:
             members.append(("return", procedure.result))
         self.planner.lay_out(plan, members)
+        if plan.size > LARGEST_FRAME:
+            largest = max(plan.members, key=lambda member: member.plan.size)
+            raise UsageError(
+                f"{procedure.name}: the arguments take {plan.size} octets by value, a thread's stack has "
+                f"{LARGEST_FRAME}; pass {largest.name}, of {largest.plan.size} octets, by a pointer"
+            )
         return Frame(procedure, plan, self.interface)

@@ -6,10 +6,11 @@ Source: server-stub-memory-management.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Reversible
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rpcmemkit.errors import MemoryFault, RpcError
-from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller
+from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.status import CALL_FAILED, OUT_OF_MEMORY, SERVER_OUT_OF_MEMORY
@@ -23,6 +24,7 @@ from rpcmemkit.walk import Place, reach
 if TYPE_CHECKING:
     from rpcmemkit.stubs.server import ServerStub
 
+ELEMENT = 128  # octets that the work on an element costs which does not move in a block with others
 STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
 
 
@@ -140,16 +142,21 @@ class Serving:
         return self.marshal()
 
     def finish(self) -> None:
-        """End the call, however it went: settle its handles, free its memory, tell those who want to know."""
-        lost = self.settle_contexts() if self.stub.has_contexts else []
-        self.clean_up()
-        for context in lost:
-            self.stub.run_down(context)
-        self.stub.contexts.call_ends()
-        self.snapshot("after")
-        self.notify()
+        """End the call, however it went: settle its handles, free its memory, tell those who want to know.
+
+        The application's own functions have a part in it; one that raises what no stub expects ends nothing else.
+        """
+        with ExitStack() as steps:
+            lost = self.settle_contexts() if self.stub.has_contexts else []
+            steps.callback(self.notify)
+            steps.callback(self.snapshot, "after")
+            steps.callback(self.stub.contexts.call_ends)
+            for context in reversed(lost):
+                steps.callback(self.stub.run_down, context)
+            steps.callback(self.clean_up)
 
     def unmarshal(self) -> None:
+        self.stub.conversions.received.clear()
         reader = Unmarshaller(
             self.space,
             self.stub.planner,
@@ -189,7 +196,7 @@ class Serving:
             while slots:
                 pointer = slots.pop()
                 assert isinstance(pointer.plan, PointerPlan)
-                target = self._zeroed(pointer.plan.target, pointer.scope)
+                target = self._zeroed(pointer)
                 self.space.set_pointer(pointer.address, target)
                 if self.stub.osf:
                     slots += self._nested_refs(pointer.plan.target, target, pointer)
@@ -203,12 +210,21 @@ class Serving:
         self.storage.blocks[address] = "byte-count-sizes-buffer"
         self.space.set_pointer(slot, address)
 
-    def _zeroed(self, plan: Plan, scope: int) -> int:
+    def _zeroed(self, pointer: Place) -> int:
+        """Return zeroed storage for what a pointer leads to."""
+        assert isinstance(pointer.plan, PointerPlan)
+        plan = pointer.plan.target
         size = plan.size
         if isinstance(plan, PointerPlan | ContextPlan):
             return self._on_stack(size)
         if isinstance(plan, ArrayPlan):
-            size = plan.count(self.space, scope) * plan.stride
+            with located(pointer.path):
+                count = plan.count(self.space, pointer.scope)
+            size = count * plan.stride
+            if (
+                plan.element.body is None or plan.element.body.slots
+            ):  # each will be moved and walked by itself
+                self.storage.allocator.allowance.take(count * ELEMENT)
         address = self.storage.allocator.allocate(size, "server-zeroes-out")
         self.space.clear(address, size)
         return address
@@ -278,19 +294,23 @@ class Serving:
 
     def clean_up(self) -> None:
         """Release the call's memory: whatever the parameters still reach, or the whole RpcSs environment."""
-        self.stub.conversions.end_message()
-        if self.pipes:
-            self.pipes.release()
-        if self.unmarshalled:
-            self.stub.conversions.free_instances(self.frame, self.address)
-        if self.in_environment:
-            self.program.disable_environment("stub", "environment-released-at-end")
-        elif self.unmarshalled:
-            self._free_reachable()
-        else:  # what a broken request left behind is not fit to be walked
-            self._free(self.storage.allocator.made)
-        for address in reversed([*self.stack, *self.storage.handles]):
-            self.space.drop_block(address)
+        with ExitStack() as steps:
+            for address in [*self.stack, *self.storage.handles]:
+                steps.callback(self.space.drop_block, address)
+            if self.in_environment:
+                steps.callback(self.program.disable_environment, "stub", "environment-released-at-end")
+            elif self.unmarshalled:
+                steps.callback(self._free_reachable)
+            else:  # what a broken request left behind is not fit to be walked
+                steps.callback(self._free, self.storage.allocator.made)
+            conversions = self.stub.conversions
+            if self.unmarshalled:
+                steps.callback(conversions.free_instances, self.frame, self.address)
+            else:
+                steps.callback(conversions.free_each, list(conversions.received))
+            if self.pipes:
+                steps.callback(self.pipes.release)
+            steps.callback(conversions.end_message)
 
     def _free_reachable(self) -> None:
         roots = [

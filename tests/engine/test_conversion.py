@@ -315,7 +315,7 @@ def test_octets_that_are_no_sent_object(request_octets: str, status: int) -> Non
 def test_user_unmarshal_cannot_leave_the_message() -> None:
     session = open_session(FOUR + "void f([in] FOUR *p);")
     session.conversion("FOUR", **four())
-    assert session.server_stub.dispatch(0, b"\0\0").status == 1726
+    assert session.server_stub.dispatch(0, b"\0\0").status == 1783
     session.conversion("FOUR", **four(UserUnmarshal=lambda call, flags, buffer, obj: buffer.address + 9))
     assert session.server_stub.dispatch(0, bytes(8)).status == 1783
 
@@ -339,8 +339,8 @@ def test_any_octets_end_in_a_reply() -> None:
 def test_a_buffer_is_a_position_that_moves() -> None:
     space = AddressSpace("client")
     start = space.add_block(8, "stack", fill=0)
-    buffer = Buffer(space, start + 1)
+    buffer = Buffer(space, start + 1, start + 8)
     assert int(buffer.align(4).write(b"ab")) == start + 6
-    assert Buffer(space, start).read(8) == bytes(4) + b"ab" + bytes(2)
+    assert Buffer(space, start, start + 8).read(8) == bytes(4) + b"ab" + bytes(2)
     with pytest.raises(MemoryFault, match="past the end"):
         buffer.write(b"abc")

@@ -245,17 +245,38 @@ def test_deletions_that_the_message_does_not_hold(tail: str) -> None:
     assert call.status == status_code("RPC_X_BAD_STUB_DATA")
 
 
-def test_deletions_of_ids_that_name_nothing_are_left_alone() -> None:
-    session = open_session(DELETING, osf=True)
-    whole = session.call("f", root={"value": 1, "left": None, "right": None}).response
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "01000000 63000000",  # an id that the request did not have
+        "01000000 00000000",  # null
+        "02000000 02000000 02000000",  # the same twice
+        "01000000 01000000",  # the root, which the response has too
+        "02000000 02000000 01000000",  # one that is right, and one that is not: neither is freed
+    ],
+)
+def test_deletions_of_what_the_call_does_not_have_are_refused(tail: str) -> None:
+    session = open_session(DELETING, lambda call, root: root.__setattr__("left", None), osf=True)
+    whole = {"value": 1, "left": {"value": 2, "left": None, "right": None}, "right": None}
+    response = session.call("f", root=whole).response
+    session.client_stub.transport = lambda opnum, request: (0, response[:-4] + bytes.fromhex(tail))
+
+    call = session.try_call("f", {"root": whole})
+
+    assert (call.status, Audit(call).client_frees) == (status_code("RPC_X_BAD_STUB_DATA"), 0)
+    assert "list of deletions" in str(call.error)
+    assert Audit(call).faults == []
+
+
+def test_a_deletion_that_the_request_had_is_carried_out() -> None:
+    session = open_session(DELETING, lambda call, root: root.__setattr__("left", None), osf=True)
+    whole = {"value": 1, "left": {"value": 2, "left": None, "right": None}, "right": None}
+    response = session.call("f", root=whole).response
     session.client_stub.transport = lambda opnum, request: (
         0,
-        whole[:-4] + bytes.fromhex("01000000 63000000"),
+        response[:-4] + bytes.fromhex("01000000 02000000"),
     )
-
-    call = session.try_call("f", {"root": {"value": 1, "left": None, "right": None}})
-
-    assert (call.status, Audit(call).client_frees) == (0, 0)
+    assert Audit(session.call("f", root=whole)).client_frees == 1
 
 
 # --- what is too small ------------------------------------------------------------------------
