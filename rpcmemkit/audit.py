@@ -63,8 +63,8 @@ class Audit:
 
     @property
     def client_frees(self) -> int:
-        """How often the client stub called the deallocator."""
-        return _number(self.trace.select("free", side="client", actor="stub"))
+        """How often the client stub called the deallocator; a failing attempt counts."""
+        return sum(map(_frees, self.trace.select("free", "fault", side="client", actor="stub")))
 
     @property
     def server_allocations(self) -> int:
@@ -73,9 +73,8 @@ class Audit:
 
     @property
     def server_frees(self) -> int:
-        """How often the server stub and the routine called the deallocator."""
-        frees = self.trace.select("free", "mark", side="server")
-        return sum(event.detail not in DISABLING for event in frees)
+        """How often the server stub and the routine called the deallocator; a failing attempt counts."""
+        return sum(map(_frees, self.trace.select("free", "mark", "fault", side="server")))
 
     @property
     def server_marked(self) -> int:
@@ -90,7 +89,10 @@ class Audit:
     @property
     def server_balance(self) -> str:
         """What became of the server's blocks, in one line."""
-        marked = f" ({self.server_marked} only marked)" * bool(self.server_marked)
+        failed = sum(map(_frees, self.trace.select("fault", side="server")))
+        notes = [f"{self.server_marked} only marked"] * bool(self.server_marked)
+        notes += [f"{failed} in vain"] * bool(failed)
+        marked = f" ({', '.join(notes)})" * bool(notes)
         released = f", {self.server_released} released with the environment" * bool(self.server_released)
         return (
             f"{self.server_allocations} allocated, {self.server_frees} freed{marked}{released}, "
@@ -146,10 +148,10 @@ class Audit:
 
     def why_leaked(self, block: Block) -> str:
         """Return why the server stub did not free a block that the call leaked: one of ``LEAKS``."""
-        frame, faults = self.call.server_frame, self._clean_up_faults
-        if any(event.address == block.address for event in faults["mismatched free"]):
+        frame, faults = self.call.server_frame, [(e.detail[0], e.address) for e in self.clean_up_faults]
+        if ("mismatched free", block.address) in faults:
             return "other allocator"
-        if any(block.address < event.address < block.end for event in faults["inside a block"]):
+        if any(kind == "inside a block" and block.address < at < block.end for kind, at in faults):
             return "inside"
         if any(
             e.address == block.address for e in self.trace.select("close", "run-down", "lose", side="server")
@@ -163,13 +165,10 @@ class Audit:
         return "unreachable"
 
     @cached_property
-    def _clean_up_faults(self) -> dict[str, list[Event]]:
-        """The faults of the server after its routine has ended, by kind."""
-        found: dict[str, list[Event]] = {"mismatched free": [], "inside a block": []}
-        for event in islice(self.trace, self._routine_ends, None):
-            if event.kind == "fault" and event.side == "server":
-                found.setdefault(event.detail[0], []).append(event)
-        return found
+    def clean_up_faults(self) -> list[Event]:
+        """The faults that the server stub meets by freeing: what the routine left is not fit for its clean-up."""
+        ended = islice(self.trace, self._routine_ends, None)
+        return [event for event in ended if event.kind == "fault" and event.side == "server"]
 
     @property
     def _routine_ends(self) -> int:
@@ -309,6 +308,11 @@ def returned(trace: Trace) -> list[str]:
     """Return the statuses of the RpcSm functions that a trace has, in order."""
     done = (event.detail for event in trace.select("rpcss"))
     return [status_name(status) for function, status, *_ in done if function.startswith("RpcSm")]
+
+
+def _frees(event: Event) -> bool:
+    """Whether an event is a call of a deallocator, which may have met a fault."""
+    return bool(event.rule) if event.kind == "fault" else event.detail not in DISABLING
 
 
 def _number(events: Iterator[Event]) -> int:

@@ -353,7 +353,11 @@ class Program(OfThisProcess):
             return
         pair = pair or self.pair
         block = self.space.block(address)
-        pair.free(address)
+        try:
+            pair.free(address)
+        except MemoryFault:
+            self.space.trace.blame(actor, rule)
+            raise
         kind = "mark" if self.space.is_marked(address) else "free"
         size = block.size if block else 0
         self.space.trace.raw.append((kind, self.side, actor, address, size, rule, pair.free_name))

@@ -207,6 +207,7 @@ class _Teller:
             found.append(Sentence(_freeing(function, these, names)))
         if not found:
             found.append(Sentence("The stub has nothing to free: the receive buffer goes as a whole."))
+        found += [Sentence(text, "bad") for text in _cut(self.audit.clean_up_faults, _fault)]
         found += self._kept(names)
         found += self._handles(names)
         found += self._leaked(names)

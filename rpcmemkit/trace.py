@@ -70,7 +70,8 @@ class Event(NamedTuple):
     ``address``, ``size``
         the memory concerned, in octets.
     ``rule``
-        the id of the rule that caused it (``rpcmemkit.rules``), or an empty string.
+        the id of the rule that caused it (``rpcmemkit.rules``), or an empty string. A fault has one, and an actor, if a
+        deallocator met it: it was called, and freed nothing.
     ``detail``
         by kind: the allocator's name, the fault's text, the ``Span`` of a message, or of the RpcSs package the
         function, its status, and the thread handle and thread that it left.
@@ -141,6 +142,18 @@ class Trace(Finished):
     ) -> None:
         """Append one event."""
         self.raw.append((kind, side, actor, address, size, rule, detail))
+
+    def blame(self, actor: str, rule: str) -> None:
+        """Say of the fault that was just noted who met it, by freeing something because of a rule."""
+        if self.raw and self.raw[-1][0] == "fault":
+            kind, side, _, address, size, _, detail = self.raw[-1]
+            self.raw[-1] = (kind, side, actor, address, size, rule, detail)
+
+    def retell(self, why: str) -> None:
+        """Say of the fault that was just noted what is known of it now."""
+        if self.raw and self.raw[-1][0] == "fault":
+            *same, (kind, _) = self.raw[-1]
+            self.raw[-1] = (*same, (kind, why))
 
     def __iter__(self) -> Iterator[Event]:
         return map(Event._make, self.raw)

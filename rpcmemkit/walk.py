@@ -161,44 +161,53 @@ def reach(
 
     ``enter`` says of each pointer whether to follow it. Pointers into memory that is not live are not followed, but
     their targets are in the result. With a list ``converted``, converted values are put there and not looked into.
+    Storage that pointers of several types lead to is looked into as each of them, and stays what it was met as first.
     """
     reached: dict[int, Place] = {}
+    others: set[tuple[int, int]] = set()
     stack: list[Hop] = []
     for root in roots:
-        stack += _hops(space, root, converted)
+        stack += hops(space, root, converted)
     stack.reverse()
     while stack:
         plan, address, scope, path = stack.pop()
-        if address in reached or (enter is not None and not enter(plan)):
+        known = reached.get(address)
+        if known is not None and (known.plan is plan.target or (address, id(plan.target)) in others):
+            continue
+        if enter is not None and not enter(plan):
             continue
         target = plan.target
         if isinstance(target, PointerPlan) and path:
             path = (path, "*")
         place = _NEW(Place, (target, address, scope, path))
-        if isinstance(target, ConvertedPlan) and converted is None:
-            place = presented(place)
-        reached[address] = place
+        if known is not None:
+            others.add((address, id(target)))
+        elif isinstance(target, ConvertedPlan) and converted is None:
+            others.add((address, id(target)))
+            place = reached[address] = presented(place)
+        else:
+            reached[address] = place
         if target.body is None or target.body.slots:
-            hops = _hops(space, place, converted)
-            hops.reverse()
-            stack += hops
+            found = hops(space, place, converted)
+            found.reverse()
+            stack += found
     return reached
 
 
-def _hops(space: AddressSpace, place: Place, converted: list[Place] | None) -> list[Hop]:
-    """Return the non-null pointers of a value, in order."""
+def hops(space: AddressSpace, place: Place, converted: list[Place] | None) -> list[Hop]:
+    """Return the non-null pointers of a value, in order; converted values go to the list, if there is one."""
     body = place.plan.body
     if body is None:
         pointers = pointers_in(space, place, converted)
-        return [hop for pointer in pointers for hop in _hops(space, pointer, converted)]
+        return [hop for pointer in pointers for hop in hops(space, pointer, converted)]
     address, path = place.address, place.path
     if space.capacity(address) < body.memory.size:
         return []
     at = address - space.base
     values = body.memory_pointers.unpack(space.data[at : at + body.memory_pointers.size])
-    hops: list[Hop] = []
+    found: list[Hop] = []
     for slot, value in zip(body.slots, values):  # noqa: B905 (same length by construction, hot)
         if value:
             within = place.scope if slot.scope is None else address + slot.scope
-            hops.append((slot.plan, value, within, (path, slot.name) if slot.name else path))
-    return hops
+            found.append((slot.plan, value, within, (path, slot.name) if slot.name else path))
+    return found

@@ -5,7 +5,7 @@ Source: server-stub-memory-management.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Reversible
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -14,18 +14,18 @@ from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, loca
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.status import CALL_FAILED, OUT_OF_MEMORY, SERVER_OUT_OF_MEMORY
+from rpcmemkit.stubs.cleanup import CleanUp
 from rpcmemkit.stubs.contexts import Context, Ended, ServerContexts
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.stubs.models import ServerNodes, buffer_too_small, dce_provides
 from rpcmemkit.stubs.pipes import ServerPipes
 from rpcmemkit.trace import Message, Snapshot
-from rpcmemkit.walk import Place, reach
+from rpcmemkit.walk import Place
 
 if TYPE_CHECKING:
     from rpcmemkit.stubs.server import ServerStub
 
 ELEMENT = 128  # octets that the work on an element costs which does not move in a block with others
-STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
 
 
 class Reply(NamedTuple):
@@ -302,7 +302,7 @@ class Serving:
             elif self.unmarshalled:
                 steps.callback(self._free_reachable)
             else:  # what a broken request left behind is not fit to be walked
-                steps.callback(self._free, self.storage.allocator.made)
+                steps.callback(self._free_made)
             conversions = self.stub.conversions
             if self.unmarshalled:
                 steps.callback(conversions.free_instances, self.frame, self.address)
@@ -312,33 +312,17 @@ class Serving:
                 steps.callback(self.pipes.release)
             steps.callback(conversions.end_message)
 
+    def _free_made(self) -> None:
+        for address in reversed(self.storage.allocator.made):
+            self.program.guarded_free(address, "stub", "server-frees-after-reply")
+
     def _free_reachable(self) -> None:
         roots = [
             Place(plan, self.address + offset, self.address, (None, name))
             for name, plan, offset in self.frame.all
         ]
-        spared = False
-
-        def enter(pointer: PointerPlan) -> bool:
-            nonlocal spared
-            spared = spared or pointer.type.dont_free
-            return not pointer.type.dont_free
-
-        reached = reach(self.space, roots, enter, converted=[])
-        if spared:
-            self._note_kept(roots, reached)
-        self._free(reached)
-
-    def _free(self, addresses: Reversible[int]) -> None:
-        """Free storage inner first, the stub's own memory aside, and each graph of one block by one call."""
-        graphs = self.storage.blocks
-        for address in reversed(addresses):
-            block = self.space.block(address)
-            if address not in graphs and not (
-                block and (block.kind in STUB_MEMORY or block.address in graphs)
-            ):
-                self.program.guarded_free(address, "stub", "server-frees-after-reply")
-        for address, rule in graphs.items():
+        CleanUp(self.program, self.storage.blocks).free(roots)
+        for address, rule in self.storage.blocks.items():  # each graph of one block by one call
             if rule and self.space.capacity(address):
                 self.program.guarded_free(address, "stub", rule)
 
@@ -355,8 +339,3 @@ class Serving:
             trace.add("notify", "server", "routine", 0, 0, "notify-runs-last", detail)
             if name in self.stub.notify_flag:
                 self.stub.notify_flag[name](self.routine_ran)
-
-    def _note_kept(self, roots: list[Place], freed: dict[int, Place]) -> None:
-        for address, place in reach(self.space, roots, converted=[]).items():
-            if address not in freed:
-                self.program.trace.add("keep", "server", "stub", address, place.plan.size, "dont-free-keeps")
