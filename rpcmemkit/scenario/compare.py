@@ -150,6 +150,8 @@ class Values:
         self.known = known
         self.stored = stored
         self.storage = _labelled(actual)
+        self.empty: set[str] = set()
+        """The labels of the file for storage without a size: what lies at such an address may belong to something else."""
         self.forward: dict[str, str] = {}
         self.backward: dict[str, str] = {}
         self.found: list[Difference] = []
@@ -158,6 +160,7 @@ class Values:
         """Return the disagreements below ``key``."""
         if not isinstance(self.actual, Mapping):
             return [Difference(key, dict(expected), self.actual)]
+        self.empty = {label for label, value in _labelled(expected).items() if _is_empty(value.get("$value"))}
         pending = self._members(key, expected, self.actual)[::-1]
         while pending:
             pair = pending.pop()
@@ -190,6 +193,9 @@ class Values:
     def _identity(self, pair: _Pair) -> list[_Pair]:
         path, expected, actual = pair
         if not isinstance(actual, Mapping):
+            label = expected.get("$label", expected.get("$alias"))
+            if label in self.empty and "$new" not in expected:
+                return [_Pair(path, expected["$value"], actual)] if "$value" in expected else []
             return self._differ(pair)
         label = expected.get("$label", expected.get("$alias"))
         other = actual.get("$label", actual.get("$alias"))
@@ -348,6 +354,11 @@ def _padded(actual: Any, size: int) -> Any:
         return actual["$elements"] + [0] * (actual["$allocated"] - len(actual["$elements"]))
     octets = _octets(actual["$elements"] if isinstance(actual, Mapping) and "$elements" in actual else actual)
     return actual if octets is None else octets.ljust(size, b"\0")
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a value is that of an array without elements."""
+    return value == [] or (isinstance(value, Mapping) and value.get("$hex") == "")
 
 
 def _is_zero(value: Any) -> bool:

@@ -114,7 +114,7 @@ class ServerNodes:
             self._rules[plan] = rule
         if not rule:
             address = self.buffer + position
-            if not size and plan.is_full:
+            if not size:
                 address -= 1  # nothing lies there: the end of its count tells it from the next referent
             self.program.trace.raw.append(
                 ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting.path)
@@ -216,6 +216,9 @@ class ClientNodes:
 
 # --- one block --------------------------------------------------------------------------------
 
+EMPTY = 1
+"""What a referent of no size takes: where it lies tells it from the one that follows."""
+
 
 def buffer_too_small(needed: int, room: int, path: Path | None) -> RpcError:
     """Return the exception for data that does not fit the buffer of [byte_count]."""
@@ -250,6 +253,7 @@ class OneBlock:
         self.used = start + size
         if self.used > self.size:
             raise buffer_too_small(self.used, self.size, waiting.path)
+        self.used = min(start + max(size, EMPTY), self.size)
         return self.address + start, True
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
@@ -270,7 +274,7 @@ class _Sizes:
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
         if not is_root(waiting, self.root):
-            self.size = align_up(self.size, ALIGNMENT) + size
+            self.size = align_up(self.size, ALIGNMENT) + max(size, EMPTY)
         if self.size > self.limit:
             raise RpcError(
                 OUT_OF_MEMORY,

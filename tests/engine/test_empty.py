@@ -1,0 +1,74 @@
+"""An array of no elements shares no storage with what lies behind it, in any model, size or transfer syntax."""
+
+import pytest
+
+from rpcmemkit import Audit
+from rpcmemkit.scenario.run import client_after, server_sees
+from tests.engine.helpers import open_session
+
+ENVIRONMENTS = [
+    {},
+    {"server_pointer_size": 4},
+    {"client_pointer_size": 4, "server_pointer_size": 4},
+    {"transfer_syntax": "ndr64"},
+    {"osf": True},
+]
+TYPES = """typedef struct leaf { hyper k; long *below; } leaf;
+typedef struct t { long n; long m; [size_is(n)] long *a; [size_is(m)] leaf *b; leaf *c; [string] char *d; } t;
+"""
+LEAF = {"k": 1, "below": 5}
+VALUE = {"n": 0, "m": 0, "a": [], "b": [], "c": LEAF, "d": "x"}
+ALL_NODES = "typedef [allocate(all_nodes)] pt;"
+MODELS = [
+    *((environment, None) for environment in ENVIRONMENTS),
+    *((environment, ALL_NODES) for environment in ENVIRONMENTS if not environment.get("osf")),
+]
+
+
+def call_with(body, acf, environment, routine=lambda call, t: None, **arguments):
+    session = open_session(TYPES + body, routine, acf, **environment)
+    return session.call(next(iter(session.interface.procedures)), **arguments)
+
+
+@pytest.mark.parametrize(("environment", "acf"), MODELS)
+@pytest.mark.parametrize("way", ["in", "in, out"])
+def test_nothing_aliases_an_empty_array(environment, acf, way):
+    call = call_with(f"typedef t *pt; void f([{way}] pt t);", acf, environment, t=VALUE)
+    audit = Audit(call)
+
+    assert server_sees(call) == {"t": VALUE}
+    assert "$alias" not in str(client_after(call))
+    assert audit.orphaned == [] or acf
+    assert audit.server_leaked == 0
+    assert audit.faults == []
+
+
+@pytest.mark.parametrize(("environment", "acf"), MODELS)
+def test_nothing_aliases_an_empty_array_that_comes_back(environment, acf):
+    def routine(call, t):
+        t[0] = call.new(VALUE)
+
+    call = call_with("typedef t *pt; void f([out] pt *t);", acf, environment, routine)
+
+    assert "$alias" not in str(client_after(call))
+    assert Audit(call).server_leaked == 0
+    assert Audit(call).faults == []
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_two_empty_arrays_at_the_end_are_two(environment):
+    body = (
+        "void f([in, out] long *n, [in, out, size_is(*n), ptr] long *a, [in, out, size_is(*n), ptr] long *b);"
+    )
+    call = call_with(body, None, environment, lambda call, n, a, b: None, n=0, a=[], b=[])
+
+    assert server_sees(call) == {"n": 0, "a": [], "b": []}
+    assert Audit(call).orphaned == []
+
+
+def test_a_full_pointer_to_an_empty_array_that_the_client_shares_is_shared():
+    body = "void f([in] long n, [in, size_is(n), ptr] long *a, [in, size_is(n), ptr] long *b);"
+    empty = {"$label": "empty", "$value": []}
+    call = call_with(body, None, {}, lambda call, n, a, b: None, n=0, a=empty, b={"$alias": "empty"})
+
+    assert server_sees(call)["b"] == {"$alias": server_sees(call)["a"]["$label"]}
