@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -64,6 +65,23 @@ class Finished(OfThisProcess):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return self
+
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """Return text of unknown origin as a terminal may have it: what would steer it or turn its lines round is a sign.
+
+    Each character stays one, so that a caret below a line still points to its place.
+    """
+    return _UNPRINTABLE.sub(lambda found: _sign(ord(found.group())), text)
+
+
+def _sign(code: int) -> str:
+    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
 
 
 def counted(count: int, noun: str) -> str:
@@ -120,7 +138,7 @@ class Diagnostic:
             lines.append("      expected: " + ", ".join(self.expected))
         if self.remedy:
             lines.append("      help: " + self.remedy)
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
 
 class IdlError(RpcMemKitError):
@@ -201,4 +219,4 @@ class ScenarioError(RpcMemKitError):
             lines.append("      expected: " + ", ".join(self.expected))
         if self.remedy:
             lines.append("      help: " + self.remedy)
-        return "\n".join(lines)
+        return printable("\n".join(lines))

@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 
 from rpcmemkit.draw.palette import COLORS, style
-from rpcmemkit.errors import UsageError
+from rpcmemkit.errors import UsageError, printable
 
 IN_BROWSER = "emscripten"
 LOAD = "pictures in a browser need `await rpcmemkit.notebook.browser.start()` first"
@@ -38,8 +38,10 @@ def render_dot(source: str) -> str:
     """Return the raw SVG of a DOT source whose nodes have positions, or which names its own layout.
 
     Raises:
-        UsageError: the packages of the extra ``book`` are not installed, or in a browser no renderer is loaded.
+        UsageError: the packages of the extra ``book`` are not installed, or in a browser no renderer is loaded; or the
+            renderer fails.
     """
+    source = printable(source)  # an XML text cannot hold what would steer a terminal
     if _loaded:
         return _loaded[0](source)
     if sys.platform == IN_BROWSER:
@@ -53,6 +55,10 @@ def render_dot(source: str) -> str:
     dot_command.DOT_BINARY = binary()
     try:
         data: bytes = graphviz.pipe("neato", "svg", source.encode(), neato_no_op=2, quiet=True)
+    except graphviz.CalledProcessError as error:
+        raise UsageError(
+            f"the picture cannot be drawn: {error.stderr.decode(errors='replace').strip()}"
+        ) from error
     finally:
         dot_command.DOT_BINARY = before  # others may draw with another Graphviz
     return data.decode()
@@ -83,6 +89,7 @@ def finish(raw: str, title: str, label: str, description: str, *, styled: bool =
 
     Pictures that stand together may share one :data:`STYLE`: ``styled=False`` leaves it out. Ids come from the drawing itself, so two different pictures of a page never share one.
     """
+    title, label, description = map(printable, (title, label, description))
     mark = "rk" + hashlib.sha256((raw + title + description).encode()).hexdigest()[:10]
     body = raw[raw.index("<g ") : raw.rindex("</svg>")]
     view = re.search(r'viewBox="([^"]+)"', raw)
