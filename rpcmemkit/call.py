@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, ClassVar
 
 from rpcmemkit import given, types
@@ -173,9 +174,14 @@ def rundowns_in(trace: Trace, kind: str = "run-down") -> list[str]:
     return [event.detail.split()[0] for event in trace.select(kind, side="server")]
 
 
-@dataclass(repr=False, eq=False)
+_USUAL = Environment()
+
+
 class Session(OfThisProcess):
     """Two programs and the interface between them, for one thread at a time: others wait until a call has ended.
+
+    ``interface`` chooses one where the text defines several; unless given, it is the last. ``peer`` is a session whose two
+    programs this one shares: see :meth:`also`.
 
     >>> session = Session("[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802)] interface i { long Add([in] long a, [in] long b); }")
     >>> @session.routine
@@ -189,29 +195,35 @@ class Session(OfThisProcess):
         "it is two programs with memory and routines; open another one with the same text: "
         "Session(session.idl, session.acf, session.environment)"
     )
-    idl: str
-    acf: str | None = None
-    environment: Environment = field(default_factory=Environment)
-    file: str = "interface.idl"
-    peer: Session | None = None
-    """A session whose two programs this one shares: see :meth:`also`."""
 
-    def __post_init__(self) -> None:
-        given.instance("idl", self.idl, str, "IDL text")
-        if self.acf is not None:
-            given.instance("acf", self.acf, str, "ACF text, or None")
-        given.instance("environment", self.environment, Environment, "Environment(…)")
-        compilation = compile_idl(self.idl, self.acf, file=self.file, switches=self.environment.switches)
-        if not compilation.interfaces:
-            raise UsageError("the text defines no interface: write interface NAME { … }")
-        self.warnings = compilation.warnings
-        self.interface = compilation.interface
+    def __init__(
+        self,
+        idl: str,
+        acf: str | None = None,
+        environment: Environment = _USUAL,
+        file: str = "interface.idl",
+        peer: Session | None = None,
+        *,
+        interface: str | None = None,
+    ) -> None:
+        self.idl = given.instance("idl", idl, str, "IDL text")
+        self.acf = acf if acf is None else given.instance("acf", acf, str, "ACF text, or None")
+        self.environment = given.instance("environment", environment, Environment, "Environment(…)")
+        self.file, self.peer = file, peer
+        self.compilation = compile_idl(idl, acf, file=file, switches=environment.switches)
+        self.warnings = self.compilation.warnings
+        self.interface = self.compilation.named(interface)[-1]
         self._set_up(self.interface)
 
     def _set_up(self, interface: types.Interface) -> None:
         env = self.environment
         mode = {"osf": env.osf, "is_object": interface.is_object}
         peer = self.peer
+        if peer and peer.interface.is_object != interface.is_object:
+            raise UsageError(
+                f"{peer.interface.name} and {interface.name} cannot share two programs here: the stubs of an [object] interface "
+                "use COM's task allocator, others midl_user_allocate"
+            )
         self.client: Program = (
             peer.client if peer else Program("client", env.client_pointer_size, env.client_fail_after, **mode)
         )
@@ -233,7 +245,7 @@ class Session(OfThisProcess):
         self.client_stub = ClientStub(self.client, planner, self._transport, env.osf)
         self.memory: dict[str, Place] = {}
         self.last: Call | None = None
-        self._calls = 0
+        self._numbers: Iterator[int] = peer._numbers if peer else count(1)
 
     def _transport(self, opnum: int, request: bytes) -> tuple[int, bytes]:
         """Carry the octets over and the server's trace back: the only things that pass between the two halves."""
@@ -295,9 +307,11 @@ class Session(OfThisProcess):
 
     # --- context handles ---
 
-    def also(self, idl: str, acf: str | None = None, file: str = "interface.idl") -> Session:
+    def also(
+        self, idl: str, acf: str | None = None, file: str = "interface.idl", *, interface: str | None = None
+    ) -> Session:
         """Return a session for another interface of the same two programs: they share memory and context handles."""
-        return Session(idl, acf, self.environment, file, self)
+        return Session(idl, acf, self.environment, file, self, interface=interface)
 
     def rundown(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register ``NAME_rundown(call, context)`` as the run-down routine of the handle type NAME (a decorator).
@@ -403,7 +417,10 @@ class Session(OfThisProcess):
     def _frame(self, name: str) -> Frame:
         given.instance("the procedure", name, str, "its name")
         if name not in self.interface.procedures:
+            others = [each.name for each in self.compilation.interfaces if name in each.procedures]
             hint = given.meant(name, self.interface.procedures)
+            if others:
+                hint = f"; interface {others[0]} has, of the same text: Session(…, interface={others[0]!r})"
             raise UsageError(f"interface {self.interface.name} has no procedure {name}{hint}")
         return self.procedures[name]
 
@@ -471,14 +488,13 @@ class Session(OfThisProcess):
         self, frame: Frame, arguments: Mapping[str, Any]
     ) -> tuple[int, dict[str, Pipe], dict[str, Place], int]:
         """Begin a trace and lay out the arguments; return where, the client's pipes and variables, the call's number."""
-        self._calls += 1
         trace = self.client.space.trace = Trace(frame.procedure.name)
         pipes = {name: value for name, value in arguments.items() if isinstance(value, Pipe)}
         address = self._pass(frame, arguments)
         roots = {name: frame.place(name, address) for name, _, _ in frame.all}
         roots.update(self.memory)
         self._snapshot(trace, "client before", address)
-        return address, pipes, roots, self._calls
+        return address, pipes, roots, next(self._numbers)
 
     def _close(
         self,

@@ -320,8 +320,10 @@ def idl(tmp_path):
 
 
 def test_check_passes(run, idl):
-    assert run("check", idl(GOOD)) == (0, "All checks passed.\n", "")
-    assert run("check", idl(GOOD), "--format", "json") == (0, "[]\n", "")
+    said = "Interface: i\nAttribute file: none\nAll checks passed.\n"
+    assert run("check", idl(GOOD)) == (0, said, "")
+    code, out, _ = run("check", idl(GOOD), "--format", "json")
+    assert (code, json.loads(out)) == (0, {"acf": None, "interfaces": ["i"], "findings": []})
     assert run("check", idl(GOOD), "--format", "msvc") == (0, "", "")
 
 
@@ -344,7 +346,7 @@ def test_check_in_the_form_of_visual_studio(run, idl):
 
 
 def test_check_as_json(run, idl):
-    data = json.loads(run("check", idl(BAD), "--format", "json")[1])
+    data = json.loads(run("check", idl(BAD), "--format", "json")[1])["findings"]
 
     assert {"code", "message", "file", "line", "column", "severity", "midl", "remedy"} <= set(data[0])
 
@@ -375,7 +377,7 @@ def test_check_with_attribute_file_folder_and_dce_rules(run, idl, tmp_path, monk
 )
 def test_check_with_switches(run, idl, switches, number):
     file = idl("[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802)] interface i { [notify] void f(void); }")
-    found = json.loads(run("check", file, "--format", "json", *switches)[1])
+    found = json.loads(run("check", file, "--format", "json", *switches)[1])["findings"]
     assert [each["midl"] for each in found] == ([number] if number else [])
 
 

@@ -171,7 +171,7 @@ def test_a_scenario_brings_its_interface_and_environment(explain):
 def test_what_cannot_be_explained(explain, idl, tmp_path):
     code, _, err = explain(idl, "--procedure", "Fnd")
     assert code == 2
-    assert err == "rpcmemkit: interface i has no procedure Fnd\n"
+    assert err == "rpcmemkit: interface i has no procedure Fnd; did you mean Find?\n"
     broken = tmp_path / "broken.idl"
     broken.write_text("interface {", encoding="utf-8")
     assert explain(broken)[0] == 2

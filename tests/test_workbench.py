@@ -162,6 +162,34 @@ def test_magics_show_what_is_wrong(magics, magic, line, cell, said):
     assert said in getattr(magics, magic)(line, cell).text
 
 
+@pytest.mark.parametrize("magic", ["idl", "acf", "scenario"])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("it's", "it's: no closing quotation"),
+        ("3x", "'3x' cannot be the name of a variable"),
+        ("for", "'for' cannot"),
+    ],
+)
+def test_a_first_line_that_cannot_be_read(magics, magic, line, said):
+    assert said in getattr(magics, magic)(line, IDL).text
+    assert magics.shell.user_ns == {}
+
+
+def test_a_text_with_several_interfaces(magics):
+    two = IDL + IDL.replace("lists", "others").replace("8e01", "8e02").replace("Cut", "Trim").replace(
+        "node", "knot"
+    )
+    shown = magics.idl("both", two)
+    assert "void Cut(" in shown.text
+    assert "void Trim(" in shown.text
+    assert "The client's free plan of lists, as C" in shown.text
+    assert magics.shell.user_ns["both"].interface.name == "others"
+    magics.idl("one --interface lists", two)
+    assert magics.shell.user_ns["one"].interface.name == "lists"
+    assert "no interface list; did you mean lists?" in magics.idl("one --interface list", two).text
+
+
 def test_help_of_a_magic_names_its_options(magics):
     assert "--server" in magics.idl.__doc__
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rpcmemkit.cli import calls, interfaces, reference
-from rpcmemkit.cli.common import READER_GONE, fail
+from rpcmemkit.cli.common import READER_GONE, Parser, fail, say
 
 EXAMPLES = """\
 examples:
@@ -34,21 +34,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; no error ends in a traceback."""
     from rpcmemkit.errors import RpcMemKitError
 
+    _occupy_closed_streams()
+    if sys.stdout is None:
+        return fail("standard output is closed: results have nowhere to go")
     _tolerate_narrow_encodings()
-    arguments = _parser().parse_args(argv)
     try:
-        code: int = arguments.command(arguments)
-        sys.stdout.flush()
+        return _carry_out(argv)
     except BrokenPipeError:
-        _abandon_stdout()
         return READER_GONE
     except KeyboardInterrupt:
         return fail("interrupted")
     except OSError as error:
         return fail(f"{error.filename or 'output'}: {error.strerror or error}")
+    except RecursionError:
+        return fail("this is nested too deep for Python's own stack")
+    except MemoryError:
+        return fail("there is not enough memory for this")
     except RpcMemKitError as error:
         return fail(str(error))
+    finally:
+        _abandon_unwritable_streams()
+
+
+def _carry_out(argv: Sequence[str] | None) -> int:
+    """Run the command that is asked for. What is printed has been written when this returns."""
+    try:
+        arguments = _parser().parse_args(argv)
+        code: int = arguments.command(arguments)
+    except SystemExit:  # help, the version, or wrong usage
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
     return code
+
+
+def _occupy_closed_streams() -> None:
+    """A file that is opened later must not become a standard stream of this process or of one that it starts."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(handle)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # for as long as the process lives
 
 
 def _tolerate_narrow_encodings() -> None:
@@ -58,13 +85,18 @@ def _tolerate_narrow_encodings() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _abandon_stdout() -> None:
-    """Let nothing be written when the interpreter flushes stdout at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _abandon_unwritable_streams() -> None:
+    """Let nothing be written, and fail, when the interpreter flushes its streams at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="rpcmemkit",
         description="Shows who allocates and who frees every byte of a Microsoft RPC call, by running the call.",
         epilog=EXAMPLES,
@@ -83,5 +115,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *unused: Any, **also: Any) -> None:
         from rpcmemkit import __version__
 
-        print(f"rpcmemkit {__version__}")
+        say(f"rpcmemkit {__version__}")
         parser.exit()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rpcmemkit.cli.common import DIFFERS, FAILED, OK, STDIN, as_json, command, fail, scenario_of, width
+from rpcmemkit.cli.common import DIFFERS, FAILED, OK, STDIN, as_json, command, fail, say, scenario_of, width
+from rpcmemkit.cli.options import add_folders
 
 if TYPE_CHECKING:
     from rpcmemkit.scenario import Report, Run, Scenario
@@ -26,6 +27,7 @@ def _add_run(commands: Any) -> None:
     parser.add_argument("file", metavar="FILE", help="a scenario file, or - for standard input")
     parser.add_argument("--json", action="store_true", help="print what happened as JSON")
     parser.add_argument("--no-color", action="store_true", help="plain text, also on a terminal")
+    add_folders(parser)
 
 
 def _add_verify(commands: Any) -> None:
@@ -35,6 +37,7 @@ def _add_verify(commands: Any) -> None:
         "paths", metavar="FILE", nargs="+", help="scenario files; of a directory, all files in it"
     )
     parser.add_argument("--json", action="store_true", help="print the reports as JSON")
+    add_folders(parser)
 
 
 def _add_render(commands: Any) -> None:
@@ -47,6 +50,7 @@ def _add_render(commands: Any) -> None:
     parser.add_argument(
         "--call", metavar="N", type=int, default=1, help="which call, counted from 1 (the default)"
     )
+    add_folders(parser)
 
 
 # --- run --------------------------------------------------------------------------------------
@@ -56,12 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
     """``rpcmemkit run``: 0, also when a call ends with an exception; errors if the scenario cannot be run."""
     from rpcmemkit.scenario import Run, as_step
 
-    scenario = scenario_of(arguments.file)
+    scenario = scenario_of(arguments, arguments.file)
     carried_out = Run(scenario)
     if arguments.json:
         steps = [as_step(happened) for happened in carried_out.happenings()]
         calls = [step.pop("observed") for step in steps if "call" in step]
-        print(as_json({"scenario": scenario.name, "calls": calls, "steps": steps}))
+        say(as_json({"scenario": scenario.name, "calls": calls, "steps": steps}))
     else:
         _tell(scenario, carried_out, plain=arguments.no_color or not sys.stdout.isatty())
     return OK
@@ -92,17 +96,27 @@ def _plain_writer() -> Any:
 
     def write(what: Any) -> None:
         if isinstance(what, str):
-            print("\n".join(textwrap.fill(line, columns) for line in what.splitlines()), end="\n\n")
+            say("\n".join(textwrap.fill(line, columns) for line in what.splitlines()), end="\n\n")
         else:
-            print(what.text(columns))
+            say(what.text(columns))
 
     return write
 
 
 def _rich_writer() -> Any:
     from rich.console import Console
+    from rich.segment import Segment
 
-    console = Console(highlight=False, emoji=False)
+    from rpcmemkit.errors import printable
+
+    class Screen(Console):
+        """A console that is steered by styles alone, never by what a text holds."""
+
+        def render(self, *what: Any, **how: Any) -> Iterator[Segment]:
+            for text, style, control in super().render(*what, **how):
+                yield Segment(text if control else printable(text), style, control)
+
+    console = Screen(highlight=False, emoji=False)
 
     def write(what: Any) -> None:
         console.print(what, markup=False)
@@ -117,43 +131,47 @@ def _rich_writer() -> Any:
 def verify(arguments: argparse.Namespace) -> int:
     """``rpcmemkit verify``: 0 if every file agrees, 1 if one differs, 2 if one could not be run."""
     reports = []
-    for report in _reports(arguments.paths):
+    for report in _reports(arguments):
         reports.append(report)
         if not arguments.json and (report.result != "agree" or report.findings):
-            print(_report_text(report))
+            say(_report_text(report))
     if not reports:
         return fail(f"no scenario files (*.yaml, *.yml) in {', '.join(arguments.paths)}")
     results = [report.result for report in reports]
     tally = {result: results.count(result) for result in ("agree", "differ", "error")}
     if arguments.json:
-        print(as_json({"files": [report.as_data() for report in reports], **tally}))
+        say(as_json({"files": [report.as_data() for report in reports], **tally}))
     else:
-        print(f"{tally['agree']} agree, {tally['differ']} differ, {tally['error']} could not run")
+        say(f"{tally['agree']} agree, {tally['differ']} differ, {tally['error']} could not run")
     return FAILED if tally["error"] else DIFFERS if tally["differ"] else OK
 
 
-def _reports(paths: Sequence[str]) -> Iterator[Report]:
-    from rpcmemkit.scenario import find_files, verify_file
+def _reports(arguments: argparse.Namespace) -> Iterator[Report]:
+    from rpcmemkit.cli.options import environment
+    from rpcmemkit.scenario import find_files
 
-    files: list[str | Path] = []
-    for path in paths:
-        files += [STDIN] if path == STDIN else find_files([path])
+    environment(arguments)  # what is wrong with an option is no fault of a file
+    files: list[str] = []
+    for path in arguments.paths:
+        files += [STDIN] if path == STDIN else map(str, find_files([path]))
     progress = _Progress(len(files))
     for file in files:
-        progress.show(str(file))
-        report = _verify_stdin() if file == STDIN else verify_file(file)
+        progress.show(file)
+        report = _report(arguments, file)
         progress.clear()
         yield report
 
 
-def _verify_stdin() -> Report:
+def _report(arguments: argparse.Namespace, file: str) -> Report:
     from rpcmemkit.errors import RpcMemKitError
+    from rpcmemkit.files import reason
     from rpcmemkit.scenario import Report, verify
 
+    name = "<stdin>" if file == STDIN else file
     try:
-        return verify(scenario_of(STDIN), "<stdin>")
-    except RpcMemKitError as error:
-        return Report("<stdin>", error=str(error))
+        return verify(scenario_of(arguments, file), name)
+    except (RpcMemKitError, OSError) as error:
+        return Report(name, error=reason(error))
 
 
 def _report_text(report: Report) -> str:
@@ -173,10 +191,12 @@ class _Progress:
         self.shown = sys.stderr.isatty() and total > 1
 
     def show(self, name: str) -> None:
+        from rpcmemkit.errors import printable
+
         if self.shown:
             filled = self.BAR * self.done // self.total
             bar = "#" * filled + "-" * (self.BAR - filled)
-            line = f"[{bar}] {self.done}/{self.total} {Path(name).name}"
+            line = printable(f"[{bar}] {self.done}/{self.total} {Path(name).name}")
             print("\r\033[K" + line[: width() - 1], end="", file=sys.stderr, flush=True)
         self.done += 1
 
@@ -190,10 +210,12 @@ class _Progress:
 
 def render(arguments: argparse.Namespace) -> int:
     """``rpcmemkit render``: 0 when the picture is written."""
+    from rpcmemkit.files import write_text
     from rpcmemkit.scenario import Run
 
-    scenario = scenario_of(arguments.file)
-    outcomes = {outcome.number: outcome for outcome in Run(scenario).outcomes()}
+    scenario = scenario_of(arguments, arguments.file)
+    carried_out = Run(scenario)
+    outcomes = {outcome.number: outcome for outcome in carried_out.outcomes()}
     if arguments.call not in outcomes:
         return fail(f"there is no call {arguments.call}: {scenario.name} makes {len(outcomes)}")
     try:
@@ -203,7 +225,8 @@ def render(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         return fail(f"pictures need more ({error}); install it with: pip install 'rpcmemkit[book]'")
     if arguments.output == STDIN:
-        print(picture)
+        say(picture)
     else:
-        Path(arguments.output).write_text(picture, encoding="utf-8")
+        file = sys.stdin.fileno() if arguments.file == STDIN else arguments.file
+        write_text(arguments.output, picture, [file, *carried_out.session.compilation.files])
     return OK

@@ -1,12 +1,14 @@
-"""What the commands share: exit codes, reading files, the width of the terminal, JSON."""
+"""What the commands share: exit codes, reading and writing, the width of the terminal, JSON."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,11 +17,32 @@ if TYPE_CHECKING:
 OK, DIFFERS, FAILED = 0, 1, 2
 READER_GONE = 141  # what a shell reports of a program that SIGPIPE ends
 STDIN = "-"
+INTERFACES = (".idl", ".acf")
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print a result. What a file holds does not steer the terminal."""
+    from rpcmemkit.errors import printable
+
+    sys.stdout.write(printable(text) + end)
 
 
 def fail(message: str) -> int:
-    print(f"rpcmemkit: {message}", file=sys.stderr)
+    from rpcmemkit.errors import printable
+
+    with contextlib.suppress(OSError):
+        print(printable(f"rpcmemkit: {message}"), file=sys.stderr, flush=True)
     return FAILED
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints do not steer the terminal either."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        from rpcmemkit.errors import printable
+
+        if message and (file := file or sys.stderr) is not None:
+            file.write(printable(message))
 
 
 def command(commands: Any, name: str, function: Any, summary: str, example: str) -> argparse.ArgumentParser:
@@ -33,10 +56,37 @@ def command(commands: Any, name: str, function: Any, summary: str, example: str)
     return parser
 
 
-def scenario_of(file: str) -> Scenario:
+# --- input ------------------------------------------------------------------------------------
+
+
+def read_stdin() -> bytes:
+    """Return what standard input brings; one byte more than a file may have is enough to refuse it."""
+    from rpcmemkit.errors import UsageError
+    from rpcmemkit.files import LARGEST, too_large
+
+    if sys.stdin is None:
+        raise UsageError("standard input is closed: name a file, or pass one with <")
+    found: bytes = sys.stdin.buffer.read(LARGEST + 1)
+    if len(found) > LARGEST:
+        raise UsageError(f"<stdin>: {too_large()}")
+    return found
+
+
+def scenario_of(arguments: argparse.Namespace, file: str) -> Scenario:
+    """Return the scenario in a file, in the environment that the options ask for."""
+    from rpcmemkit.cli.options import apply
+    from rpcmemkit.errors import UsageError
     from rpcmemkit.scenario import load_scenario, parse_octets
 
-    return parse_octets(sys.stdin.buffer.read(), "<stdin>") if file == STDIN else load_scenario(file)
+    if Path(file).suffix.lower() in INTERFACES:
+        raise UsageError(
+            f"{file}: this is an interface, not a scenario; try: rpcmemkit check, or rpcmemkit explain"
+        )
+    scenario = parse_octets(read_stdin(), "<stdin>") if file == STDIN else load_scenario(file)
+    return apply(arguments, scenario)
+
+
+# --- output -----------------------------------------------------------------------------------
 
 
 def width() -> int:
@@ -46,9 +96,10 @@ def width() -> int:
 def as_json(data: Any) -> str:
     """Return data as JSON; what is nested too deep for the standard encoder, on a single line."""
     try:
-        return json.dumps(data, indent=2)
+        text = json.dumps(data, indent=2)
     except RecursionError:
-        return "".join(_json_pieces(data))
+        text = "".join(_json_pieces(data))
+    return text.replace("\x7f", "\\u007f")  # the only control character that the encoder leaves as it is
 
 
 def _json_pieces(data: Any) -> Iterator[str]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rpcmemkit.cli.common import DIFFERS, OK, STDIN, as_json, command, scenario_of, width
+from rpcmemkit.cli.common import DIFFERS, OK, STDIN, as_json, command, read_stdin, say, scenario_of, width
+from rpcmemkit.cli.options import add_switches, apply, environment
 
 if TYPE_CHECKING:
     from rpcmemkit.call import Environment
-    from rpcmemkit.errors import Diagnostic
+    from rpcmemkit.contract import Contract, FreePlan
+    from rpcmemkit.errors import Diagnostic, ScenarioError
     from rpcmemkit.idl.compilation import Compilation
-    from rpcmemkit.idl.switches import Switches
+    from rpcmemkit.scenario import Scenario
     from rpcmemkit.types import Interface
+
+_SCENARIO = re.compile(rb"^scenario[ \t]*:", re.MULTILINE)
 
 
 def add(commands: Any) -> None:
@@ -27,148 +32,287 @@ def add(commands: Any) -> None:
 def _add_explain(commands: Any) -> None:
     summary = "tell who allocates and who frees each pointer of a signature, and why"
     parser = command(commands, "explain", explain, summary, "rpcmemkit explain catalog.idl --procedure Find")
-    parser.add_argument("file", metavar="FILE", help="an IDL file, or a scenario file (.yaml)")
-    parser.add_argument("--acf", metavar="FILE", help="the attribute file; unless given, the .acf beside it")
+    _add_file(parser)
+    parser.add_argument("--interface", metavar="NAME", help="one interface; unless given, all")
     parser.add_argument("--procedure", metavar="NAME", help="one procedure; unless given, all")
-    parser.add_argument("--pointer-size", type=int, choices=(4, 8), help="octets of a pointer, on both sides")
-    parser.add_argument("--syntax", choices=("ndr20", "ndr64"), help="the transfer syntax")
-    _add_switches(parser)
-    parser.add_argument(
-        "-I", dest="folders", metavar="DIR", action="append", default=[], help="where imports are"
-    )
-    parser.add_argument(
-        "--free-plan", action="store_true", help="C code that frees what the client gets back"
-    )
-    parser.add_argument("--json", action="store_true", help="print the promises as JSON")
+    parser.add_argument("--pointer-size", type=int, choices=(4, 8), help="bytes of a pointer, on both sides")
+    add_switches(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--free-plan", action="store_true", help="C code that frees what the client gets back")
+    form.add_argument("--json", action="store_true", help="print the promises as JSON, with the free plans")
 
 
 def _add_check(commands: Any) -> None:
-    summary = "compile an interface and show errors and warnings"
+    summary = "compile an interface, or the one of a scenario, and show errors and warnings"
     parser = command(commands, "check", check, summary, "rpcmemkit check catalog.idl --format msvc")
-    parser.add_argument("file", metavar="FILE.idl", help="an IDL file, or - for standard input")
-    parser.add_argument("--acf", metavar="FILE", help="its attribute file; unless given, the .acf beside it")
-    _add_switches(parser)
-    parser.add_argument(
-        "-I", dest="folders", metavar="DIR", action="append", default=[], help="where imports are"
-    )
+    _add_file(parser)
+    add_switches(parser)
     parser.add_argument("--format", choices=("text", "msvc", "json"), default="text", help="of the findings")
 
 
-def _add_switches(parser: argparse.ArgumentParser) -> None:
-    from rpcmemkit.idl.switches import MODES, Switches
-
-    usual = Switches()
-    group = parser.add_argument_group("switches of MIDL")
-    group.add_argument("--osf", action="store_true", help="the rules and defaults of DCE")
-    group.add_argument("--target", metavar="NT60", default=usual.target, help="the oldest system to run on")
-    group.add_argument("--mode", choices=MODES, default=usual.mode, help="how stubs are made")
-    group.add_argument("--no-robust", action="store_true", help="stubs without checks of counts")
-    group.add_argument("--rpcss", action="store_true", help="[enable_allocate] for every procedure")
-    group.add_argument("--ndr64", action="store_true", help="stubs that speak NDR64")
-    group.add_argument("--no-app-config", action="store_true", help="no ACF attributes in the IDL file")
-
-
-def _switches(arguments: argparse.Namespace) -> Switches:
-    from rpcmemkit.idl.switches import Switches
-
-    return Switches(
-        target=arguments.target,
-        mode=arguments.mode,
-        robust=not arguments.no_robust,
-        osf=arguments.osf,
-        rpcss=arguments.rpcss,
-        ndr64=arguments.ndr64,
-        app_config=not arguments.no_app_config,
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", metavar="FILE", help="an IDL file, a scenario file (.yaml), or - for standard input"
     )
+    parser.add_argument("--acf", metavar="FILE", help="the attribute file; unless given, the .acf beside it")
+
+
+# --- what is read -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a command reads: an interface with its attribute file, or a scenario that holds both."""
+
+    environment: Environment
+    acf: str | None
+    compile: Callable[[], Compilation]
+    scenario: Scenario | None = None
+
+
+def attributes(acf: str | None) -> str:
+    """Return which attribute file was read."""
+    return f"Attribute file: {acf or 'none'}"
+
+
+def _subject(arguments: argparse.Namespace) -> Subject:
+    from rpcmemkit.errors import UsageError
+    from rpcmemkit.scenario import parse_octets
+
+    suffix = Path(arguments.file).suffix.lower()
+    if suffix in {".yaml", ".yml"}:
+        return _in_scenario(scenario_of(arguments, arguments.file))
+    if suffix == ".acf":
+        raise UsageError(
+            f"{arguments.file}: this is an attribute file; name the IDL file, and this one with --acf"
+        )
+    if arguments.file != STDIN:
+        return _in_file(arguments)
+    data = read_stdin()
+    if _SCENARIO.search(data):
+        return _in_scenario(apply(arguments, parse_octets(data, "<stdin>")))
+    return _in_text(arguments, data.decode("utf-8", "replace"))
+
+
+def _in_scenario(scenario: Scenario) -> Subject:
+    from rpcmemkit.errors import IdlError
+    from rpcmemkit.idl import compile_idl
+    from rpcmemkit.scenario.run import environment_of
+
+    around = environment_of(scenario)
+
+    def compiled() -> Compilation:
+        try:
+            return compile_idl(scenario.idl, scenario.acf, file=scenario.idl_file, switches=around.switches)
+        except IdlError as error:
+            raise scenario.translate(error) from None
+
+    acf = "the scenario's own, `acf`" if scenario.acf else None
+    return Subject(around, acf, compiled, scenario)
+
+
+def _in_file(arguments: argparse.Namespace) -> Subject:
+    from rpcmemkit.files import read_bytes
+    from rpcmemkit.idl import acf_beside, compile_file
+
+    around = environment(arguments)
+    read_bytes(arguments.file)  # what has no name of its own, such as a folder, ends here
+    acf = arguments.acf or acf_beside(Path(arguments.file))
+    return Subject(
+        around, str(acf) if acf else None, lambda: compile_file(arguments.file, acf, switches=around.switches)
+    )
+
+
+def _in_text(arguments: argparse.Namespace, text: str) -> Subject:
+    from rpcmemkit.files import read_text
+    from rpcmemkit.idl import compile_idl
+
+    around = environment(arguments)
+    acf = read_text(arguments.acf) if arguments.acf else None
+
+    def compiled() -> Compilation:
+        return compile_idl(text, acf, file="<stdin>", acf_file=arguments.acf, switches=around.switches)
+
+    return Subject(around, arguments.acf, compiled)
 
 
 # --- explain ----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is told of one interface."""
+
+    interface: Interface
+    contracts: list[Contract]
+    plans: list[FreePlan]
+    refused: dict[str, str]
+
+
 def explain(arguments: argparse.Namespace) -> int:
     """``rpcmemkit explain``: 0, or 2 if the interface does not compile, or the procedure cannot be explained."""
-    from rpcmemkit.contract import FreePlan, as_data, as_text, c_code, contract, contracts
+    from rpcmemkit.contract import c_code
 
-    interface, environment = _declared(arguments)
-    only, refused = arguments.procedure, dict[str, str]()
-    if only:
-        told = [contract(interface, only, environment)]
-    else:
-        told, refused = contracts(interface, environment)
-    plans = [FreePlan(interface, each.procedure.name, environment) for each in told]
+    subject = _subject(arguments)
+    compiled = subject.compile()
+    name = subject.scenario.interface if subject.scenario else arguments.interface
+    told = _told(compiled.named(name), arguments.procedure, subject.environment)
     if arguments.json:
-        found = [{**as_data(each), "free_plan": plan.c} for each, plan in zip(told, plans, strict=True)]
-        print(as_json({"interface": interface.name, "procedures": found, "not_explained": refused}))
+        say(as_json(_explained_data(told, subject)))
     elif arguments.free_plan:
-        print(c_code(plans) + "".join(f"\n/* {why} */\n" for why in refused.values()), end="")
+        plans = [plan for each in told for plan in each.plans]
+        say(c_code(plans) + "".join(f"\n/* {why} */\n" for each in told for why in each.refused.values()), "")
     else:
-        reasons = [f"Not explained: {why}" for why in refused.values()]
-        print("\n\n\n".join([*([as_text(told, width())] if told else []), *reasons]))
+        say("\n\n\n".join([attributes(subject.acf), *_explained_text(told)]))
     return OK
 
 
-def _declared(arguments: argparse.Namespace) -> tuple[Interface, Environment]:
-    """Return the interface of an IDL file or a scenario, and the environment that the options or the scenario ask for."""
-    from rpcmemkit.call import Environment
-    from rpcmemkit.idl import compile_idl
-    from rpcmemkit.scenario.run import environment_of
+def _told(interfaces: Sequence[Interface], procedure: str | None, around: Environment) -> list[Told]:
+    """Tell of every procedure, or of those of one name; what an interface inherits from another one, only there."""
+    from rpcmemkit import given
+    from rpcmemkit.contract import FreePlan, contract, contracts
+    from rpcmemkit.errors import UsageError
 
-    if Path(arguments.file).suffix not in {".yaml", ".yml"}:
-        return _compile(arguments).interface, _asked(Environment(), arguments)
-    scenario = scenario_of(arguments.file)
-    environment = _asked(environment_of(scenario), arguments)
-    given = scenario.idl, scenario.acf
-    compiled = compile_idl(*given, file=scenario.idl_file, switches=environment.switches)
-    return compiled.interface, environment
+    if procedure:
+        holders = [each for each in interfaces if procedure in each.procedures]
+        if not holders:
+            known = [name for each in interfaces for name in each.procedures]
+            names = " and ".join(each.name for each in interfaces)
+            which = f"interface {names} has" if len(interfaces) == 1 else f"interfaces {names} have"
+            raise UsageError(f"{which} no procedure {procedure}{given.meant(procedure, known)}")
+    found: list[Told] = []
+    seen: set[int] = set()
+    for interface in holders if procedure else interfaces:
+        inherited = {name for name, each in interface.procedures.items() if id(each) in seen}
+        seen |= {id(each) for each in interface.procedures.values()}
+        if procedure:
+            chosen, refused = [contract(interface, procedure, around)], dict[str, str]()
+        else:
+            chosen, refused = contracts(interface, around)
+        chosen = [each for each in chosen if each.procedure.name not in inherited]
+        plans = [FreePlan(interface, each.procedure.name, around) for each in chosen]
+        kept = {name: why for name, why in refused.items() if name not in inherited}
+        found.append(Told(interface, chosen, plans, kept))
+    return found
 
 
-def _asked(environment: Environment, arguments: argparse.Namespace) -> Environment:
-    """Return an environment with what the options ask for instead."""
-    from dataclasses import replace
+def _explained_data(told: Sequence[Told], subject: Subject) -> dict[str, Any]:
+    from rpcmemkit.contract import as_data
 
-    asked: dict[str, Any] = {"osf": environment.osf or arguments.osf}
-    if arguments.pointer_size:
-        asked |= dict.fromkeys(("client_pointer_size", "server_pointer_size"), arguments.pointer_size)
-    if arguments.ndr64 or arguments.syntax:
-        asked |= {"transfer_syntax": arguments.syntax or "ndr64"}
-    return replace(environment, **asked)
+    several = len(told) > 1
+    procedures = [
+        {**as_data(each), "interface": one.interface.name, "free_plan": plan.c}
+        for one in told
+        for each, plan in zip(one.contracts, one.plans, strict=True)
+    ]
+    names = [name for one in told for name in one.refused]
+    refused = {
+        name if names.count(name) == 1 else f"{one.interface.name}.{name}": why
+        for one in told
+        for name, why in one.refused.items()
+    }
+    return {
+        "interface": None if several else told[0].interface.name,
+        "interfaces": [one.interface.name for one in told],
+        "acf": subject.acf,
+        "procedures": procedures,
+        "not_explained": refused,
+    }
+
+
+def _explained_text(told: Sequence[Told]) -> Iterator[str]:
+    from rpcmemkit.contract import as_text
+
+    for one in told:
+        if len(told) > 1:
+            title = f"Interface {one.interface.name}"
+            yield f"{title}\n{'=' * len(title)}"
+        if one.contracts:
+            yield as_text(one.contracts, width())
+        elif not one.refused:
+            yield "No procedures." if not one.interface.procedures else "All its procedures are told above."
+        yield from (f"Not explained: {why}" for why in one.refused.values())
 
 
 # --- check ------------------------------------------------------------------------------------
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """``rpcmemkit check``: 0 if the interface compiles, 1 if not."""
-    from rpcmemkit.errors import IdlError
+    """``rpcmemkit check``: 0 if the interface compiles, 1 if not, or if its scenario cannot be carried out."""
+    from rpcmemkit.errors import IdlError, ScenarioError
 
+    checked = Checked()
     try:
-        found = _compile(arguments).warnings
-        code = OK
+        subject = _subject(arguments)
+        checked.acf = subject.acf
+        compiled = subject.compile()
+        checked.interfaces = [each.name for each in compiled.interfaces]
+        checked.findings = compiled.warnings
+        if subject.scenario and subject.scenario.expect_error is None:
+            _carry_out(subject.scenario)
     except IdlError as error:
-        found = error.diagnostics
-        code = DIFFERS
-    match arguments.format:
+        checked.findings = error.diagnostics
+    except ScenarioError as error:
+        checked.findings = [*checked.findings, _as_diagnostic(error)]
+    else:
+        return _show(checked, arguments.format, OK)
+    return _show(checked, arguments.format, DIFFERS)
+
+
+@dataclass
+class Checked:
+    """What is to be shown of a check."""
+
+    acf: str | None = None
+    interfaces: list[str] = field(default_factory=list)
+    findings: list[Diagnostic] = field(default_factory=list)
+
+
+def _carry_out(scenario: Scenario) -> None:
+    """Carry out the calls of a scenario. Raises :class:`~rpcmemkit.errors.ScenarioError` if one cannot be made."""
+    from rpcmemkit.scenario import Run
+
+    for _ in Run(scenario).happenings():
+        pass
+
+
+def _show(checked: Checked, form: str, code: int) -> int:
+    found = checked.findings
+    match form:
         case "json":
-            print(as_json([_diagnostic_data(each) for each in found]))
+            findings = [_diagnostic_data(each) for each in found]
+            say(as_json({"acf": checked.acf, "interfaces": checked.interfaces, "findings": findings}))
         case "msvc":
-            print("".join(f"{_msvc_text(each)}\n" for each in found), end="")
+            say("".join(f"{_msvc_text(each)}\n" for each in found), "")
         case _:
-            print("".join(f"{each}\n" for each in found) + _tally(found))
+            say("\n".join([*map(str, found), *_read(checked), _tally(found)]))
     return code
 
 
-def _compile(arguments: argparse.Namespace) -> Compilation:
-    from rpcmemkit.idl import compile_file, compile_idl
+def _read(checked: Checked) -> Iterator[str]:
+    """Yield lines that say what was read."""
+    if checked.interfaces:
+        word = "Interface" if len(checked.interfaces) == 1 else "Interfaces"
+        yield f"{word}: {', '.join(checked.interfaces)}"
+    yield attributes(checked.acf)
 
-    folders = [Path(folder) for folder in arguments.folders]
-    if arguments.file != STDIN:
-        return compile_file(
-            arguments.file, arguments.acf, switches=_switches(arguments), include_dirs=folders
-        )
-    acf = Path(arguments.acf).read_text(encoding="utf-8", errors="replace") if arguments.acf else None
-    text = sys.stdin.buffer.read().decode("utf-8", "replace")
-    name = {"acf_file": arguments.acf} if arguments.acf else {}
-    return compile_idl(text, acf, file="<stdin>", switches=_switches(arguments), include_dirs=folders, **name)
+
+def _as_diagnostic(error: ScenarioError) -> Diagnostic:
+    """Return what is wrong with a scenario in the form of what is wrong with an interface."""
+    from rpcmemkit.errors import Diagnostic
+
+    where = f" at {error.path}" if error.path else ""
+    return Diagnostic(
+        "scenario",
+        f"{error.message}{where}",
+        error.file,
+        error.line,
+        error.column,
+        error.length,
+        error.source,
+        expected=error.expected,
+        remedy=error.remedy,
+    )
 
 
 def _tally(found: Sequence[Diagnostic]) -> str:

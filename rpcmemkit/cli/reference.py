@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rpcmemkit.cli.common import OK, as_json, command, fail, width
+from rpcmemkit.cli.common import OK, as_json, command, fail, say, width
 
 if TYPE_CHECKING:
     from rpcmemkit.claims import Claim
@@ -51,7 +51,7 @@ def rules(arguments: argparse.Namespace) -> int:
 
     if arguments.id is None:
         cells = [(rule.id, rule.side, rule.when, rule.then) for rule in RULES.values()]
-        print(table_text(("rule", "side", "when", "then"), cells, width()))
+        say(table_text(("rule", "side", "when", "then"), cells, width()))
         return OK
     if arguments.id not in RULES:
         close = difflib.get_close_matches(arguments.id, RULES, 1)
@@ -59,7 +59,7 @@ def rules(arguments: argparse.Namespace) -> int:
             f"there is no rule {arguments.id!r}; "
             + (f"did you mean {close[0]}?" if close else "try: rpcmemkit rules")
         )
-    print(_rule_text(RULES[arguments.id]))
+    say(_rule_text(RULES[arguments.id]))
     return OK
 
 
@@ -98,11 +98,11 @@ def claims(arguments: argparse.Namespace) -> int:
     if arguments.missing:
         chosen = [claim for claim in chosen if claim.testable and not claim.proven]
     if arguments.json:
-        print(as_json([claim.as_json() for claim in chosen]))
+        say(as_json([claim.as_json() for claim in chosen]))
     elif arguments.id:
-        print("\n\n".join(_claim_text(claim) for claim in chosen))
+        say("\n\n".join(_claim_text(claim) for claim in chosen))
     else:
-        print(_claims_text(chosen))
+        say(_claims_text(chosen))
     return OK
 
 

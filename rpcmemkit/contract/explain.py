@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from rpcmemkit.call import Environment
 from rpcmemkit.contract.promises import STUB_MEMORY, Act, Cell, Contract, Promise, cited
 from rpcmemkit.contract.promises import parts_text as path_text
 from rpcmemkit.program import ALLOCATORS, deallocator_of
@@ -228,12 +229,18 @@ def as_data(contract: Contract) -> dict[str, Any]:
     return {
         "procedure": contract.procedure.name,
         "declaration": contract.procedure.declaration,
-        "environment": asdict(contract.environment),
+        "environment": _environment_data(contract.environment),
         "pointers": [_promise_data(promise) for promise in contract.promises],
         "values": list(contract.values),
         "handles": list(contract.handles),
         "rules": cells,
     }
+
+
+def _environment_data(environment: Environment) -> dict[str, Any]:
+    data = asdict(environment)
+    data["midl"]["include_dirs"] = list(data["midl"]["include_dirs"])
+    return data
 
 
 def _promise_data(promise: Promise) -> dict[str, Any]:

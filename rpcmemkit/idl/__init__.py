@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rpcmemkit.errors import UsageError
+from rpcmemkit.files import is_file, read_text
 from rpcmemkit.idl.switches import Switches
 
 if TYPE_CHECKING:
@@ -26,24 +27,24 @@ def compile_idl(
     acf: str | None = None,
     *,
     file: str = "interface.idl",
-    acf_file: str = "interface.acf",
+    acf_file: str | None = None,
     switches: Switches = _USUAL,
-    include_dirs: Sequence[Path] = (),
     defines: Mapping[str, str] | None = None,
 ) -> Compilation:
     """Compile IDL text, with its ACF text if there is one.
 
     ``switches`` are those of MIDL's command line, such as ``Switches(osf=True)`` for the rules and defaults of DCE.
-    Imports are looked for beside ``file`` and in ``include_dirs``.
+    Imports are looked for beside ``file`` and in the switches' ``include_dirs``. ``acf_file`` is called like ``file`` unless said.
 
     Raises:
         IdlError: with every error found.
-        UsageError: a folder of ``include_dirs`` does not exist.
     """
     from rpcmemkit.idl.compilation import Options, compile_unit, parse_text
 
-    options = Options(tuple(include_dirs), dict(defines or {}), switches)
-    return compile_unit(parse_text(text, file, options), acf, acf_file, options)
+    options = Options(Path(file).parent, dict(defines or {}), switches)
+    return compile_unit(
+        parse_text(text, file, options), acf, acf_file or str(Path(file).with_suffix(".acf")), options
+    )
 
 
 def compile_file(
@@ -51,26 +52,33 @@ def compile_file(
     acf: str | Path | None = None,
     *,
     switches: Switches = _USUAL,
-    include_dirs: Sequence[Path] = (),
     defines: Mapping[str, str] | None = None,
 ) -> Compilation:
     """Compile an IDL file, with the ``.acf`` file beside it unless ``acf`` names another (-acf.md).
 
+    Upper and lower case make no difference to the name of the file beside it, as on Windows.
+
     Raises:
         IdlError: with every error found.
-        UsageError: ``path`` is no path, or a folder of ``include_dirs`` does not exist.
+        UsageError: ``path`` is no path, or not an ordinary file.
         OSError: the file cannot be read.
     """
     from rpcmemkit.idl.compilation import Options, compile_unit, parse_file
 
     path = _path(path)
-    options = Options(tuple(include_dirs), dict(defines or {}), switches)
+    options = Options(path.parent, dict(defines or {}), switches)
     unit = parse_file(path, options)  # first: what has no name of its own, such as a folder, ends here
-    beside = Path(acf) if acf is not None else path.with_suffix(".acf")
-    text = (
-        beside.read_text(encoding="utf-8", errors="replace") if acf is not None or beside.is_file() else None
-    )
-    return compile_unit(unit, text, str(beside), options)
+    beside = _path(acf) if acf is not None else acf_beside(path)
+    return compile_unit(unit, read_text(beside) if beside else None, str(beside), options)
+
+
+def acf_beside(path: Path) -> Path | None:
+    """Return the attribute file beside an IDL file, whatever the case of its name, or ``None``."""
+    wanted = path.with_suffix(".acf")
+    if is_file(wanted):
+        return wanted
+    found = (each for each in path.parent.iterdir() if each.name.casefold() == wanted.name.casefold())
+    return min((each for each in found if is_file(each)), default=None)
 
 
 def _path(given: object) -> Path:

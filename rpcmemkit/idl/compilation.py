@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rpcmemkit import given
 from rpcmemkit.errors import Diagnostic, UsageError
+from rpcmemkit.files import read_text, reason
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
 from rpcmemkit.idl.check import Checker
@@ -20,26 +22,44 @@ from rpcmemkit.idl.preprocess import read_source
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.scope import predefined
-from rpcmemkit.idl.source import Source, is_file
+from rpcmemkit.idl.source import Folders, Source
 from rpcmemkit.idl.switches import Switches
 from rpcmemkit.types import Interface, PointerKind, Type
 
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """What a text defines. ``interfaces`` are its own, in order; ``types`` and ``constants`` what it can see."""
+    """What a text defines. ``interfaces`` are its own, in order; ``types`` and ``constants`` what it can see.
+
+    ``files`` are those that took part, ``acf_file`` is the attribute file or ``None``.
+    """
 
     interfaces: list[Interface]
     types: Mapping[str, Type]
     constants: Mapping[str, object]
     warnings: list[Diagnostic]
+    files: tuple[str, ...] = ()
+    acf_file: str | None = None
 
     @property
     def interface(self) -> Interface:
         """The last interface. Raises :class:`~rpcmemkit.errors.UsageError` if the text defines none."""
+        return self.named()[-1]
+
+    def named(self, name: str | None = None) -> list[Interface]:
+        """Return the interface of a name in a list, or all of them.
+
+        Raises:
+            UsageError: there is none.
+        """
         if not self.interfaces:
             raise UsageError("the text defines no interface: write interface NAME { … }")
-        return self.interfaces[-1]
+        if name is None:
+            return self.interfaces
+        known = [each.name for each in self.interfaces]
+        if name not in known:
+            raise UsageError(f"the text defines no interface {name}{given.meant(name, known)}")
+        return [self.interfaces[known.index(name)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +73,16 @@ class Unit:
 
 @dataclass(eq=False, slots=True)
 class Options:
-    """How texts are compiled. Raises :class:`~rpcmemkit.errors.UsageError` for a folder that does not exist."""
+    """How texts are compiled; ``root`` is the folder of the first one."""
 
-    include_dirs: Sequence[Path] = ()
+    root: Path = Path()
     defines: Mapping[str, str] = field(default_factory=dict)
     switches: Switches = field(default_factory=Switches)
 
-    def __post_init__(self) -> None:
-        for folder in self.include_dirs:
-            if not Path(folder).is_dir():
-                raise UsageError(f"{folder}: there is no such folder to look for imports in")
+    @property
+    def folders(self) -> Folders:
+        search = tuple(map(Path, self.switches.include_dirs))
+        return Folders(self.root, search, self.switches.include_anywhere)
 
 
 SYNTAX = "IDL1"  # after these findings there is no tree that could be trusted
@@ -72,7 +92,7 @@ _PARSED: dict[tuple[object, ...], Unit] = {}
 def parse_text(text: str, file: str, options: Options) -> Unit:
     """Preprocess and parse one text."""
     report = Report()
-    source = read_source(text, file, report, include_dirs=options.include_dirs, defines=options.defines)
+    source = read_source(text, file, report, folders=options.folders, defines=options.defines)
     items = parse_idl(source, report)
     return Unit(source, items, tuple(report.diagnostics))
 
@@ -84,12 +104,12 @@ def parse_file(path: Path, options: Options) -> Unit:
         path.resolve(),
         stat.st_mtime_ns,
         stat.st_size,
-        tuple(options.include_dirs),
+        options.folders,
+        Path.cwd(),
         tuple(options.defines.items()),
     )
     if key not in _PARSED:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        _PARSED[key] = parse_text(text, str(path), options)
+        _PARSED[key] = parse_text(read_text(path), str(path), options)
     return _PARSED[key]
 
 
@@ -105,11 +125,13 @@ class Compiler:
         self.interfaces: list[Interface] = []
         self.open: list[Path] = []
         self.done: set[Path] = set()
+        self.files: dict[str, None] = {}
 
     def run(self, unit: Unit, acf: Acf) -> Compilation:
         self.report.diagnostics.extend(unit.diagnostics)
         self.report.stop_on_errors(SYNTAX)
         self.resolver.acf = acf
+        self._used(unit.source, acf.source)
         self.open = [Path(unit.source.file).resolve()]
         place = Place(unit.source, _file_default(unit.items), self.resolver.mode_default)
         self._items(unit.items, place, None, own=True)
@@ -119,7 +141,15 @@ class Compiler:
         types = self._types()
         for interface in self.interfaces:
             interface.types, interface.constants = types, self.scope.constants
-        return Compilation(self.interfaces, types, self.scope.constants, self.report.warnings)
+        acf_file = acf.source.file if acf.source else None
+        return Compilation(
+            self.interfaces, types, self.scope.constants, self.report.warnings, tuple(self.files), acf_file
+        )
+
+    def _used(self, *sources: Source | None) -> None:
+        """Remember which files took part."""
+        for source in sources:
+            self.files.update(dict.fromkeys(source.originals if source else ()))
 
     def _types(self) -> dict[str, Type]:
         types: dict[str, Type] = dict(self.scope.tags)
@@ -205,24 +235,25 @@ class Compiler:
     def _imports(self, item: s.Import, place: Place) -> None:
         for token in item.files:
             name = unquote(token)
-            path = self._find(name, place.source)
             at = token.start_pos or 0
+            try:
+                path = self.options.folders.find(name, Path(place.source.file).parent)
+                known = path is None or path in self.done or path in self.open
+                unit = None if known or path is None else parse_file(path, self.options)
+            except (UsageError, OSError) as error:
+                why = reason(error)
+                self.report.add("IDL115", place.source, at, len(token), name=repr(name), why=why)
+                continue
             if path is None:
                 self.report.add("IDL108", place.source, at, len(token), name=repr(name))
             elif path in self.open:
                 chain = " → ".join(each.name for each in [*self.open[self.open.index(path) :], path])
                 self.report.add("IDL109", place.source, at, len(token), name=repr(name), chain=chain)
-            elif path not in self.done:
-                self._import(path, place)
+            elif unit:
+                self._import(path, unit, place)
 
-    def _find(self, name: str, source: Source) -> Path | None:
-        for folder in (Path(source.file).parent, *self.options.include_dirs):
-            if is_file(path := folder / name):
-                return path.resolve()
-        return None
-
-    def _import(self, path: Path, importer: Place) -> None:
-        unit = parse_file(path, self.options)
+    def _import(self, path: Path, unit: Unit, importer: Place) -> None:
+        self._used(unit.source)
         self.report.diagnostics.extend(found for found in unit.diagnostics if found.severity == "error")
         self.report.stop_on_errors(SYNTAX)
         fallback = (
@@ -249,5 +280,6 @@ def compile_unit(unit: Unit, acf: str | None, acf_file: str, options: Options) -
     report = Report()
     if acf is None:
         return Compiler(options, report).run(unit, Acf())
-    source = read_source(acf, acf_file, report, include_dirs=options.include_dirs, defines=options.defines)
+    folders = replace(options.folders, root=Path(acf_file).parent)
+    source = read_source(acf, acf_file, report, folders=folders, defines=options.defines)
     return Compiler(options, report).run(unit, Acf.of(source, parse_acf(source, report)))

@@ -70,6 +70,14 @@ _ROWS = (
     _row("IDL112", None, "the number {text} is malformed or too large", "a number has at most 64 bits"),
     _row("IDL113", 2031, "division by zero"),
     _row("IDL114", None, "{what} cannot be used in this expression"),
+    _row(
+        "IDL115",
+        None,
+        "the file {name} is not read: {why}",
+        "add its folder with -I FOLDER, or take what any file names with --include-anywhere; in Python, include_dirs and "
+        "include_anywhere of Switches",
+        "import.md",
+    ),
     # --- names and types
     _row(
         "IDL201",

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 
 from pcpp import Action, OutputDirective, Preprocessor
 
-from rpcmemkit.idl.source import Mark, is_file
+from rpcmemkit.errors import UsageError
+from rpcmemkit.files import is_file, read_text, reason
+from rpcmemkit.idl.source import OUTSIDE, Folders, Mark
 
 _DIRECTIVE = re.compile(r"^(?<!\\\n)([ \t]*#(?:\\[ \t]*\n|[^\n])*\n)", re.MULTILINE)
 _CONTINUED = re.compile(r"\\[ \t]*\n")
@@ -112,7 +114,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         self,
         prepare: Callable[[str, str], str],
         complain: Complain,
-        include_dirs: Sequence[Path],
+        folders: Folders,
         defines: Mapping[str, str],
     ) -> None:
         self.version = 0  # counts the changes of macros
@@ -120,7 +122,8 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         super().__init__()
         self.prepare = prepare  # takes the comments out of a file's text
         self.complain_at = complain
-        self.include_dirs = include_dirs
+        self.folders = folders
+        self.refusal = ""  # why the file of an #include is not read
         self.defines = defines
         self.auto_pragma_once_enabled = False  # an include guard may be undefined again
         self.rewrite_paths: list[Any] = []
@@ -152,7 +155,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def _run(self, text: str, file: str) -> None:
         path = os.path.abspath(file)  # noqa: PTH100  # pcpp's own way to name a file
-        self.path += [str(folder) for folder in (Path(path).parent, *self.include_dirs)]
+        self.path += [str(folder) for folder in (Path(path).parent, *self.folders.search)]
         self._add_file(path, file, text)
         for name, body in self.defines.items():
             self.define(f"{name} {body}")
@@ -194,6 +197,11 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def on_file_open(self, is_system_include: bool, includepath: str) -> io.StringIO:
         path = Path(includepath)
+        if "\0" in includepath:
+            raise FileNotFoundError(includepath)
+        if not self.folders.admits(path):
+            self.refusal = OUTSIDE
+            raise FileNotFoundError(includepath)
         if not is_file(path):
             raise FileNotFoundError(includepath)
         if self.include_depth > _INCLUDE_DEPTH:
@@ -202,7 +210,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         if includepath in self.files:
             text = self.files[includepath][1]
         else:
-            text = path.read_text(encoding="utf-8", errors="replace").removeprefix("\ufeff")
+            text = self._read(path)
             below = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
             text = self._add_file(includepath, str(below), text)
         self.included += len(text) + _FOR_A_FILE
@@ -210,16 +218,27 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
             self._too_much(self.here)
         return io.StringIO(text)
 
+    def _read(self, path: Path) -> str:
+        try:
+            return read_text(path).removeprefix("\ufeff")
+        except (UsageError, OSError) as error:
+            self.refusal = reason(error)
+            raise FileNotFoundError(path) from None
+
     def include(self, tokens: list[Any], original_line: list[Any]) -> Iterator[Any]:
         if not tokens:
             self.complain("IDL107", self.here, reason="#include is not complete")
+        self.refusal = ""
         found: Iterator[Any] = super().include(tokens, original_line)
         return found
 
     def on_include_not_found(
         self, is_malformed: bool, is_system_include: bool, curdir: str, includepath: str
     ) -> None:
-        self.complain("IDL108", self.here, name=repr(includepath))
+        if self.refusal:
+            self.complain("IDL115", self.here, name=repr(includepath), why=self.refusal)
+        else:
+            self.complain("IDL108", self.here, name=repr(includepath))
         raise OutputDirective(Action.IgnoreAndRemove)
 
     # --- lines ---------------------------------------------------------------------------------

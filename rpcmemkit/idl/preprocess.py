@@ -7,12 +7,11 @@ others go through :mod:`rpcmemkit.idl.expansion`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from rpcmemkit.idl.report import Report
-from rpcmemkit.idl.source import Mark, Source
+from rpcmemkit.idl.source import Folders, Mark, Source
 
 # What the Microsoft compiler defines on its own.
 PREDEFINED: Mapping[str, str] = {"__midl": "801", "_WIN32": "1"}
@@ -38,7 +37,7 @@ def read_source(
     file: str,
     report: Report,
     *,
-    include_dirs: Sequence[Path] = (),
+    folders: Folders | None = None,
     defines: Mapping[str, str] | None = None,
 ) -> Source:
     """Prepare ``text`` for the grammar. Problems go to ``report``; the result is always usable."""
@@ -56,7 +55,7 @@ def read_source(
         return source
     from rpcmemkit.idl.expansion import Expansion
 
-    expansion = Expansion(prepare, complain, include_dirs, {**PREDEFINED, **(defines or {})})
+    expansion = Expansion(prepare, complain, folders or Folders(), {**PREDEFINED, **(defines or {})})
     source.originals = expansion.originals
     expansion.run(text, file)
     source.text = expansion.text

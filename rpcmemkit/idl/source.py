@@ -1,19 +1,61 @@
-"""Text with a memory of where it came from: any offset leads back to a file, a line and a column."""
+"""Text with a memory of where it came from: any offset leads back to a file, a line and a column.
+
+And the rule for the files that a text may name: those below its own folder and below the folders of -I.
+"""
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from rpcmemkit.errors import UsageError
+from rpcmemkit.files import is_file
 
-def is_file(path: Path) -> bool:
-    """Whether there is a file to read; a name that no file system takes names none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+OUTSIDE = "it lies outside the folder of the interface and the -I folders"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the files that a text names are looked for, and below which folders they must lie.
+
+    ``root`` is the folder of the file that is compiled. A text may come from anybody: what it names must not bring the
+    lines of other files into messages.
+    """
+
+    root: Path = Path()
+    search: tuple[Path, ...] = ()
+    anywhere: bool = False
+
+    def admits(self, path: str | Path) -> bool:
+        """Whether a file may be read. What lies outside by its name alone is not even looked for."""
+        absolute = os.path.abspath(path)  # noqa: PTH100  # without a look at the file system
+        return self.anywhere or (self._below(absolute) and self._below(os.path.realpath(path)))
+
+    def _below(self, path: str) -> bool:
+        return any(
+            Path(path).is_relative_to(real(folder))
+            for folder in (self.root, *self.search)
+            for real in (os.path.abspath, os.path.realpath)
+        )
+
+    def find(self, name: str, beside: Path) -> Path | None:
+        """Return the file of a name, looked for in ``beside`` and the -I folders, or ``None``.
+
+        Raises:
+            UsageError: there may be one, but it lies outside.
+        """
+        refused = False
+        for path in (folder / name for folder in (beside, *self.search) if "\0" not in name):
+            if not self.admits(path):
+                refused = True
+            elif is_file(path):
+                return path.resolve()
+        if refused:
+            raise UsageError(OUTSIDE)
+        return None
 
 
 class Mark(NamedTuple):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rpcmemkit.errors import UsageError
 
@@ -36,7 +38,10 @@ class Switches:
     NDR64 (-protocol.md), ``maybenull_sizeis`` is that option of -backward-compat.md. ``app_config`` is on here,
     unlike in MIDL: one text is enough for an example (-app-config.md).
 
-    Raises :class:`~rpcmemkit.errors.UsageError` for a target or mode that does not exist.
+    Files that a text imports or includes are looked for beside it and in ``include_dirs`` (-i.md), and must lie below one
+    of these folders unless ``include_anywhere`` is set.
+
+    Raises :class:`~rpcmemkit.errors.UsageError` for a target, mode or folder that does not exist.
     """
 
     target: str = "NT62"
@@ -47,12 +52,18 @@ class Switches:
     app_config: bool = True
     ndr64: bool = False
     maybenull_sizeis: bool = False
+    include_dirs: Sequence[str | Path] = ()
+    include_anywhere: bool = False
 
     def __post_init__(self) -> None:
         if not _TARGET.fullmatch(str(self.target)):
             raise UsageError(f"{self.target!r} is not a /target level: write NT50, NT51, NT60, NT61 or NT62")
         if self.mode not in MODES:
             raise UsageError(f"{self.mode!r} is not a mode: use one of {', '.join(MODES)}")
+        for folder in self.include_dirs:
+            if not Path(folder).is_dir():
+                raise UsageError(f"{folder}: there is no such folder to look for imports in")
+        object.__setattr__(self, "include_dirs", tuple(map(str, self.include_dirs)))
 
     @property
     def level(self) -> int:

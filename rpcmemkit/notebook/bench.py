@@ -55,7 +55,7 @@ def one_line_acf(interface: str, line: str) -> str:
 
 
 def interface_report(idl: str, acf: str | None = None, environment: Environment = DEFAULT) -> Shown:
-    """Return what an interface promises: its warnings, a contract for each procedure, and the client's free plan."""
+    """Return what the interfaces of a text promise: warnings, a contract for each procedure, the client's free plans."""
     try:
         compiled = compile_idl(idl, acf, switches=environment.switches)
         return together(list(_promises(compiled, environment)))
@@ -66,12 +66,15 @@ def interface_report(idl: str, acf: str | None = None, environment: Environment 
 def _promises(compiled: Compilation, environment: Environment) -> Iterator[Shown]:
     if compiled.warnings:
         yield listing("\n".join(map(str, compiled.warnings)), "The compiler warns.")
-    told, refused = contracts(compiled.interface, environment)
-    yield from (contract_table(each) for each in told)
-    if told:
-        plans = [FreePlan(compiled.interface, each.procedure.name, environment) for each in told]
-        yield listing(c_code(plans), "The client's free plan, as C")
-    yield from (listing(why, f"{name} is not explained.") for name, why in refused.items())
+    several = len(compiled.named()) > 1
+    for interface in compiled.named():
+        told, refused = contracts(interface, environment)
+        yield from (contract_table(each) for each in told)
+        if told:
+            plans = [FreePlan(interface, each.procedure.name, environment) for each in told]
+            of = f" of {interface.name}" if several else ""
+            yield listing(c_code(plans), f"The client's free plan{of}, as C")
+        yield from (listing(why, f"{name} is not explained.") for name, why in refused.items())
 
 
 # --- a scenario ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ the options of an environment; ``%%idl tree`` also binds ``tree`` to a session, 
 from __future__ import annotations
 
 import argparse
+import keyword
 import shlex
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -31,11 +32,27 @@ class Line(argparse.ArgumentParser):
 
 def _line_of_idl() -> Line:
     line = Line("idl")
-    line.add_argument("--client", type=int, choices=(4, 8), default=8, help="octets of a client's pointer")
-    line.add_argument("--server", type=int, choices=(4, 8), default=8, help="octets of a server's pointer")
+    line.add_argument("--interface", help="the interface to call, where the text defines several")
+    line.add_argument("--client", type=int, choices=(4, 8), default=8, help="bytes of a client's pointer")
+    line.add_argument("--server", type=int, choices=(4, 8), default=8, help="bytes of a server's pointer")
     line.add_argument("--syntax", choices=("ndr20", "ndr64"), default="ndr20", help="the transfer syntax")
     line.add_argument("--osf", action="store_true", help="the rules and defaults of DCE")
     return line
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a line, as a shell takes them apart."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{text}: {str(error).lower()}; write a name and options, such as: tree --osf"
+        ) from None
+
+
+def _check_name(name: str) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise UsageError(f"{name!r} cannot be the name of a variable; take a word of letters, digits and _")
 
 
 LINES = {"idl": _line_of_idl(), "acf": Line("acf"), "scenario": Line("scenario")}
@@ -48,6 +65,7 @@ class Source:
     idl: str
     environment: Environment
     acf: str | None = None
+    interface: str | None = None
 
 
 class Bench:
@@ -65,7 +83,9 @@ class Bench:
     def _magic(self, name: str, line: Line) -> Any:
         def magic(text: str, cell: str) -> Shown:
             try:
-                shown: Shown = getattr(self, name)(line.parse_args(shlex.split(text)), cell)
+                given = line.parse_args(_words(text))
+                _check_name(given.name)
+                shown: Shown = getattr(self, name)(given, cell)
             except RpcMemKitError as error:
                 return trouble(error)
             return shown
@@ -76,7 +96,7 @@ class Bench:
     def idl(self, given: argparse.Namespace, cell: str) -> Shown:
         """Compile an interface, bind a session to its name, and show what the interface promises."""
         environment = Environment(given.client, given.server, given.syntax, osf=given.osf)
-        self.sources[given.name] = Source(cell, environment)
+        self.sources[given.name] = Source(cell, environment, interface=given.interface)
         return self._promise(given.name)
 
     def acf(self, given: argparse.Namespace, cell: str) -> Shown:
@@ -93,5 +113,7 @@ class Bench:
 
     def _promise(self, name: str) -> Shown:
         source = self.sources[name]
-        self.shell.user_ns[name] = Session(source.idl, source.acf, source.environment)
+        self.shell.user_ns[name] = Session(
+            source.idl, source.acf, source.environment, interface=source.interface
+        )
         return interface_report(source.idl, source.acf, source.environment)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rpcmemkit.errors import Diagnostic, IdlError, ScenarioError
+from rpcmemkit.files import LARGEST, read_bytes, too_large
 from rpcmemkit.scenario import document as d
 from rpcmemkit.scenario.names import check_names
 from rpcmemkit.scenario.validate import validate
 
-MAX_FILE = 16 << 20  # octets; a scenario is written by hand, /dev/zero is not
 HEX_KEYS = ("request", "response")
 
 
@@ -27,6 +27,7 @@ class Scenario:
     environment: dict[str, Any]
     memory: dict[str, Any]
     steps: list[dict[str, Any]]
+    interface: str | None = None
     rundown: dict[str, Any] = field(default_factory=dict)
     expect_error: dict[str, Any] | None = None
     source: list[str] = field(default_factory=list)
@@ -68,7 +69,7 @@ class Scenario:
         return IdlError([self._translated(found) for found in error.diagnostics])
 
     def _translated(self, found: Diagnostic) -> Diagnostic:
-        key = {self.idl_file: "idl", "interface.acf": "acf"}.get(found.file)
+        key = {self.idl_file: "idl", str(Path(self.idl_file).with_suffix(".acf")): "acf"}.get(found.file)
         if self.document is None or key is None:
             return found
         spot = self.document.text_spot((key,), found.line, found.column, found.length)
@@ -82,11 +83,10 @@ def load_scenario(path: str | Path) -> Scenario:
 
     Raises:
         ScenarioError: it is not a scenario; the error says where and why.
+        UsageError: it is not an ordinary file, or too large.
         OSError: it cannot be read.
     """
-    with Path(path).open("rb") as stream:
-        octets = stream.read(MAX_FILE + 1)
-    return parse_octets(octets, str(path))
+    return parse_octets(read_bytes(path), str(path))
 
 
 def parse_octets(octets: bytes, file: str) -> Scenario:
@@ -95,8 +95,8 @@ def parse_octets(octets: bytes, file: str) -> Scenario:
     Raises:
         ScenarioError: likewise; or they are too many, or not UTF-8.
     """
-    if len(octets) > MAX_FILE:
-        raise ScenarioError(f"the file is larger than {MAX_FILE >> 20} MiB", file=file)
+    if len(octets) > LARGEST:
+        raise ScenarioError(too_large(), file=file)
     try:
         text = octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -129,6 +129,7 @@ def parse_scenario(text: str, file: str = "scenario.yaml") -> Scenario:
         about=data.get("about") or "",
         idl=data["idl"],
         acf=data.get("acf"),
+        interface=data.get("interface"),
         environment=data.get("environment") or {},
         memory=data.get("memory") or {},
         steps=data.get("steps") or [],

@@ -20,8 +20,10 @@ from rpcmemkit.reader import Reader
 from rpcmemkit.scenario.document import Path
 from rpcmemkit.scenario.load import Scenario
 from rpcmemkit.scenario.package import Package, findings, package_observed
+from rpcmemkit.scenario.sessions import open_sessions
 from rpcmemkit.status import INVALID_USER_BUFFER, status_code, status_name
-from rpcmemkit.stubs.serving import ServerCall
+from rpcmemkit.stubs.contexts import handle_types
+from rpcmemkit.stubs.serving import Routine, ServerCall
 from rpcmemkit.trace import Event, Trace
 from rpcmemkit.values import Labels, Writer, element_count, storage_size
 from rpcmemkit.walk import Place, reach, storage_name
@@ -151,7 +153,11 @@ def client_after(call: Call) -> dict[str, Any]:
 
 def environment_of(scenario: Scenario) -> Environment:
     """Return the session's environment that a scenario asks for."""
-    given = scenario.environment
+    return environment_from(scenario.environment)
+
+
+def environment_from(given: Mapping[str, Any]) -> Environment:
+    """Return the environment that the keys of a scenario's ``environment`` describe."""
     both = given.get("pointer_size", 8)
     allocator = given.get("midl_user_allocate") or {}
     return Environment(
@@ -176,21 +182,29 @@ class Run:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.session = _open(scenario)
+        self.sessions = _open(scenario)
+        self.session = next(iter(self.sessions.values()))
         self.globals: dict[str, Place] = {}
         self.packages = {each.side: Package(each) for each in (self.session.client, self.session.server)}
         self.client_observed: dict[int, dict[str, Any]] = {}
         """By step: what happened in each ``client`` step that has been carried out, under the keys of its ``expect``."""
         with _located(scenario, ("memory",), values=True):
-            _Layout(self.session, scenario).all()
+            _Layout(self.session, scenario, self.sessions).all()
         for name, actions in scenario.rundown.items():
             with _located(scenario, ("rundown", name)):
-                self.session.set_rundown(name, self._script(("rundown", name), actions).run)
+                self._set_rundown(name, self._script(("rundown", name), actions).run)
 
     def _script(self, path: Path, actions: list[Action] | None) -> _Script:
         return _Script(
             self.scenario, path, actions or [], self.globals, self.packages["server"], self.session
         )
+
+    def _set_rundown(self, name: str, routine: Routine) -> None:
+        """Register a run-down routine with each interface that has the type, and complain if none has."""
+        sessions = list(dict.fromkeys(self.sessions.values()))
+        known = [each for each in sessions if name in handle_types(each.interface)]
+        for session in known or sessions[:1]:
+            session.set_rundown(name, routine)
 
     def outcomes(self) -> Iterator[Outcome]:
         """As :meth:`happenings`, the calls alone."""
@@ -219,10 +233,12 @@ class Run:
 
     def _call(self, path: Path, step: Mapping[str, Any], number: int) -> Outcome:
         script = self._script((*path, "server"), step.get("server"))
+        session = self.sessions[int(path[1])]
         with _located(self.scenario, (*path, "call")):
-            self.session.set_routine(step["call"], script.run)
+            session.set_routine(step["call"], script.run)
         with _located(self.scenario, (*path, "arguments"), values=True):
-            call = self.session.try_call(step["call"], step.get("arguments") or {})
+            call = session.try_call(step["call"], step.get("arguments") or {})
+        self.session.last = session.last
         return Outcome(call, step.get("expect") or {}, number)
 
     def _client(self, step: int, data: Mapping[str, Any]) -> ClientStep:
@@ -268,10 +284,11 @@ class Run:
         return self.session.last.arguments.get(name) if self.session.last else None
 
 
-def _open(scenario: Scenario) -> Session:
+def _open(scenario: Scenario) -> dict[int, Session]:
     try:
-        with _located(scenario, ("idl",)):
-            return Session(scenario.idl, scenario.acf, environment_of(scenario), file=scenario.idl_file)
+        with _located(scenario, ("environment",)):
+            environment = environment_of(scenario)
+        return open_sessions(scenario, environment)
     except IdlError as error:
         raise scenario.translate(error) from None
 
@@ -409,8 +426,9 @@ def _act(operations: Operations, action: Action, root: Root, package: Package) -
 class _Layout:
     """Stores the ``memory`` entries, each with the type of the first pointer that names it."""
 
-    def __init__(self, session: Session, scenario: Scenario) -> None:
+    def __init__(self, session: Session, scenario: Scenario, sessions: Mapping[int, Session]) -> None:
         self.session = session
+        self.sessions = sessions
         self.scenario = scenario
         self.types: dict[str, PointerPlan] = {}
 
@@ -442,9 +460,10 @@ class _Layout:
 
     def _pointers(self) -> Iterator[tuple[Plan, Any]]:
         """Yield what may name an entry: the arguments of all calls, then the entries whose type is known."""
-        for step in self.scenario.steps:
-            if step.get("call") in self.session.interface.procedures:
-                members = self.session.procedures[step["call"]].plan.by_name
+        for number, step in enumerate(self.scenario.steps):
+            procedures = self.sessions.get(number, self.session).procedures
+            if step.get("call") in procedures.interface.procedures:
+                members = procedures[step["call"]].plan.by_name
                 given = step.get("arguments") or {}
                 yield from ((members[name].plan, value) for name, value in given.items() if name in members)
         for name, pointer in self.types.items():

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from rpcmemkit.errors import IdlError
-from rpcmemkit.idl import compile_file
+from rpcmemkit.idl import Switches, compile_file
 from rpcmemkit.idl.parse import parse_idl
 from rpcmemkit.idl.preprocess import read_source
 from rpcmemkit.idl.report import Report
+from rpcmemkit.idl.source import Folders
 
 FOLDER = Path(os.environ.get("RPCMEMKIT_IDL_CORPUS", "/usr/include/wine/wine/windows"))
 FILES = sorted(FOLDER.glob("*.idl"))
@@ -29,7 +30,7 @@ pytestmark = [
 def test_parses(path: Path) -> None:
     report = Report()
     text = path.read_text(encoding="utf-8", errors="replace")
-    source = read_source(text, str(path), report, include_dirs=[FOLDER])
+    source = read_source(text, str(path), report, folders=Folders(FOLDER))
     items = parse_idl(source, report)
     assert not report.diagnostics, str(report.diagnostics[0])
     assert items or path.stat().st_size < 4000
@@ -39,13 +40,15 @@ def test_parses(path: Path) -> None:
     "name", ["wtypes.idl", "unknwn.idl", "objidl.idl", "oaidl.idl", "oleidl.idl", "dxgi.idl"]
 )
 def test_compiles(name: str) -> None:
-    assert compile_file(FOLDER / name, include_dirs=[FOLDER]).types
+    assert compile_file(FOLDER / name, switches=Switches(include_dirs=[FOLDER])).types
 
 
 def test_svcctl() -> None:
     """The one real RPC interface of the package."""
     try:
-        interface = compile_file(FOLDER.parent / "svcctl.idl", include_dirs=[FOLDER]).interface
+        interface = compile_file(
+            FOLDER.parent / "svcctl.idl", switches=Switches(include_dirs=[FOLDER])
+        ).interface
     except IdlError as error:
         pytest.fail(str(error.diagnostics[0]))
     assert interface.procedures["svcctl_OpenSCManagerW"].opnum == 15

@@ -200,6 +200,7 @@ WHOLE_TEXTS = [
     ("IDL101", "interface i { void f(long long long x; }"),
     ("IDL102", "interface i { void f([in] long a$); }"),
     ("IDL103", "interface i { void f([in] long a);"),
+    ("IDL115", '#include "/etc/passwd"\n'),
     ("IDL104", "const long A = " + "(" * 80 + "1" + ")" * 80 + ";"),
     ("IDL105", "/* never closed"),
     ("IDL106", 'const char *A = "never closed\n;'),

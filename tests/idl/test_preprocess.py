@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rpcmemkit.errors import Diagnostic, IdlError
-from rpcmemkit.idl import compile_file, compile_idl
+from rpcmemkit.idl import Switches, compile_file, compile_idl
 from rpcmemkit.idl.preprocess import read_source
 from rpcmemkit.idl.report import Report
 from tests.idl.helpers import findings
@@ -192,7 +192,7 @@ def test_included_files(tmp_path: Path) -> None:
     (tmp_path / "bad.h").write_text("\nconst long C = $;\n")
     main = tmp_path / "main.idl"
     main.write_text("#include <limits.h>\n#include <limits.h>\nconst long A = LIMIT;\n")
-    assert compile_file(main, include_dirs=[tmp_path / "sub"]).constants["A"] == 9
+    assert compile_file(main, switches=Switches(include_dirs=[tmp_path / "sub"])).constants["A"] == 9
     main.write_text('const long A = 1;\n#include "bad.h"\nconst long D = $;\n')
     with pytest.raises(IdlError) as caught:
         compile_file(main)

@@ -5,7 +5,7 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from rpcmemkit.errors import IdlError, ScenarioError
+from rpcmemkit.errors import IdlError, ScenarioError, UsageError
 from rpcmemkit.scenario import Run, load_scenario, parse_octets, parse_scenario
 from rpcmemkit.scenario.validate import schema
 
@@ -322,7 +322,7 @@ def test_a_file_that_is_not_utf_8():
 
 
 def test_a_file_without_end():
-    with pytest.raises(ScenarioError, match="larger than 16 MiB"):
+    with pytest.raises(UsageError, match="a device; only ordinary files"):
         load_scenario("/dev/zero")
 
 
