@@ -8,13 +8,13 @@ never used twice: a dangling pointer stays recognisable for as long as the space
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterator
-from typing import NamedTuple
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, counted
-from rpcmemkit.trace import Trace
+from rpcmemkit.trace import Path, Trace
 
 NEW, FREED = 0xCD, 0xDD
 ALIGNMENT = 8
@@ -40,6 +40,12 @@ _KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 HEAPS = frozenset({"midl_user", "RpcSs", "private", "application", "task"})
 _OCTETS = [bytes((value,)) for value in range(256)]
 _MARKED = 2  # in the ledger: live, but freed for later
+_DIVIDED = 3  # live, and several referents lie in it
+
+_LARGEST = 1 << 64
+
+Part: TypeAlias = "tuple[int, int, Path | None]"
+"""A referent that lies in a block with others: its address, its size, its path."""
 
 
 class Block(NamedTuple):
@@ -130,7 +136,7 @@ class Ledger:
     image shares the arrays.
     """
 
-    __slots__ = ("base", "clock", "ended", "kinds", "live", "marked", "pages", "sizes", "starts")
+    __slots__ = ("base", "clock", "ended", "kinds", "live", "marked", "pages", "parts", "sizes", "starts")
 
     def __init__(self, base: int) -> None:
         self.base = base
@@ -142,6 +148,7 @@ class Ledger:
         self.ended = array("I")
         self.marked: dict[int, int] = {}
         self.pages = array("I")
+        self.parts: dict[int, list[Part]] = {}
 
     def index(self, address: int) -> int:
         """Return the number of the last block that starts at or before ``address``, or -1."""
@@ -163,6 +170,15 @@ class Ledger:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def part(self, number: int, address: int) -> tuple[Part | None, Part | None]:
+        """Return the referent that holds ``address`` in a block of several, and the one that follows."""
+        parts = self.parts.get(number, [])
+        at = bisect_right(parts, (address, _LARGEST))
+        found = parts[at - 1] if at else None
+        if found and address > found[0] and address >= found[0] + found[1]:
+            found = None
+        return found, parts[at] if at < len(parts) else None
+
     def find(self, address: int) -> Block | None:
         """Return the block that holds ``address``, or ends there (C lets a pointer go that far), or ``None``."""
         index = self.index(address)
@@ -180,7 +196,7 @@ class PastLedger(Ledger):
     def __init__(self, now: Ledger) -> None:
         self.base, self.clock, self.count = now.base, now.clock, len(now)
         self.starts, self.sizes, self.kinds, self.pages = now.starts, now.sizes, now.kinds, now.pages
-        self.ended, self.marked = now.ended, now.marked
+        self.ended, self.marked, self.parts = now.ended, now.marked, now.parts
         self.live = PastLives(self)  # type: ignore[assignment]  # it is only read
 
     def index(self, address: int) -> int:
@@ -234,6 +250,7 @@ class AddressSpace(OfThisProcess):
         "_last",
         "base",
         "data",
+        "describe",
         "ledger",
         "pointer_size",
         "shown",
@@ -253,6 +270,8 @@ class AddressSpace(OfThisProcess):
         self._images: WeakValueDictionary[int, Image] = WeakValueDictionary()
         self._kept: dict[int, list[int]] = {}
         self.trace = trace if trace is not None else Trace()
+        self.describe: Callable[[Path | None], str] = str
+        """Turns a path into text, for faults."""
 
     # --- blocks ---
 
@@ -273,6 +292,15 @@ class AddressSpace(OfThisProcess):
         if past > len(pages):
             pages += array("I", (number,)) * (past - len(pages))
         return address
+
+    def divide(self, address: int) -> list[Part]:
+        """Return a list for the referents that will lie in the block at ``address``, in the order of their addresses.
+
+        Each has its own extent: what leaves it is out of bounds, as if it were a block of its own.
+        """
+        number = self.ledger.index(address)
+        self.ledger.live[number] = _DIVIDED
+        return self.ledger.parts.setdefault(number, [])
 
     def drop_block(self, address: int) -> None:
         """Mark the live block at ``address`` as freed and fill it with 0xDD."""
@@ -303,14 +331,19 @@ class AddressSpace(OfThisProcess):
         index = ledger.index(address)
         if index < 0 or ledger.starts[index] != address:
             return False
-        return ledger.live[index] == 1 and ledger.kinds[index] == _KIND_NUMBER[kind]
+        return ledger.live[index] in (1, _DIVIDED) and ledger.kinds[index] == _KIND_NUMBER[kind]
 
     def capacity(self, address: int) -> int:
-        """Return how many octets follow ``address`` in its live block (0 when it is in none)."""
+        """Return how many octets follow ``address`` in its live block, or in its referent if several lie in that.
+
+        There are none when it is in no live block.
+        """
         ledger = self.ledger
         index = ledger.index(address)
         if index < 0 or not ledger.live[index]:
             return 0
+        if index in ledger.parts and (part := ledger.part(index, address)[0]):
+            return part[0] + part[1] - address
         return max(ledger.starts[index] + ledger.sizes[index] - address, 0)
 
     # --- access ---
@@ -327,9 +360,34 @@ class AddressSpace(OfThisProcess):
             number = pages[page]
             while starts[number] > address:
                 number -= 1
-            if ledger.live[number] and address + size <= starts[number] + ledger.sizes[number]:
+            live = ledger.live[number]
+            if live and address + size <= starts[number] + ledger.sizes[number]:
+                if live == _DIVIDED:
+                    self._stay_inside(number, address, address, size, doing)
                 return offset
         raise self._fault(address, size, doing)
+
+    def check_step(self, address: int, offset: int, size: int) -> None:
+        """Refuse a step from a referent to something that lies behind it in the same block.
+
+        Raises:
+            MemoryFault: out of bounds. Elsewhere the access itself faults, for a guard lies behind every block.
+        """
+        number = self.ledger.index(address)
+        if number >= 0 and self.ledger.live[number] == _DIVIDED:
+            self._stay_inside(number, address, address + offset, size, "access")
+
+    def _stay_inside(self, number: int, start: int, address: int, size: int, doing: str) -> None:
+        part, following = self.ledger.part(number, start)
+        if part is None or address + size <= part[0] + part[1]:
+            return
+        name, where = self.describe(part[2]), KINDS[self.ledger.kinds[number]]
+        place = "the receive buffer" if where == "receive buffer" else "a block that it shares"
+        behind = f", where {self.describe(following[2])} lies" if following else ""
+        past = counted(address + size - part[0] - part[1], "byte")
+        extent = counted(part[1], "byte")
+        why = f"{doing} at {address:#x}, {past} past the end of {name}, which has {extent} in {place}{behind}"
+        raise self.fault("out of bounds", address, why)
 
     def _fault(self, address: int, size: int, doing: str) -> MemoryFault:
         block = self.ledger.find(address)

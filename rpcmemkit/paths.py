@@ -68,6 +68,7 @@ def _member(space: AddressSpace, place: Place, step: re.Match[str], path: str) -
     plan = place.plan
     if index is not None and isinstance(plan, ArrayPlan):
         at = place.address + int(index) * plan.stride
+        space.check_step(place.address, at - place.address, plan.stride)
         return presented(Place(plan.element, at, place.scope, (place.path, step.group())))
     if name is not None and isinstance(plan, StructPlan) and name in plan.by_name:
         member = plan.by_name[name]

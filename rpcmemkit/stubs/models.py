@@ -7,7 +7,7 @@ by node; [allocate], [force_allocate] and [byte_count] put another model in forc
 from __future__ import annotations
 
 from rpcmemkit.errors import RpcError, counted
-from rpcmemkit.memory import ALIGNMENT, AddressSpace
+from rpcmemkit.memory import ALIGNMENT, AddressSpace, Part
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
 from rpcmemkit.plan import (
     ArrayPlan,
@@ -102,6 +102,7 @@ class ServerNodes:
         self.handles: list[int] = []
         """What [in, out] context handles lie in: memory of the stub's own."""
         self._rules: dict[PointerPlan, str] = {}
+        self._parts = program.space.divide(buffer) if reuse else []
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
         plan = waiting.plan
@@ -116,6 +117,7 @@ class ServerNodes:
             address = self.buffer + position
             if not size:
                 address -= 1  # nothing lies there: the end of its count tells it from the next referent
+            self._parts.append((address, size, waiting.path))
             self.program.trace.raw.append(
                 ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting.path)
             )
@@ -128,7 +130,7 @@ class ServerNodes:
         size = measured(reader, waiting, self.allocator)
         address = self.allocator.allocate(size, "all-nodes-one-block")
         self.blocks[address] = "" if waiting.plan.type.dont_free else "all-nodes-one-block"
-        return OneBlock(address, size, self.rules)
+        return OneBlock(address, size, self.rules, parts=reader.space.divide(address))
 
 
 class ServerForced:
@@ -192,7 +194,7 @@ class ClientNodes:
         root = waiting if by_value else None
         size = measured(reader, waiting, self.allocator, root)
         address = self.allocator.allocate(size, "all-nodes-one-block") if size or not root else 0
-        return OneBlock(address, size, self.rules, root)
+        return OneBlock(address, size, self.rules, root, reader.space.divide(address) if address else None)
 
     def _existing(self, waiting: Waiting) -> int:
         """Return the storage the referent has already; DCE asks the table of full pointers, not the pointer."""
@@ -239,11 +241,19 @@ class OneBlock:
 
     keeps_pointers = False
 
-    def __init__(self, address: int, size: int, rules: tuple[str, str], root: Waiting | None = None) -> None:
+    def __init__(
+        self,
+        address: int,
+        size: int,
+        rules: tuple[str, str],
+        root: Waiting | None = None,
+        parts: list[Part] | None = None,
+    ) -> None:
         self.address = address
         self.size = size
         self.rules = rules
         self.root = root
+        self.parts = [] if parts is None else parts
         self.used = 0
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
@@ -254,6 +264,7 @@ class OneBlock:
         if self.used > self.size:
             raise buffer_too_small(self.used, self.size, waiting.path)
         self.used = min(start + max(size, EMPTY), self.size)
+        self.parts.append((self.address + start, size, waiting.path))
         return self.address + start, True
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
