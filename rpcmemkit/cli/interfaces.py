@@ -151,8 +151,6 @@ class Told:
 
 def explain(arguments: argparse.Namespace) -> int:
     """``rpcmemkit explain``: 0, or 2 if the interface does not compile, or the procedure cannot be explained."""
-    from rpcmemkit.contract import c_code
-
     subject = _subject(arguments)
     compiled = subject.compile()
     name = subject.scenario.interface if subject.scenario else arguments.interface
@@ -160,8 +158,7 @@ def explain(arguments: argparse.Namespace) -> int:
     if arguments.json:
         say(as_json(_explained_data(told, subject)))
     elif arguments.free_plan:
-        plans = [plan for each in told for plan in each.plans]
-        say(c_code(plans) + "".join(f"\n/* {why} */\n" for each in told for why in each.refused.values()), "")
+        say(_planned(told), "")
     else:
         say("\n\n\n".join([attributes(subject.acf), *_explained_text(told)]))
     return OK
@@ -194,6 +191,22 @@ def _told(interfaces: Sequence[Interface], procedure: str | None, around: Enviro
         kept = {name: why for name, why in refused.items() if name not in inherited}
         found.append(Told(interface, chosen, plans, kept))
     return found
+
+
+def _planned(told: Sequence[Told]) -> str:
+    """Return the free plans as C: a text for each deallocator, since functions of one name may then differ."""
+    from rpcmemkit.contract import c_code
+
+    by_deallocator: dict[str, list[FreePlan]] = {}
+    for plan in (plan for each in told for plan in each.plans):
+        by_deallocator.setdefault(plan.deallocator, []).append(plan)
+    texts = [
+        (f"/* A file of its own: what is freed with {name}. */\n" if len(by_deallocator) > 1 else "")
+        + c_code(plans)
+        for name, plans in by_deallocator.items()
+    ]
+    refused = [f"/* {why} */\n" for each in told for why in each.refused.values()]
+    return "\n".join([*texts, *refused])
 
 
 def _explained_data(told: Sequence[Told], subject: Subject) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,8 +42,15 @@ static int note_block(noted_blocks *met, void *block)
 
 
 def c_code(plans: Iterable[FreePlan]) -> str:
-    """Return several plans of one interface as C (C99), each helper function once."""
-    writers = [_Writer(plan) for plan in plans]
+    """Return several plans as C (C99), each helper function once.
+
+    They free with the same deallocator. A name that procedures of two interfaces have gets the interface in front.
+    """
+    plans = list(plans)
+    count = Counter(plan.procedure for plan in plans)
+    writers = [
+        _Writer(plan, f"{plan.interface.name}_" if count[plan.procedure] > 1 else "") for plan in plans
+    ]
     bodies = [writer.procedure() for writer in writers]
     helpers: dict[str, str] = {}
     for writer in writers:
@@ -84,8 +92,9 @@ class _Leaf(NamedTuple):
 class _Writer:
     """Writes the C of one plan."""
 
-    def __init__(self, plan: FreePlan) -> None:
+    def __init__(self, plan: FreePlan, of: str) -> None:
         self.plan = plan
+        self.of = of
         self.functions: dict[str, str] = {}
         self.parameters = {p.name: p for p in plan.frame.procedure.parameters}
         self.inside: list[StructPlan] = []
@@ -111,7 +120,7 @@ class _Writer:
         if not text:
             return self._comment(f"After {self.plan.procedure} the client frees nothing.")
         used = [told for name, told in self._declared() if re.search(rf"(?<!->)(?<!\.)\b{name}\b", text)]
-        head = f"void free_after_{self.plan.procedure}({', '.join(used)})"
+        head = f"void free_after_{self.of}{self.plan.procedure}({', '.join(used)})"
         return (
             f"{self._comment(f'What the client frees after {self.plan.procedure}.')}{head}\n{{\n{text}\n}}\n"
         )

@@ -238,3 +238,29 @@ def test_folders_of_imports_for_a_scenario(run, tmp_path, command):
 
     assert run(command, file)[0] != 0
     assert run(command, file, "-I", tmp_path / "inc")[0] == 0
+
+
+def test_the_free_plans_of_several_interfaces_are_one_text_that_compiles(run, tmp_path):
+    node = "typedef struct n { struct n *next; long v; } n;"
+    file = tmp_path / "same.idl"
+    file.write_text(
+        f"[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface a {{ {node} n *Get(void); }}\n"
+        "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1803), pointer_default(unique)] interface b { n *Get([in] long x); }\n"
+    )
+    out = run("explain", file, "--free-plan")[1]
+    assert [out.count(f"void free_after_{name}(n *result)") for name in ("a_Get", "b_Get", "Get")] == [
+        1,
+        1,
+        0,
+    ]
+    assert out.count("static void free_n(struct n *it)\n{") == 1
+
+    com = "[object, uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1804), pointer_default(unique)] interface c { long Give([out] n **p); }"
+    file.write_text(file.read_text() + com)
+    first, second = run("explain", file, "--free-plan")[1].split(
+        "/* A file of its own: what is freed with CoTaskMemFree. */"
+    )
+    assert "midl_user_free(" in first
+    assert "CoTaskMemFree(" not in first
+    assert "CoTaskMemFree(" in second
+    assert "midl_user_free(" not in second
