@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from rpcmemkit.call import Call
+from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, BasePlan, Body, PipePlan, Plan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.trace import Span, path_text
+from rpcmemkit.trace import Part, Path, Span
 from rpcmemkit.types import Array, Base, EnumType
 
 Direction = Literal["request", "response"]
@@ -100,7 +101,7 @@ class _Annotator:
             case "chunk":
                 yield self._chunk(span)
             case "prefix":
-                octets, path = self._octets(span.offset, span.size), path_text(span.path)
+                octets, path = self._octets(span.offset, span.size), c_text(span.path)
                 yield Row(
                     span.offset,
                     octets,
@@ -108,7 +109,7 @@ class _Annotator:
                     path,
                 )
             case "octets":
-                path = path_text(span.path)
+                path = c_text(span.path)
                 octets = self._octets(span.offset, span.size)
                 yield Row(
                     span.offset,
@@ -117,17 +118,17 @@ class _Annotator:
                     path,
                 )
             case _:
-                yield from self._body(self._body_of(span), span.offset, path_text(span.path))
+                yield from self._body(self._body_of(span), span.offset, span.path)
 
     def _number(self, span: Span, start: int, size: int, what: str) -> Row:
         octets = self._octets(span.offset + start, size)
         number = int.from_bytes(octets, "big" if span.plan.order == ">" else "little")
-        path = path_text(span.path)
+        path = c_text(span.path)
         return Row(span.offset + start, octets, f"{what} of {path}", path, number, str(number))
 
     def _chunk(self, span: Span) -> Row:
         """Return the row of a pipe's count: positive in front of a chunk, in NDR64 negated behind it."""
-        octets, path = self._octets(span.offset, span.size), path_text(span.path)
+        octets, path = self._octets(span.offset, span.size), c_text(span.path)
         order = "big" if span.plan.elements.order == ">" else "little"
         number = int.from_bytes(octets, order, signed=True)  # type: ignore[arg-type]
         what = (
@@ -141,7 +142,7 @@ class _Annotator:
 
     def _tag(self, span: Span) -> Row:
         assert isinstance(span.plan, UnionPlan)
-        tag, path = span.plan.tag, path_text(span.path)
+        tag, path = span.plan.tag, c_text(span.path)
         value, shown = _scalar(tag, self._octets(span.offset, span.size), _order(tag))
         return Row(
             span.offset, self._octets(span.offset, span.size), f"discriminant of {path}", path, value, shown
@@ -149,7 +150,7 @@ class _Annotator:
 
     def _context(self, span: Span) -> Iterator[Row]:
         """Yield the two rows of a context handle's token."""
-        path, middle = path_text(span.path), span.offset + 4
+        path, middle = c_text(span.path), span.offset + 4
         yield Row(span.offset, self._octets(span.offset, 4), f"attributes of the context handle {path}")
         uuid = self._octets(middle, span.size - 4)
         yield Row(middle, uuid, f"UUID of the context handle {path}", path, None, "" if any(uuid) else "null")
@@ -170,20 +171,20 @@ class _Annotator:
         self.pieces[key] = number + 1
         return bodies[number % len(bodies)]
 
-    def _body(self, body: Body, start: int, path: str) -> Iterator[Row]:
+    def _body(self, body: Body, start: int, path: Path | None) -> Iterator[Row]:
         at, end, order = start, start + body.wire.size, _order_of(body)
         for field in body.fields:
             if start + field.wire_offset > at:
                 yield self.gap(at, start + field.wire_offset)
             at = start + field.wire_offset
-            name = path + field.name
+            here = (path, Part(field.name, field.plan)) if field.name else path
             if isinstance(field.plan, PointerPlan):
-                yield self._id(field.plan, at, name, order)
+                yield self._id(field.plan, at, c_text(here), order)
             elif field.count > 1:
                 size = field.wire_size // field.count
-                yield from self._run(field.plan, at, field.count, size, name, order)
+                yield from self._run(field.plan, at, field.count, size, here, order)
             else:
-                yield self._value(field.plan, at, name, order)
+                yield self._value(field.plan, at, c_text(here), order)
             at += field.wire_size
         if at < end:
             yield self.gap(at, end)
@@ -212,7 +213,7 @@ class _Annotator:
     # --- runs of elements ---
 
     def _elements(self, span: Span) -> Iterator[Row]:
-        plan, path = span.plan, path_text(span.path)
+        plan, path = span.plan, span.path
         body = plan.element.body
         if isinstance(plan.element, BasePlan):
             yield from self._run(
@@ -221,7 +222,7 @@ class _Annotator:
             return
 
         def element(index: int, at: int) -> Iterator[Row]:
-            yield from self._body(body, at, f"{path}[{index}]")
+            yield from self._body(body, at, (path, f"[{index}]"))
             gap = min(at + plan.wire_stride, span.offset + span.size)
             if at + body.wire.size < gap:
                 yield self.gap(at + body.wire.size, gap)
@@ -234,7 +235,7 @@ class _Annotator:
         at: int,
         count: int,
         size: int,
-        path: str,
+        path: Path | None,
         order: str,
         array: ArrayPlan | None = None,
     ) -> Iterator[Row]:
@@ -243,13 +244,12 @@ class _Annotator:
         if isinstance(base, Base) and (base.text or base.name == "byte"):
             octets = self._octets(at, count * size)
             shown = _text(octets, size, order) if base.text else octets.hex()
-            yield Row(
-                at, octets, f"{path} ({base.name}[{count}])", path, shown if base.text else octets, shown
-            )
+            name, value = c_text(path), shown if base.text else octets
+            yield Row(at, octets, f"{name} ({base.name}[{count}])", name, value, shown)
             return
 
         def element(index: int, start: int) -> Iterator[Row]:
-            yield self._value(plan, start, f"{path}[{index}]", order)
+            yield self._value(plan, start, c_text((path, f"[{index}]")), order)
 
         yield from self._cut(at, count, size, count * size, path, element)
 
@@ -259,7 +259,7 @@ class _Annotator:
         count: int,
         stride: int,
         size: int,
-        path: str,
+        path: Path | None,
         element: Callable[[int, int], Iterator[Row]],
     ) -> Iterator[Row]:
         """Yield the rows of the first elements and of the last; those between are one row together."""
@@ -271,8 +271,8 @@ class _Annotator:
             return
         left_out = count - HEAD - TAIL
         at, end = start + HEAD * stride, start + (count - TAIL) * stride
-        first, last = f"{path}[{HEAD}]", f"[{count - TAIL - 1}]"
-        yield Row(at, self._octets(at, end - at), f"… {left_out:,} more, {first} to {last}", path)
+        first, last = c_text((path, f"[{HEAD}]")), f"[{count - TAIL - 1}]"
+        yield Row(at, self._octets(at, end - at), f"… {left_out:,} more, {first} to {last}", c_text(path))
         for index in range(count - TAIL, count):
             yield from element(index, start + index * stride)
 

@@ -14,11 +14,12 @@ from textwrap import wrap
 from rpcmemkit import given
 from rpcmemkit.call import Call
 from rpcmemkit.memory import HEAPS, AddressSpace, Block
+from rpcmemkit.paths import c_text, is_cut, path_text, storage_label, storage_name
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import DISABLING
 from rpcmemkit.status import status_name
-from rpcmemkit.trace import Event, Trace, path_text
-from rpcmemkit.walk import Place, pointers_in, reach, storage_name
+from rpcmemkit.trace import Event, Trace
+from rpcmemkit.walk import Place, pointers_in, reach
 
 SHOWN = 6  # names or faults in a repr
 STORAGE_NAMES = {
@@ -126,6 +127,12 @@ class Audit:
     def orphaned(self) -> list[str]:
         """The labels of the orphaned storage, in the order in which it could be reached before."""
         name = self.call.labels.name
+        return [name(place.address) or storage_label(place) for place in self.orphaned_places]
+
+    @property
+    def orphaned_names(self) -> list[str]:
+        """As :attr:`orphaned`, for people: paths as C writes them."""
+        name = self.call.labels.shown
         return [name(place.address) or storage_name(place) for place in self.orphaned_places]
 
     @property
@@ -195,7 +202,7 @@ class Audit:
             address = space.pointer_at(pointer.address)
             block = blocks.find(address) if address else None
             path = path_text(pointer.path)
-            if path.startswith("…"):  # shortened, so it may not be the only one of its name
+            if is_cut(path):  # shortened, so it may not be the only one of its name
                 path += f"@{pointer.address:#x}"
             result[path] = STORAGE_NAMES.get(block.kind, block.kind) if block else None
         return result
@@ -241,7 +248,7 @@ class Audit:
         return not (self.call.status or self.orphaned or self.leaked or self.faults or self.dangling)
 
     def __repr__(self) -> str:
-        lost = f": {', '.join(self.orphaned[:SHOWN])}" if self.orphaned else ""
+        lost = f": {', '.join(self.orphaned_names[:SHOWN])}" if self.orphaned else ""
         lost += ", …" if len(self.orphaned) > SHOWN else ""
         status = status_name(self.call.status) if self.call.status else "ok"
         client = (
@@ -325,7 +332,7 @@ def _dangling(space: AddressSpace, roots: Iterable[Place]) -> list[Dangling]:
         address = space.pointer_at(pointer.address)
         block = space.block(address) if address else None
         if address and (block is None or not block.live or space.is_marked(address)):
-            found.append(Dangling(space.side, path_text(pointer.path), address))
+            found.append(Dangling(space.side, c_text(pointer.path), address))
     return found
 
 

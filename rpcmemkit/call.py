@@ -13,6 +13,7 @@ from rpcmemkit.asynchronous import STATE_SIZE, AsyncCall
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, RpcError, UsageError
 from rpcmemkit.idl import Switches, compile_idl
 from rpcmemkit.memory import AddressSpace
+from rpcmemkit.paths import path_text
 from rpcmemkit.plan import SYNTAXES, ArrayPlan, OpaquePlan, Planner, PointerPlan
 from rpcmemkit.program import LARGEST_BLOCK, Program, Turn, in_turn, nested
 from rpcmemkit.reader import Reader
@@ -25,7 +26,7 @@ from rpcmemkit.stubs.frame import Frame, Procedures
 from rpcmemkit.stubs.pipes import Pipe, PipeBuffer, check_pipes
 from rpcmemkit.stubs.server import ServerStub
 from rpcmemkit.stubs.serving import Reply, Routine, ServerCall
-from rpcmemkit.trace import Snapshot, Trace, path_text
+from rpcmemkit.trace import Snapshot, Trace
 from rpcmemkit.values import Handle, Labels, Writer, variable_of
 from rpcmemkit.views import ConversionCall, RoutineCall
 from rpcmemkit.walk import Place, contexts_in, reach

@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from rpcmemkit.errors import RpcError, UsageError, counted
-from rpcmemkit.paths import value_place
+from rpcmemkit.paths import c_text, value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
 from rpcmemkit.program import ALLOCATORS as PAIRS
 from rpcmemkit.program import DEALLOCATORS, Pair, Program
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.trace import path_text
 from rpcmemkit.values import Labels, Writer, elements_of, storage_size
 from rpcmemkit.walk import Place, reach
 
 ALLOCATORS = (*PAIRS, "private")
 IN_FORCE = ""
 """Stands for the pair in force, :attr:`rpcmemkit.program.Program.pair`."""
+UNWRITTEN = object()
+"""Stands for no value at all: new storage stays as its allocator gives it."""
 
 
 class Operations:
@@ -36,7 +37,7 @@ class Operations:
             UsageError: the value does not fit the type.
             MemoryFault: the place may not be written.
         """
-        path = path_text(place.path)
+        path = c_text(place.path)
         if value is not None:
             place = value_place(self.program.space, place, path)
         elif not isinstance(place.plan, PointerPlan):
@@ -46,22 +47,26 @@ class Operations:
         self._write(place, value, IN_FORCE)
 
     def allocate(self, place: Place, value: Any, allocator: str = IN_FORCE) -> int:
-        """Allocate new storage for a value, write it there, and make the pointer at ``place`` name it.
+        """Allocate new storage for a value, write it there, and make the pointer at ``place`` point to it.
 
-        ``allocator`` is one of ``ALLOCATORS``; without one it is the allocator in force.
+        ``None`` is the null that a new pointer holds. ``allocator`` is one of ``ALLOCATORS``; without one it is the allocator in force.
 
         Raises:
             UsageError: the place holds no pointer, or the allocator needs an environment that nobody set up.
             RpcError: RPC_S_OUT_OF_MEMORY, as a careful routine would raise it.
         """
         if not isinstance(place.plan, PointerPlan):
-            raise UsageError(f"{path_text(place.path)}: only a pointer can name new storage")
+            raise UsageError(f"{c_text(place.path)}: only a pointer can name new storage")
         target = place.plan.target
-        address = self._allocate(storage_size(target, value, place.path), allocator)
+        written = value is not UNWRITTEN
+        if value is None and not isinstance(target, PointerPlan):
+            raise UsageError(f"{c_text(place.path)}: what it points to is no pointer, so it cannot be null")
+        address = self._allocate(storage_size(target, value if written else None, place.path), allocator)
         self.program.space.set_pointer(place.address, address)
         self._note("write", place.address, place.plan.size)
-        inner = Place(target, address, place.scope, place.path)
-        if value is not None:
+        path = (place.path, "*") if isinstance(target, PointerPlan) and place.path else place.path
+        inner = Place(target, address, place.scope, path)
+        if written:
             self._clear(target, address)
             self._write(inner, value, allocator)
         return address
@@ -70,7 +75,7 @@ class Operations:
         """Make the pointer at ``place`` equal to the one at ``other``."""
         if not isinstance(place.plan, PointerPlan) or not isinstance(other.plan, PointerPlan):
             where = place if not isinstance(place.plan, PointerPlan) else other
-            raise UsageError(f"{path_text(where.path)}: there is no pointer")
+            raise UsageError(f"{c_text(where.path)}: there is no pointer")
         self.assign(place, self.program.space.pointer_at(other.address))
 
     def assign(self, place: Place, address: int) -> None:
@@ -85,7 +90,7 @@ class Operations:
             MemoryFault: the storage may not be freed.
         """
         if not isinstance(place.plan, PointerPlan):
-            raise UsageError(f"{path_text(place.path)}: only what a pointer names can be freed")
+            raise UsageError(f"{c_text(place.path)}: only what a pointer names can be freed")
         return self.free_at(self.program.space.pointer_at(place.address), deallocator)
 
     def free_at(self, address: int, deallocator: str = IN_FORCE) -> int:

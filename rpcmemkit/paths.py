@@ -1,47 +1,301 @@
-"""Paths into typed memory: ``root.left``, ``names[2].text``, ``*first.next``, ``$global.entry``."""
+"""Paths into typed memory: read, printed, resolved.
+
+People read C: ``root->left``, ``(*recs)[2].name``, ``*(p->m)``. Files and labels write every step with a dot:
+``root.left``, ``(*recs)[2].name``. The grammar takes both:
+
+    path     = stars name steps | stars operand | operand steps
+    operand  = name | "(" path ")"
+    steps    = { "." name | "->" name | "[" number "]" }
+
+A step follows pointers by itself, a star follows one. Stars before a name and steps belong to the first pointer to a
+pointer on the way, as ``*first.next`` is ``(*first)->next``; parentheses say it outright. Where the star stands before
+``->`` C means the other thing, so that such a path must have its parentheses.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from rpcmemkit.errors import UsageError
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.plan import ArrayPlan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.walk import Place, presented, referent
+from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.trace import Part, Path
+from rpcmemkit.walk import Place, presented, referent, storage_path
 
-_STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
-_HEAD = re.compile(r"(\**)(\$global\.)?([A-Za-z_]\w*)")
+LONGEST_PATH = 64
+"""Of a longer path the last parts are printed, after an ellipsis: a list of a million nodes has long paths."""
+DEEPEST_PATH = 200
+"""How many parentheses a path may open."""
+CUT = "…"
+
+_TOKEN = re.compile(
+    r"\s*(?:(\*)|(\()|(\))|(->|\.)\s*([A-Za-z_]\w*)|\[\s*(\d+)\s*\]|((?:\$global\.)?[A-Za-z_]\w*))"
+)
+
+
+# --- printing -----------------------------------------------------------------------------------
+
+
+def path_text(path: Path | None) -> str:
+    """Return a path as files and labels write it: ``root.left``, ``*first.next``, ``*(p.m)``."""
+    parts = _last_parts(path)
+    stars = next((n for n, part in enumerate(parts[1:]) if part != "*"), len(parts) - 1) if parts else 0
+    steps = parts[1 + stars :]
+    if "*" not in steps:
+        return "*" * stars + "".join(parts[:1] + steps)
+    text = parts[0]
+    for part in parts[1:]:
+        text = _starred(text) if part == "*" else _operand(text) + part
+    return text
+
+
+def c_text(path: Path | None, longest: int = LONGEST_PATH) -> str:
+    """Return a path as C writes it, as far as its parts know their types: ``root->left``, ``(*recs)[2].name``."""
+    parts = _last_parts(path, longest)
+    if not parts:
+        return ""
+    text: str = parts[0]
+    plan: Any = getattr(text, "plan", None)
+    for part in parts[1:]:
+        text = _starred(text) if part == "*" else _c_step(text, plan, part)
+        plan = _leads_to(plan, part)
+    return text
+
+
+def storage_name(place: Place) -> str:
+    """Return what storage is called: as the pointer that leads to it, in C."""
+    return c_text(storage_path(place))
+
+
+def storage_label(place: Place) -> str:
+    """Return the label of storage: the path of the pointer that leads to it."""
+    return path_text(storage_path(place))
+
+
+def is_cut(text: str) -> bool:
+    """Whether a printed path is only the end of one, so that others may look the same."""
+    return CUT in text
+
+
+def _last_parts(path: Path | None, longest: int = LONGEST_PATH) -> list[str]:
+    parts: list[str] = []
+    while path is not None and len(parts) < longest:
+        path, part = path
+        parts.append(part)
+    if path is not None:
+        parts.append(Part(CUT, getattr(path[1], "plan", None)))
+    parts.reverse()
+    return parts
+
+
+def _starred(text: str) -> str:
+    return f"*{text}" if _closed(text) else f"*({text})"
+
+
+def _closed(text: str) -> bool:
+    """Whether stars may stand directly before a text: it is a name, or parentheses hold all of it."""
+    inner = text.lstrip("*")
+    return bool(re.fullmatch(r"(\$global\.)?\w+|…", inner)) or (inner[:1] == "(" and _encloses(inner))
+
+
+def _encloses(text: str) -> bool:
+    depth = 0
+    for at, sign in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if not depth:
+            return at == len(text) - 1
+    return False
+
+
+def _operand(text: str) -> str:
+    return f"({text})" if text.startswith("*") else text
+
+
+def _c_step(text: str, plan: Any, part: str) -> str:
+    through = isinstance(plan, PointerPlan)
+    value = _value(plan)
+    if part.startswith("["):
+        whole = through and isinstance(value, ArrayPlan) and not plan.type.to_elements
+        return (f"({_starred(text)})" if whole else _operand(text)) + part
+    link = _operand(text) + ("->" if through else ".")
+    if isinstance(value, UnionPlan) and value.union_name and part != f".{value.tag_name}":
+        link += f"{value.union_name}."
+    return link + part.removeprefix(".")
+
+
+def _value(plan: Any) -> Any:
+    """Return the plan of what a pointer leads to; of anything else its own."""
+    return _shown(plan.target) if isinstance(plan, PointerPlan) else _shown(plan)
+
+
+def _shown(plan: Any) -> Any:
+    while hasattr(plan, "presented"):
+        plan = plan.presented
+    return plan
+
+
+def _leads_to(plan: Any, part: str) -> Any:
+    if isinstance(part, Part):
+        return _shown(part.plan)
+    value = _value(plan)
+    if part == "*":
+        return value
+    return _shown(value.element) if isinstance(value, ArrayPlan) else None
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def parse(text: str) -> Path:
+    """Return the path that a text writes; stars before a name belong to it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    return _Parser(text).whole()
+
+
+class _Parser:
+    """Reads one path, from the left."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = list(self._tokens())
+        self.at = 0
+
+    def _tokens(self) -> list[re.Match[str]]:
+        found: list[re.Match[str]] = []
+        at, end = 0, len(self.text.rstrip())
+        while at < end:
+            token = _TOKEN.match(self.text, at)
+            if token is None:
+                raise self.wrong(f"cannot read {self.text[at:]!r}")
+            found.append(token)
+            at = token.end()
+        return found
+
+    def wrong(self, why: str) -> UsageError:
+        return UsageError(f"{self.text!r} is not a path: {why}")
+
+    def whole(self) -> Path:
+        path = self.path()
+        if self.at < len(self.tokens):
+            raise self.wrong(f"cannot read {self.text[self.tokens[self.at].start() :]!r}")
+        return path
+
+    def path(self, depth: int = 0) -> Path:
+        stars = 0
+        while self.look(1):
+            self.at += 1
+            stars += 1
+        named = self.look(7)
+        path = self.operand(depth)
+        if named:
+            path = self.starred(path, stars)
+        first = self.at
+        path, arrows = self.steps(path)
+        if stars and self.at > first and (arrows or not named):
+            raise self.wrong("a star before such steps needs parentheses: (*p)->m or *(p->m)")
+        return path if named else self.starred(path, stars)
+
+    def starred(self, path: Path, stars: int) -> Path:
+        for _ in range(stars):
+            path = (path, "*")
+        return path
+
+    def operand(self, depth: int) -> Path:
+        token = self.next()
+        if token is not None and token[7]:
+            return (None, token[7])
+        if token is None or not token[2]:
+            raise self.wrong("write name.member, name[0], *name or (*name).member")
+        if depth > DEEPEST_PATH:
+            raise self.wrong("too many parentheses")
+        path = self.path(depth + 1)
+        token = self.next()
+        if token is None or not token[3]:
+            raise self.wrong("a parenthesis is not closed")
+        return path
+
+    def steps(self, path: Path) -> tuple[Path, bool]:
+        """Return the path with the steps that follow, and whether one of them is an arrow."""
+        arrows = False
+        while self.look(5) or self.look(6):
+            token = self.tokens[self.at]
+            self.at += 1
+            arrows = arrows or token[4] == "->"
+            path = (path, f".{token[5]}" if token[5] else f"[{int(token[6])}]")
+        return path, arrows
+
+    def look(self, group: int) -> bool:
+        return self.at < len(self.tokens) and self.tokens[self.at][group] is not None
+
+    def next(self) -> re.Match[str] | None:
+        self.at += 1
+        return self.tokens[self.at - 1] if self.at <= len(self.tokens) else None
+
+
+# --- resolving ----------------------------------------------------------------------------------
 
 
 def resolve(space: AddressSpace, path: str, root: Callable[[str], Place | None]) -> Place:
-    """Return the place that a path names; ``.`` and ``[i]`` follow pointers by themselves, ``*`` follows one.
+    """Return the place that a path leads to.
 
     Raises:
-        UsageError: the path is malformed or names nothing.
-        MemoryFault: it leads through a pointer that may not be followed.
+        UsageError: the path is malformed or leads to nothing.
+        MemoryFault: it goes through a pointer that may not be followed.
     """
-    head = _HEAD.match(path)
-    if head is None:
-        raise UsageError(f"{path!r} is not a path: write name.member, name[0] or *name")
-    stars, is_global, name = head.groups()
-    place = root(("$global." if is_global else "") + name)
+    loose = len(path) - len(path.lstrip().lstrip("*")) if _is_loose(path) else 0
+    parts = _all_parts(parse(path))
+    place = root(parts[0])
     if place is None:
-        raise UsageError(f"{path!r}: nothing is called {name!r} here")
-    for _ in stars:
-        place = follow(space, place, path)
-    at = head.end()
-    while at < len(path):
-        step = _STEP.match(path, at)
-        if step is None:
-            raise UsageError(f"{path!r}: cannot read {path[at:]!r}")
-        place = _member(space, place, step, path)
-        at = step.end()
+        raise UsageError(f"{path!r}: nothing is called {parts[0].removeprefix('$global.')!r} here")
+    if loose and len(parts) > 1 + loose:
+        return _loosely(space, place, loose, parts[1 + loose :], path)
+    for part in parts[1:]:
+        place = follow(space, place, path) if part == "*" else step(space, place, part, path)
     return place
 
 
+def _is_loose(path: str) -> bool:
+    """Whether the stars of a path may belong to any pointer to a pointer on its way."""
+    return bool(re.match(r"\s*\*+\s*[$A-Za-z_]", path))
+
+
+def _loosely(space: AddressSpace, place: Place, stars: int, steps: list[str], path: str) -> Place:
+    """Resolve ``*p.m``: the star belongs to ``p`` if that is a pointer to a pointer, else to ``p.m``."""
+    levels = _levels(place.plan)
+    for part in steps:
+        while stars and _levels(place.plan) > 1:
+            place, stars, levels = follow(space, place, path), stars - 1, levels - 1
+        place = step(space, place, part, path)
+    while stars and _levels(place.plan) > 1:
+        place, stars = follow(space, place, path), stars - 1
+    if stars > levels:
+        raise UsageError(f"{path!r}: there is no pointer to follow")
+    return place
+
+
+def _levels(plan: Plan) -> int:
+    """Return how many pointers stand one above the other."""
+    levels = 0
+    while isinstance(plan, PointerPlan):
+        plan, levels = plan.target, levels + 1
+    return levels
+
+
+def _all_parts(path: Path | None) -> list[str]:
+    parts: list[str] = []
+    while path is not None:
+        path, part = path
+        parts.append(part)
+    return parts[::-1]
+
+
 def follow(space: AddressSpace, place: Place, path: str) -> Place:
-    """Return what the pointer at a place names.
+    """Return what the pointer at a place leads to.
 
     Raises:
         UsageError: it is no pointer.
@@ -62,21 +316,26 @@ def value_place(space: AddressSpace, place: Place, path: str) -> Place:
     return place
 
 
-def _member(space: AddressSpace, place: Place, step: re.Match[str], path: str) -> Place:
+def step(space: AddressSpace, place: Place, part: str, path: str) -> Place:
+    """Return the place of a member, ``.name``, or an element, ``[i]``, of what a place leads to.
+
+    Raises:
+        UsageError: there is none.
+        MemoryFault: a pointer on the way may not be followed.
+    """
     place = value_place(space, place, path)
-    name, index = step.groups()
-    plan = place.plan
-    if index is not None and isinstance(plan, ArrayPlan):
-        at = place.address + int(index) * plan.stride
+    plan, name = place.plan, part.removeprefix(".")
+    if part.startswith("[") and isinstance(plan, ArrayPlan):
+        at = place.address + int(part[1:-1]) * plan.stride
         space.check_step(place.address, at - place.address, plan.stride)
-        return presented(Place(plan.element, at, place.scope, (place.path, step.group())))
-    if name is not None and isinstance(plan, StructPlan) and name in plan.by_name:
+        return presented(Place(plan.element, at, place.scope, (place.path, part)))
+    if part.startswith(".") and isinstance(plan, StructPlan) and name in plan.by_name:
         member = plan.by_name[name]
-        inner = Place(member.plan, place.address + member.offset, place.address, (place.path, "." + name))
+        inner = Place(member.plan, place.address + member.offset, place.address, (place.path, member.step))
         return presented(inner)
-    if name is not None and isinstance(plan, UnionPlan):
+    if part.startswith(".") and isinstance(plan, UnionPlan):
         return _arm(plan, place, name, path)
-    raise UsageError(f"{path!r}: nothing is called {step.group()!r} there")
+    raise UsageError(f"{path!r}: nothing is called {part!r} there")
 
 
 def _arm(plan: UnionPlan, place: Place, name: str, path: str) -> Place:
@@ -87,5 +346,5 @@ def _arm(plan: UnionPlan, place: Place, name: str, path: str) -> Place:
     for arm in (*plan.arms.values(), plan.default):
         if arm is not None and arm.plan is not None and arm.name == name:
             at = place.address + plan.arms_offset
-            return presented(Place(arm.plan, at, place.scope, (place.path, "." + name)))
+            return presented(Place(arm.plan, at, place.scope, (place.path, arm.step)))
     raise UsageError(f"{path!r}: the union has no arm {name!r}")

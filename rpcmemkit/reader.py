@@ -78,7 +78,7 @@ class Reader:
                 holder: dict[str, Any] = Record()
                 members = [
                     (
-                        Place(m.plan, place.address + m.offset, place.address, (place.path, "." + m.name)),
+                        Place(m.plan, place.address + m.offset, place.address, (place.path, m.step)),
                         holder,
                         m.name,
                     )
@@ -169,7 +169,7 @@ class Reader:
         if arm is None or arm.plan is None:
             return holder, []
         at = place.address + plan.arms_offset
-        return holder, [(Place(arm.plan, at, place.scope, (place.path, "." + arm.name)), holder, "$value")]
+        return holder, [(Place(arm.plan, at, place.scope, (place.path, arm.step)), holder, "$value")]
 
 
 def _case(plan: UnionPlan, tag: int) -> Any:

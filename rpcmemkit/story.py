@@ -16,14 +16,15 @@ from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault
 from rpcmemkit.memory import HEAPS, AddressSpace, Block
+from rpcmemkit.paths import c_text, storage_name
 from rpcmemkit.plan import ArrayPlan, StructPlan
 from rpcmemkit.program import ALLOCATORS, deallocator_of, default_allocator, origin_of
 from rpcmemkit.prose import Section, Sentence, Story, Table
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
-from rpcmemkit.trace import Event, Trace, path_text
+from rpcmemkit.trace import Event, Path, Trace
 from rpcmemkit.values import Labels
-from rpcmemkit.walk import Place, reach, storage_name
+from rpcmemkit.walk import Place, reach
 
 if TYPE_CHECKING:
     from rpcmemkit.scenario import ClientStep
@@ -135,7 +136,7 @@ class _Teller:
         return self._label(place), type_name(place.plan), size, f"{address:#x}", _who(block)
 
     def _label(self, place: Place) -> str:
-        return self.call.labels.name(place.address) or storage_name(place)
+        return self.call.labels.shown(place.address) or storage_name(place)
 
     # --- messages ---
 
@@ -328,7 +329,7 @@ class _Teller:
         ]
         kept = [address for address in dict.fromkeys(blocks) if address not in made]
         if kept:
-            shown = _listed(_cut(kept, lambda address: self.call.labels.name(address) or f"{address:#x}"))
+            shown = _listed(_cut(kept, lambda address: self.call.labels.shown(address) or f"{address:#x}"))
             yield Sentence(f"Written over in place: {shown}.")
 
 
@@ -428,7 +429,7 @@ class _Names:
     def name(self, address: int) -> str:
         """Return what a block is called, or nothing."""
         place = self.places.get(address)
-        label = self.labels.name(address) if self.labels else None
+        label = self.labels.shown(address) if self.labels else None
         return str(self.given.get(address) or label or (storage_name(place) if place else ""))
 
     def block(self, address: int) -> str:
@@ -444,8 +445,8 @@ class _Names:
             return "its result"
         index = bisect_right(self.starts, address) - 1
         place = self.places[self.starts[index]] if index >= 0 else None
-        step = _field_at(place, address - place.address) if place else None
-        return path_text(place.path) + step if place and step is not None else self._unnamed(address)
+        path = _field_at(place, address - place.address) if place else None
+        return c_text(path) if path is not None else self._unnamed(address)
 
     def _unnamed(self, address: int) -> str:
         block = self.last.block(address) if self.last else None
@@ -453,17 +454,17 @@ class _Names:
         return known.get(block.kind if block else "", f"{address:#x}")
 
 
-def _field_at(place: Place, offset: int) -> str | None:
-    """Return the member or element at an offset of some storage, or ``None`` when it lies beyond it."""
+def _field_at(place: Place, offset: int) -> Path | None:
+    """Return the path of the member or element at an offset of some storage, or ``None`` when it lies beyond it."""
     plan: Any = place.plan
     if isinstance(plan, StructPlan):
         member = next((m for m in reversed(plan.members) if m.offset <= offset), None)
         if member is not None and offset < max(plan.size, member.offset + member.plan.size, 1):
-            inner = _field_at(Place(member.plan, 0, 0, None), offset - member.offset)
-            return f".{member.name}{inner or ''}"
+            here = (place.path, member.step)
+            return _field_at(place._replace(plan=member.plan, path=here), offset - member.offset) or here
     if isinstance(plan, ArrayPlan) and plan.stride:
-        return f"[{offset // plan.stride}]" if offset else ""
-    return "" if offset < max(plan.size, 1) else None
+        return (place.path, f"[{offset // plan.stride}]") if offset else place.path
+    return place.path if offset < max(plan.size, 1) else None
 
 
 def _result_address(call: Call) -> int:

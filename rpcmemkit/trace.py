@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from rpcmemkit.memory import Image
 
 Path: TypeAlias = "tuple[Path | None, str]"
-"""Where data lives, as a chain from the leaf up: ``(path of the owner, ".left")``. Cheap to extend, printed late."""
+"""Where data lives, as a chain from the leaf up: ``(path of the owner, ".left")``. Cheap to extend, printed late.
+
+``"*"`` is the next level of a pointer to a pointer. :mod:`rpcmemkit.paths` reads and prints paths.
+"""
 
 
-LONGEST_PATH = 64
+class Part(str):
+    """A part of a path that knows the plan of what it leads to: that tells C's ``->`` from a dot."""
 
+    __slots__ = ("plan",)
+    plan: Any
 
-def path_text(path: Path | None) -> str:
-    """Return a path as the scenario format writes it, for example ``root.left`` or ``*first.next``.
+    def __new__(cls, text: str, plan: Any) -> Part:
+        part = super().__new__(cls, text)
+        part.plan = plan
+        return part
 
-    A ``"*"`` in the chain is the next level of a pointer to a pointer; it is written in front. Of a path with more
-    than 64 parts the last ones are given, after an ellipsis: a list of a million nodes has long paths.
-    """
-    parts: list[str] = []
-    while path is not None and len(parts) < LONGEST_PATH:
-        path, part = path
-        parts.append(part)
-    stars = parts.count("*")
-    text = "*" * stars + "".join(part for part in reversed(parts) if part != "*")
-    return text if path is None else "…" + text
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
 
 
 @contextmanager

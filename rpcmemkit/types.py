@@ -133,7 +133,11 @@ class Ranged:
 
 @dataclass(eq=False, slots=True, repr=False)
 class Pointer:
-    """A pointer with its final attribute; the booleans come from ACF (or IDL) memory attributes."""
+    """A pointer with its final attribute; the booleans come from ACF (or IDL) memory attributes.
+
+    ``to_elements``: of a pointer to an array, whether C's pointer leads to the first element (a sized pointer, an array
+    that is a parameter) or to the array as a whole (``long (*p)[3]``).
+    """
 
     target: Type
     kind: PointerKind
@@ -142,6 +146,7 @@ class Pointer:
     force_allocate: bool = False
     ignore: bool = False
     partial_ignore: bool = False
+    to_elements: bool = False
 
     def __repr__(self) -> str:
         return f"<{self.kind.value} pointer to {self.target!r}>"

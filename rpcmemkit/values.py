@@ -17,6 +17,7 @@ from typing import Any
 
 from rpcmemkit.errors import UsageError, counted
 from rpcmemkit.memory import AddressSpace
+from rpcmemkit.paths import c_text, is_cut, path_text
 from rpcmemkit.plan import (
     ArrayPlan,
     BasePlan,
@@ -27,7 +28,7 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
-from rpcmemkit.trace import Path, path_text, recording
+from rpcmemkit.trace import Path, recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.walk import Place, presented
 
@@ -76,14 +77,21 @@ class Labels:
 
     def name(self, address: int) -> str | None:
         """Return the label of the storage at ``address``."""
+        entry = self._entry(address)
+        if entry is None or entry[0] is None:
+            return entry and entry[1]
+        text = path_text(entry[0]) + entry[1]
+        return f"{text}@{address:#x}" if is_cut(text) else text
+
+    def shown(self, address: int) -> str | None:
+        """Return the label for people: a path as C writes it."""
+        entry = self._entry(address)
+        return entry and c_text(entry[0]) + entry[1]
+
+    def _entry(self, address: int) -> tuple[Path | None, str] | None:
         entry = self._names.get(address)
-        if entry is None or (self._until is not None and entry[0] >= self._until):
-            return None
-        _, path, text = entry
-        if path is None:
-            return text
-        text = path_text(path) + text
-        return f"{text}@{address:#x}" if text.startswith("…") else text
+        known = entry is not None and (self._until is None or entry[0] < self._until)
+        return entry[1:] if entry is not None and known else None
 
     def address(self, label: str) -> int | None:
         """Return where the storage of that label is."""
@@ -229,7 +237,7 @@ class Writer:
     def _variable(self, value: Any, place: Place, size: int = 0) -> int:
         """Return where the variable of a context handle is. With a ``size`` a new name makes a new one, null."""
         if isinstance(value, Handle):
-            return variable_of(self.space, value, path_text(place.path))
+            return variable_of(self.space, value, c_text(place.path))
         if not is_handle(value) or self.labels is None:
             raise self._wrong(place, value, "a context handle: {$context: NAME}, or null")
         name = str(value["$context"])
@@ -238,13 +246,13 @@ class Writer:
             address = self.allocate(size)
             self.labels.give(name, address)
         if address is None:
-            raise UsageError(f"{path_text(place.path)}: no context handle is called {name!r}")
+            raise UsageError(f"{c_text(place.path)}: no context handle is called {name!r}")
         return address
 
     def _alias(self, place: Place, label: str) -> list[tuple[Place, Any]]:
         address = self.labels.address(label) if self.labels else None
         if address is None:
-            self._aliases.append((place.address, label, path_text(place.path)))
+            self._aliases.append((place.address, label, c_text(place.path)))
         else:
             self.space.set_pointer(place.address, address)
         return []
@@ -267,7 +275,7 @@ class Writer:
         for name, item in value.items():
             member = members.get(str(name))
             if member is None:
-                where = path_text(outer)
+                where = c_text(outer)
                 raise UsageError(
                     f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), members)}"
                 )
@@ -275,7 +283,7 @@ class Writer:
             if item is None and isinstance(inner, PointerPlan):
                 self.space.set_pointer(address + member.offset, 0)
                 continue
-            here = _PLACE(Place, (inner, address + member.offset, address, (outer, "." + member.name)))
+            here = _PLACE(Place, (inner, address + member.offset, address, (outer, member.step)))
             if isinstance(inner, BasePlan):
                 self._base(inner, here, item)
             else:
@@ -313,7 +321,7 @@ class Writer:
         if arm.plan is None or "$value" not in value:
             return []
         at = place.address + plan.arms_offset
-        return [(Place(arm.plan, at, place.scope, (place.path, "." + arm.name)), value["$value"])]
+        return [(Place(arm.plan, at, place.scope, (place.path, arm.step)), value["$value"])]
 
     def _selector(self, plan: UnionPlan, place: Place, case: Any) -> int:
         if case == "default":
@@ -328,7 +336,7 @@ class Writer:
     def _wrong(self, place: Place, value: Any, expected: str) -> UsageError:
         shown = repr(value)
         shown = shown if len(shown) < 60 else shown[:57] + "…"
-        return UsageError(f"{path_text(place.path)}: expected {expected}, got {shown}")
+        return UsageError(f"{c_text(place.path)}: expected {expected}, got {shown}")
 
 
 def _packed(plan: ArrayPlan, items: bytes | Sequence[Any]) -> bytes:
@@ -393,18 +401,16 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
         return bytes.fromhex(str(value["$hex"]))
     if isinstance(value, bytes | bytearray):
         if plan.is_string and plan.stride != 1:
-            raise UsageError(
-                f"{path_text(path)}: expected text, got {value!r}; octets as they are: {{$hex: …}}"
-            )
+            raise UsageError(f"{c_text(path)}: expected text, got {value!r}; octets as they are: {{$hex: …}}")
         return bytes(value)
     if plan.is_text and not isinstance(value, list | tuple):
         encoded = _encoded(plan, str(value), path)
         terminated = encoded + bytes(plan.stride) if plan.is_string else encoded
         return terminated if plan.bound is None else terminated[: plan.bound * plan.stride]
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise UsageError(f"{path_text(path)}: expected a list of elements, got {value!r}")
+        raise UsageError(f"{c_text(path)}: expected a list of elements, got {value!r}")
     if plan.bound is not None and len(value) > plan.bound:
-        raise UsageError(f"{path_text(path)}: {counted(len(value), 'element')} for an array of {plan.bound}")
+        raise UsageError(f"{c_text(path)}: {counted(len(value), 'element')} for an array of {plan.bound}")
     return value
 
 
@@ -415,7 +421,7 @@ def _encoded(plan: ArrayPlan, text: str, path: Path | None) -> bytes:
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
-        raise UsageError(f"{path_text(path)}: expected characters of Latin-1, got {text!r}") from None
+        raise UsageError(f"{c_text(path)}: expected characters of Latin-1, got {text!r}") from None
 
 
 def element_count(plan: ArrayPlan, value: Any, path: Path | None = None) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 
 from rpcmemkit import given
 from rpcmemkit.errors import OfThisProcess, RpcError, UsageError
-from rpcmemkit.operations import IN_FORCE, Operations
-from rpcmemkit.paths import resolve, value_place
+from rpcmemkit.operations import IN_FORCE, UNWRITTEN, Operations
+from rpcmemkit.paths import c_text, resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
@@ -22,7 +22,6 @@ from rpcmemkit.records import equal, shown
 from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.stubs.pipes import PipeEnd
 from rpcmemkit.stubs.serving import AsyncHandle, ServerCall
-from rpcmemkit.trace import path_text
 from rpcmemkit.values import python_scalar
 from rpcmemkit.walk import Place, presented, range_at
 
@@ -73,7 +72,7 @@ class View(OfThisProcess):
     def __len__(self) -> int:
         place = self._target()
         if not isinstance(place.plan, ArrayPlan):
-            raise TypeError(f"{path_text(place.path)} is not an array")
+            raise TypeError(f"{c_text(place.path)} is not an array")
         return sum(range_at(self._operations.program.space, place.plan, place))
 
     def __bool__(self) -> bool:
@@ -91,11 +90,11 @@ class View(OfThisProcess):
         return hash(address_of(self))
 
     def __dir__(self) -> list[str]:
-        plan = value_place(self._operations.program.space, self._target(), path_text(self._place.path)).plan
+        plan = value_place(self._operations.program.space, self._target(), c_text(self._place.path)).plan
         return [*plan.by_name] if isinstance(plan, StructPlan) else []
 
     def __repr__(self) -> str:
-        return f"<{path_text(self._place.path)} at {address_of(self):#x}: {shown(self())}>"
+        return f"<{c_text(self._place.path)} at {address_of(self):#x}: {shown(self())}>"
 
     def _target(self) -> Place:
         """Return what the view's pointer names, or its own place if it is no pointer: C's ``*p``."""
@@ -109,12 +108,12 @@ class View(OfThisProcess):
 
     def _element(self, index: int) -> Place:
         place = self._target()
-        given.instance(f"the index of {path_text(place.path)}", index, int, "a number")
+        given.instance(f"the index of {c_text(place.path)}", index, int, "a number")
         if isinstance(place.plan, ArrayPlan):
             return self._step(f"[{index}]")
         if index == 0:
             return place
-        raise IndexError(f"{path_text(place.path)} is a single value: only [0] exists")
+        raise IndexError(f"{c_text(place.path)} is a single value: only [0] exists")
 
 
 def address_of(view: View) -> int:
@@ -137,7 +136,7 @@ def _show(operations: Operations, place: Place) -> Any:
 
 def _assign(operations: Operations, place: Place, value: Any) -> None:
     if isinstance(value, New):
-        operations.allocate(place, value.value, value.allocator)
+        operations.allocate(place, UNWRITTEN if value.value is None else value.value, value.allocator)
     elif isinstance(value, View) and isinstance(place.plan, PointerPlan):
         operations.assign(place, address_of(value))
     else:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.trace import Path, path_text, recording
+from rpcmemkit.trace import Path, recording
 
 
 class Place(NamedTuple):
@@ -35,11 +35,6 @@ def storage_path(place: Place) -> Path | None:
     path = place.path
     cell = isinstance(place.plan, PointerPlan) and path is not None and path[1] == "*"
     return path[0] if cell and path is not None else path
-
-
-def storage_name(place: Place) -> str:
-    """Return what storage is called: as the pointer that leads to it."""
-    return path_text(storage_path(place))
 
 
 def range_at(space: AddressSpace, plan: ArrayPlan, place: Place) -> tuple[int, int]:
@@ -91,9 +86,7 @@ def _parts(space: AddressSpace, place: Place) -> list[Place]:
     """Return the parts of a value that is not flat, the last one first."""
     plan, address, _, path = place
     if isinstance(plan, StructPlan):
-        return [
-            Place(m.plan, address + m.offset, address, (path, "." + m.name)) for m in reversed(plan.members)
-        ]
+        return [Place(m.plan, address + m.offset, address, (path, m.step)) for m in reversed(plan.members)]
     if isinstance(plan, ArrayPlan):
         return _elements(space, plan, place)
     return _arm(space, plan, place) if isinstance(plan, UnionPlan) else []
@@ -132,7 +125,7 @@ def _arm(space: AddressSpace, plan: UnionPlan, place: Place) -> list[Place]:
     if arm is None or arm.plan is None:
         return []
     at = place.address + plan.arms_offset
-    return [Place(arm.plan, at, place.scope, (place.path, "." + arm.name))]
+    return [Place(arm.plan, at, place.scope, (place.path, arm.step))]
 
 
 def referent(space: AddressSpace, pointer: Place) -> Place | None:

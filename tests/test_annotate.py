@@ -43,12 +43,12 @@ def test_a_tree_with_unique_pointers():
     call = calls(FOLDER / "wine" / "tree-prune-and-graft.yaml")[0]
 
     assert as_text(annotate(call, "request")).splitlines()[:3] == [
-        "     0  01 00 00 00               root.value (long) = 1",
-        "     4  00 00 02 00               referent id of root.left = 0x00020000 (unique)",
-        "     8  04 00 02 00               referent id of root.right = 0x00020004 (unique)",
+        "     0  01 00 00 00               root->value (long) = 1",
+        "     4  00 00 02 00               referent id of root->left = 0x00020000 (unique)",
+        "     8  04 00 02 00               referent id of root->right = 0x00020004 (unique)",
     ]
     row = annotate(call, "request")[1]
-    assert (row.offset, row.octets.hex(), row.path, row.value) == (4, "00000200", "root.left", 0x20000)
+    assert (row.offset, row.octets.hex(), row.path, row.value) == (4, "00000200", "root->left", 0x20000)
 
 
 def test_full_pointers_say_when_no_referent_follows():
@@ -58,8 +58,8 @@ def test_full_pointers_say_when_no_referent_follows():
     rows = told("typedef struct n { long value; [ptr] struct n *next; } n;", "[in, ptr] n *root", root=node)
     assert rows == [
         "referent id of root = 1 (full)",
-        "root.value (long) = 1",
-        "referent id of root.next = 1 (full: the storage that was sent before)",
+        "root->value (long) = 1",
+        "referent id of root->next = 1 (full: the storage that was sent before)",
     ]
 
 
@@ -67,9 +67,9 @@ def test_embedded_reference_pointers_have_a_placeholder_and_null_is_null():
     members = "typedef struct { [ref] short *a; [unique] short *b; } s;"
 
     assert told(members, "[in] s *p", p={"a": 5, "b": None}) == [
-        "referent id of p.a = 0x00020000 (ref: only a placeholder)",
-        "referent id of p.b = null",
-        "p.a (short) = 5",
+        "referent id of p->a = 0x00020000 (ref: only a placeholder)",
+        "referent id of p->b = null",
+        "p->a (short) = 5",
     ]
 
 
@@ -133,16 +133,16 @@ def test_arrays_inside_structures():
     assert (
         rows[:8]
         == [
-            *(f"p.a[{index}] (short) = {index + 1}" for index in range(3)),
-            'p.t (char[4]) = "ab\\0\\0"',
-            "p.b (byte[2]) = 0aff",
-            'p.w (wchar_t) = "x"',
+            *(f"p->a[{index}] (short) = {index + 1}" for index in range(3)),
+            'p->t (char[4]) = "ab\\0\\0"',
+            "p->b (byte[2]) = 0aff",
+            'p->w (wchar_t) = "x"',
             "padding",
-            "p.many[0] (long) = 0",
+            "p->many[0] (long) = 0",
         ]
-        or rows[6] == "p.many[0] (long) = 0"
+        or rows[6] == "p->many[0] (long) = 0"
     )
-    assert rows[-2:] == ["… 11 more, p.many[8] to [18]", "p.many[19] (long) = 19"]
+    assert rows[-2:] == ["… 11 more, p->many[8] to [18]", "p->many[19] (long) = 19"]
 
 
 def test_a_structure_in_pieces():
@@ -159,13 +159,13 @@ def test_a_structure_in_pieces():
     }
 
     assert [row for row in told(members, "[in] s *p", p=value) if row != "padding"] == [
-        "p.k (long) = 1",
-        "discriminant of p.first = 1",
-        "p.first.x (short) = 3",
-        "p.h (hyper) = 9",
-        "discriminant of p.second = 1",
-        "p.second.x (short) = 4",
-        "p.end (long) = 5",
+        "p->k (long) = 1",
+        "discriminant of p->first = 1",
+        "p->first.x (short) = 3",
+        "p->h (hyper) = 9",
+        "discriminant of p->second = 1",
+        "p->second.x (short) = 4",
+        "p->end (long) = 5",
     ]
 
 
@@ -204,7 +204,7 @@ def test_counts_that_the_client_did_not_come_to_are_still_there():
     rows = annotate(call, "response")
 
     assert b"".join(row.octets for row in rows) == call.response
-    assert [str(row) for row in rows[-2:]] == ["actual count of p.b = 4", 'p.b (char[4]) = "two\\0"']
+    assert [str(row) for row in rows[-2:]] == ["actual count of p->b = 4", 'p->b (char[4]) = "two\\0"']
 
 
 def test_what_nobody_read_is_said_to_be_so():

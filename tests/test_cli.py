@@ -65,7 +65,7 @@ def test_run_tells_the_story(run):
     assert (code, err) == (0, "")
     assert out.startswith("tree-prune-and-graft\nThe server cuts")
     assert "Call 1: Prune\n=============" in out
-    assert "ORPHANED: root.left" in out
+    assert "ORPHANED: root->left" in out
 
 
 def test_run_json_has_the_keys_of_expect(run):
@@ -94,7 +94,7 @@ def test_run_json_has_the_keys_of_expect(run):
 def test_run_tells_what_the_client_does_between_calls(run):
     file = Path(__file__).parent / "scenarios/3-models/stub-allocated-buffers/inner-node-is-no-block.yaml"
 
-    assert "FAULT on the client at *root.left (inside a block): free of" in run("run", file)[1]
+    assert "FAULT on the client at (*root)->left (inside a block): free of" in run("run", file)[1]
     data = json.loads(run("run", file, "--json")[1])
     assert [call["call"] for call in data["calls"]] == ["Grow"]
     assert [list(step) for step in data["steps"]] == [["call", "done"], ["client", "done"]]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rpcmemkit import RULES, Environment, Session, UsageError
 from rpcmemkit.audit import Audit
 from rpcmemkit.contract import OWN, STUB_MEMORY, FreePlan, contract, contracts, path_parts
+from rpcmemkit.paths import path_text
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.scenario import Run, find_files, load_scenario
-from rpcmemkit.trace import path_text
 from rpcmemkit.walk import pointers_in, reach
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.conversions import boxes, list_session, local_session

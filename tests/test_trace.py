@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from rpcmemkit.memory import AddressSpace
+from rpcmemkit.paths import path_text
 from rpcmemkit.plan import Plan
 from rpcmemkit.rules import RULES
 from rpcmemkit.scenario import Run, find_files, load_scenario
-from rpcmemkit.trace import Event, Span, Trace, path_text
+from rpcmemkit.trace import Event, Span, Trace
 
 TESTS = Path(__file__).parent
 RUNNABLE = [

@@ -81,7 +81,7 @@ def test_what_does_not_compile_is_shown_with_its_place(idl, said):
 
 def test_a_scenario_shows_pictures_audits_and_the_verdict():
     shown = scenario_report(CUT, IDL)
-    assert "list.next ORPHANED" in shown.text
+    assert "list->next ORPHANED" in shown.text
     assert shown.html.count("<svg") == 1
     assert shown.text.rstrip().endswith("agree")
 

@@ -12,8 +12,16 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from rpcmemkit.call import Environment
-from rpcmemkit.contract.promises import STUB_MEMORY, Act, Cell, Contract, Promise, cited
-from rpcmemkit.contract.promises import parts_text as path_text
+from rpcmemkit.contract.promises import (
+    STUB_MEMORY,
+    Act,
+    Cell,
+    Contract,
+    Promise,
+    cited,
+    parts_in_c,
+    parts_text,
+)
 from rpcmemkit.program import ALLOCATORS, deallocator_of
 from rpcmemkit.prose import table_text
 from rpcmemkit.rules import RULES
@@ -100,12 +108,11 @@ def remarks(contract: Contract) -> list[str]:
         if promise.again is not None:
             inside = promise.parts[: len(promise.again)] == promise.again
             why = "the type contains itself" if inside else "it is the same type"
-            found.append(f"What lies below {promise.path} is told at {path_text(promise.again)}: {why}.")
+            found.append(f"What lies below {promise.name} is told at {parts_in_c(promise.again)}: {why}.")
         if promise.note:
-            found.append(f"{promise.path}: {promise.note}.")
+            found.append(f"{promise.name}: {promise.note}.")
     if contract.promises:
         found.append(WORDS)
-    found += _stars(contract)
     if any(act.using == "RpcSsAllocate" for promise in contract.promises for act in promise.client.allocates):
         found.append(WHICH_PAIR)
     if contract.values:
@@ -115,21 +122,10 @@ def remarks(contract: Contract) -> list[str]:
     return found
 
 
-def _stars(contract: Contract) -> list[str]:
-    """Say how a path reads in C that both follows a pointer to a pointer and enters a structure."""
-    paths = (promise.path for promise in contract.promises)
-    example = next((path for path in paths if path.startswith("*") and "." in path), None)
-    if example is None:
-        return []
-    stars = example.count("*")
-    name, _, rest = example[stars:].partition(".")
-    return [f"Stars come first in a path: {example} is ({'*' * stars}{name})->{rest} in C."]
-
-
 def _client_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
     side = promise.client
     return (
-        promise.path,
+        promise.name,
         f"{promise.kind}, top" if promise.level == "top-level" else promise.kind,
         _nulls(side.before, side.after, numbers),
         _returns(promise, numbers),
@@ -143,7 +139,7 @@ def _with_block(promise: Promise, freed: str) -> str:
     """Return who frees; what lies in one block with others goes with the pointer that names the block."""
     if promise.head is None or promise.direction == "in":
         return freed
-    head = path_text(promise.head)
+    head = parts_in_c(promise.head)
     if len(promise.head) == 1 and promise.direction != "return":  # the parameter was passed by value
         return f"{freed}, one block for all below {head}"
     return f"with {head}" if promise.direction == "return" else f"{freed}; with {head}"
@@ -161,7 +157,7 @@ def _returns(promise: Promise, numbers: dict[str, int]) -> str:
 def _server_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
     side = promise.server
     return (
-        promise.path,
+        promise.name,
         _cell(side.entry, numbers, "-"),
         _acts(side.allocates, numbers),
         _acts(side.frees, numbers),
@@ -251,8 +247,8 @@ def _promise_data(promise: Promise) -> dict[str, Any]:
         "direction": promise.direction,
         "type": promise.type,
         "note": promise.note,
-        "continued_at": None if promise.again is None else path_text(promise.again),
-        "block": None if promise.head is None else path_text(promise.head),
+        "continued_at": None if promise.again is None else parts_text(promise.again),
+        "block": None if promise.head is None else parts_text(promise.head),
         "client": _side_data(promise.client),
         "server": _side_data(promise.server),
         "rules": list(dict.fromkeys(cited(promise))),

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 from rpcmemkit import types
 from rpcmemkit.call import Environment
 from rpcmemkit.errors import UsageError
+from rpcmemkit.paths import c_text, path_text
 from rpcmemkit.trace import Path
 
 Parts: TypeAlias = tuple[str, ...]
@@ -100,6 +101,11 @@ class Promise:
     def path(self) -> str:
         return parts_text(self.parts)
 
+    @property
+    def name(self) -> str:
+        """The path as C writes it, for people."""
+        return parts_in_c(self.parts)
+
 
 @dataclass(frozen=True)
 class Contract:
@@ -120,13 +126,13 @@ class Contract:
         self._rows.update((promise.parts, promise) for promise in self.promises)
 
     def __getitem__(self, path: str) -> Promise:
-        """Return the promise for a path as it is printed: ``root.left``, ``names[]``, ``*pp``, ``return``.
+        """Return the promise for a path: ``root.left``, ``names[]``, ``*pp``, ``return``, or as C writes it.
 
         Raises:
             KeyError: no pointer of the signature has that path.
         """
         for promise in self.promises:
-            if promise.path == path:
+            if path in (promise.path, promise.name):
                 return promise
         raise KeyError(path)
 
@@ -168,9 +174,23 @@ def cited(promise: Promise) -> Iterator[str]:
         yield from (act.rule for act in acts)
 
 
+def parts_path(parts: Parts) -> Path | None:
+    """Return parts as a path."""
+    path: Path | None = None
+    for part in parts:
+        path = (path, part)
+    return path
+
+
 def parts_text(parts: Parts) -> str:
-    """Return a path as it is printed: the levels of pointers to pointers as stars in front."""
-    return "*" * parts.count("*") + "".join(part for part in parts if part != "*")
+    """Return a path as files write it: ``names[].text``, ``*first.next``."""
+    return path_text(parts_path(parts))
+
+
+def parts_in_c(parts: Parts) -> str:
+    """Return a path as C writes it, with an index for each loop: ``(*rows)[i].cells[j]``."""
+    index = iter("ijklmnopqrstuvwxyz")
+    return re.sub(r"\[\]", lambda _: f"[{next(index, 'n')}]", c_text(parts_path(parts)))
 
 
 def path_parts(path: Path | None) -> Parts:

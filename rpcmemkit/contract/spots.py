@@ -43,15 +43,15 @@ def leaves(plan: Plan, parts: Parts, loose: bool) -> Iterator[tuple[Parts, Plan,
         yield from leaves(plan.element, (*parts, "[]"), loose or open_end)
     elif isinstance(plan, StructPlan):
         for member in plan.members:
-            yield from leaves(member.plan, (*parts, "." + member.name), loose)
+            yield from leaves(member.plan, (*parts, member.step), loose)
     elif isinstance(plan, UnionPlan):
-        for name, arm in arms(plan):
-            yield from leaves(arm, (*parts, "." + name), True)
+        for step, arm in arms(plan):
+            yield from leaves(arm, (*parts, step), True)
     else:
         yield parts, plan, loose
 
 
 def arms(plan: UnionPlan) -> Iterator[tuple[str, Plan]]:
-    """Yield the name and the plan of every arm that holds something, each once."""
-    found = {arm.name: arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan}
+    """Yield the part of a path and the plan of every arm that holds something, each once."""
+    found = {arm.step: arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan}
     yield from found.items()

@@ -5,12 +5,15 @@ Long arrays are cut before they are read, so that a field list costs the same fo
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rpcmemkit.annotate import quoted, type_name
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import FREED, NEW, AddressSpace
+from rpcmemkit.paths import c_text
 from rpcmemkit.plan import (
     ArrayPlan,
     BasePlan,
@@ -27,6 +30,7 @@ from rpcmemkit.trace import Path
 from rpcmemkit.values import python_scalar, python_text
 from rpcmemkit.walk import Place, presented
 
+_REPEATED = re.compile(r"((?:->|\.)\w+|\[\d+\])\1{2,}")
 HEAD = 4
 """How many elements of an array are shown before the cut; the last one is shown after it."""
 TEXT_LIMIT = 200
@@ -188,23 +192,12 @@ def _element(plan: ArrayPlan, name: str, place: Place, index: int, count: int) -
 
 
 def brief_path(path: Path | None, limit: int = 28) -> str:
-    """Return a path as text, with steps that repeat counted: ``head.next.next.next`` is ``head(.next x3)``."""
-    steps: list[tuple[str, int]] = []
-    stars = 0
-    while path is not None:
-        path, step = path
-        if step == "*":
-            stars += 1
-        elif steps and steps[-1][0] == step:
-            steps[-1] = (step, steps[-1][1] + 1)
-        else:
-            steps.append((step, 1))
-    text = "*" * min(stars, 3) + "".join(_repeated(step, count) for step, count in reversed(steps))
-    return clip(text, limit)
+    """Return a path as C writes it, with steps that repeat counted: ``head(->next x3)``."""
+    return clip(_REPEATED.sub(_counted, c_text(path, sys.maxsize)), limit)
 
 
-def _repeated(step: str, count: int) -> str:
-    return step * count if count < 3 else f"({step} x{count})"
+def _counted(run: re.Match[str]) -> str:
+    return f"({run[1]} x{len(run[0]) // len(run[1])})"
 
 
 def clip(text: str, limit: int) -> str:

@@ -10,8 +10,9 @@ from rpcmemkit.draw.model import TITLES, Arrow, Block, Column, Field, Gap, Item,
 from rpcmemkit.draw.storage import AFTER, EXIT, FREED, Moment, Side, Storage
 from rpcmemkit.errors import counted
 from rpcmemkit.memory import AddressSpace
+from rpcmemkit.paths import is_cut, storage_name
 from rpcmemkit.plan import PointerPlan
-from rpcmemkit.walk import Place, pointers_in, storage_name, storage_path
+from rpcmemkit.walk import Place, pointers_in, storage_path
 
 FIELD_LIMIT = 9
 """How many fields of a part are shown."""
@@ -150,9 +151,9 @@ class Panel:
         if place.path is None:
             return "arguments"
         brief = brief_path(storage_path(place))
-        name = self.side.call.labels.name(place.address) if self.side.side == "client" else None
+        name = self.side.call.labels.shown(place.address) if self.side.side == "client" else None
         path = storage_name(place)
-        return brief if name is None or name == path or path.startswith("…") else clip(name, 28)
+        return brief if name is None or name == path or is_cut(path) else clip(name, 28)
 
     def _field(self, part: str, index: int, start: int, value: Value) -> Field:
         dangling = False

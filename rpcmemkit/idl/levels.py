@@ -97,6 +97,7 @@ def _pointer(level: Level, target: Type, kind: PointerKind) -> Pointer:
         force_allocate=level.force_allocate,
         ignore=level.ignore,
         partial_ignore=level.partial_ignore,
+        to_elements=not level.pointer or level.counted,
     )
 
 

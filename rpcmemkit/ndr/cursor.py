@@ -8,10 +8,11 @@ from struct import Struct as Codec
 from rpcmemkit.errors import RpcError, counted
 from rpcmemkit.ndr.marshal import RECORD
 from rpcmemkit.ndr.storage import NO_SHAPE, Shape
+from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, Plan, Planner, StructPlan
 from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.status import BAD_STUB_DATA, INVALID_BOUND
-from rpcmemkit.trace import Path, Span, path_text
+from rpcmemkit.trace import Path, Span
 
 
 class MessageCursor:
@@ -69,7 +70,7 @@ class MessageCursor:
         if plan.type.count_range and not plan.type.count_range[0] <= count <= plan.type.count_range[1]:
             low, high = plan.type.count_range
             raise RpcError(
-                INVALID_BOUND, f"{count} is not in {low} … {high}", path=path_text(path), rule="range-checked"
+                INVALID_BOUND, f"{count} is not in {low} … {high}", path=c_text(path), rule="range-checked"
             )
         return count
 
@@ -110,7 +111,7 @@ class MessageCursor:
             raise RpcError(
                 INVALID_BOUND,
                 f"elements {first} to {first + length - 1} of an array of {count}",
-                path=path_text(path),
+                path=c_text(path),
                 rule="length-within-size",
             )
         self._justify(plan, length, path)
@@ -125,4 +126,4 @@ class MessageCursor:
 
     def bad_data(self, why: str, path: Path | None) -> RpcError:
         """Return the exception for octets that do not fit the interface."""
-        return RpcError(BAD_STUB_DATA, why, path=path_text(path), rule="bad-data-rejected")
+        return RpcError(BAD_STUB_DATA, why, path=c_text(path), rule="bad-data-rejected")

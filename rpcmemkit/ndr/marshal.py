@@ -19,6 +19,7 @@ from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handler, Handlers
 from rpcmemkit.ndr.strings import string_length
+from rpcmemkit.paths import c_text
 from rpcmemkit.plan import (
     ArrayPlan,
     BasePlan,
@@ -32,7 +33,7 @@ from rpcmemkit.plan import (
 from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.plan.levels import ArmPlan
 from rpcmemkit.status import INTERNAL_ERROR, INVALID_BOUND, INVALID_TAG, NULL_REF_POINTER
-from rpcmemkit.trace import Path, Span, path_text, recording
+from rpcmemkit.trace import Path, Span, recording
 
 FIRST_ID, ID_STEP = 0x00020000, 4
 ZEROS = bytes(8)
@@ -59,7 +60,7 @@ class located:  # noqa: N801 (a function to who uses it; a generator would cost 
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, RpcError) and not error.path:
-            raise RpcError(error.code, error.message, path=path_text(self.path), rule=error.rule) from None
+            raise RpcError(error.code, error.message, path=c_text(self.path), rule=error.rule) from None
 
 
 class Marshaller:
@@ -143,13 +144,13 @@ class Marshaller:
                 raise RpcError(
                     INTERNAL_ERROR,
                     "the message grows without end: unique pointers form a cycle; [ptr] pointers may",
-                    path=path_text(path)[:200],
+                    path=c_text(path)[:200],
                     rule="unique-no-cycle",
                 )
 
     def _null(self, plan: PointerPlan, path: Path | None) -> None:
         if plan.is_ref:
-            raise RpcError(NULL_REF_POINTER, path=path_text(path), rule="ref-never-null")
+            raise RpcError(NULL_REF_POINTER, path=c_text(path), rule="ref-never-null")
 
     def _identify(self, slot: int, address: int, plan: PointerPlan) -> bool:
         """Write a referent id and return whether the referent follows."""
@@ -203,7 +204,7 @@ class Marshaller:
     def _handler(self, plan: Plan, path: Path | None) -> Handler:
         handler = self.handlers.get(type(plan))
         if handler is None:
-            raise UsageError(f"{path_text(path)}: {plan.type!r} is not marshalled by this kit")
+            raise UsageError(f"{c_text(path)}: {plan.type!r} is not marshalled by this kit")
         return handler
 
     def _flat(self, body: Body, plan: Plan) -> Move:
@@ -249,7 +250,7 @@ class Marshaller:
                     raise RpcError(
                         check.status,
                         f"{value} is not in {check.low} … {check.high}",
-                        path=path_text(path),
+                        path=c_text(path),
                         rule="enum-fits-16-bits",
                     )
         if not body.narrow:
@@ -273,7 +274,7 @@ class Marshaller:
                 assert piece is not None
                 if padded and plan.tail is not None and piece is plan.tail:
                     self.align(plan.wire_align)
-                self._body(piece, address + offset, address, (path, "." + name), found)
+                self._body(piece, address + offset, address, (path, name), found)
         if padded and plan.tail is None:
             self.align(plan.wire_align)
 
@@ -288,7 +289,7 @@ class Marshaller:
         self._span("tag", start, plan, path)
         self.align(plan.aligns_arms)
         if arm.plan is not None:
-            self._body(arm.plan, address + plan.arms_offset, scope, (path, "." + arm.name), found)
+            self._body(arm.plan, address + plan.arms_offset, scope, (path, arm.step), found)
 
     # --- arrays ---
 
@@ -355,7 +356,7 @@ class Marshaller:
             try:
                 out.extend(pack(*numbers))
             except struct.error:
-                raise RpcError(INVALID_BOUND, f"{numbers} do not fit", path=path_text(path)) from None
+                raise RpcError(INVALID_BOUND, f"{numbers} do not fit", path=c_text(path)) from None
             if sized:
                 note(RECORD(Span, (start, step, "size", plan, path, 1)))
             if varying:
@@ -460,7 +461,7 @@ def chosen_arm(plan: UnionPlan, tag: int, path: Path | None) -> ArmPlan:
     """
     arm = plan.arm(tag)
     if arm is None:
-        raise RpcError(INVALID_TAG, f"no arm for {tag}", path=path_text(path), rule="union-needs-an-arm")
+        raise RpcError(INVALID_TAG, f"no arm for {tag}", path=c_text(path), rule="union-needs-an-arm")
     return arm
 
 
@@ -473,4 +474,4 @@ def tag_bytes(plan: BasePlan, tag: int, order: str, path: Path | None) -> bytes:
     try:
         return tag.to_bytes(plan.wire_size, order, signed=tag < 0)  # type: ignore[arg-type]
     except OverflowError:
-        raise RpcError(INVALID_TAG, f"{tag} does not fit", path=path_text(path)) from None
+        raise RpcError(INVALID_TAG, f"{tag} does not fit", path=c_text(path)) from None

@@ -22,6 +22,7 @@ from rpcmemkit.ndr.handlers import NO_HANDLERS, Handlers
 from rpcmemkit.ndr.marshal import RECORD, ROWS, chosen_arm, element_has_place
 from rpcmemkit.ndr.storage import IN_PLACE, NO_SHAPE, Found, Shape, Storage, Waiting
 from rpcmemkit.ndr.strings import string_length
+from rpcmemkit.paths import c_text
 from rpcmemkit.plan import (
     ArrayPlan,
     Body,
@@ -33,7 +34,7 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.status import BAD_STUB_DATA, NULL_REF_POINTER
-from rpcmemkit.trace import Path, Span, path_text, recording
+from rpcmemkit.trace import Path, Span, recording
 
 Move: TypeAlias = "Callable[[int, int, Path | None, Found, bool], None]"
 """Reads a value to an address, given its scope, its path, where to put the pointers it meets, and if storage is new."""
@@ -108,7 +109,7 @@ class Unmarshaller(MessageCursor):
             self._follow(found)
         except struct.error:
             raise RpcError(
-                BAD_STUB_DATA, "the message ends too early", path=path_text(path), rule="bad-data-rejected"
+                BAD_STUB_DATA, "the message ends too early", path=c_text(path), rule="bad-data-rejected"
             ) from None
 
     def indicator(self, address: int, name: str) -> bool:
@@ -308,7 +309,7 @@ class Unmarshaller(MessageCursor):
         else:
             handler = self.handlers.get(type(plan))
             if handler is None:
-                raise UsageError(f"{path_text(path)}: {plan.type!r} is not marshalled by this kit")
+                raise UsageError(f"{c_text(path)}: {plan.type!r} is not marshalled by this kit")
             handler.unmarshal(self, plan, address, scope, path, new)
             found += self._later
             self._later.clear()
@@ -375,7 +376,7 @@ class Unmarshaller(MessageCursor):
                     raise RpcError(
                         check.status,
                         f"{value} is not in {check.low} … {check.high}",
-                        path=path_text(path),
+                        path=c_text(path),
                         rule="range-checked" if not check.both_ways else "enum-fits-16-bits",
                     )
 
@@ -397,7 +398,7 @@ class Unmarshaller(MessageCursor):
                 assert piece is not None
                 if padded and plan.tail is not None and piece is plan.tail:
                     self.align(plan.wire_align)
-                self._body(piece, address + offset, address, (path, "." + name), found, shape, new)
+                self._body(piece, address + offset, address, (path, name), found, shape, new)
         if padded and plan.tail is None:
             self.align(plan.wire_align)
         for correlation in self._in_struct[outer:]:
@@ -428,7 +429,7 @@ class Unmarshaller(MessageCursor):
         self.align(plan.aligns_arms)
         if arm.plan is not None:
             at = address + plan.arms_offset
-            self._body(arm.plan, at, scope, (path, "." + arm.name), found, NO_SHAPE, new)
+            self._body(arm.plan, at, scope, (path, arm.step), found, NO_SHAPE, new)
 
     def _held_unions(self, plan: StructPlan, address: int) -> list[tuple[UnionPlan, int]]:
         """Note the discriminants of a structure's unions before the message overwrites them."""
@@ -545,7 +546,7 @@ class Unmarshaller(MessageCursor):
         last = address + (length - 1) * plan.stride - self.space.base
         if any(self.space.data[last : last + plan.stride]):
             raise RpcError(
-                BAD_STUB_DATA, "the string is not terminated", path=path_text(path), rule="string-terminated"
+                BAD_STUB_DATA, "the string is not terminated", path=c_text(path), rule="string-terminated"
             )
 
     def _note_correlation(

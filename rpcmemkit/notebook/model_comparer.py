@@ -210,7 +210,7 @@ class Measured:
         """Who frees what the list's pointers name, by the contract that each side's stubs were built to."""
         sides = [self._contract(line) for line in MODELS[self.setting.model][:2]]
         return [
-            f"{client.path}: client frees: {who(client.client.frees)}; server frees: {who(server.server.frees)}"
+            f"{client.name}: client frees: {who(client.client.frees)}; server frees: {who(server.server.frees)}"
             for client, server in zip(*(one.promises for one in sides), strict=True)
             if client.path in ("list", "*list", "kept")
         ]

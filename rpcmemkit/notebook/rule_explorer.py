@@ -370,7 +370,7 @@ def cells(explored: Explored) -> tuple[str, ...]:
         status_text(explored.call),
         explored.client_after,
         str(audit.client_allocations),
-        ", ".join(audit.orphaned) or "nothing",
+        ", ".join(audit.orphaned_names) or "nothing",
         *map(str, counts),
     )
 

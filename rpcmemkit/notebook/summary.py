@@ -48,7 +48,7 @@ class Case:
 
 
 def _on_client(audit: Audit) -> list[str]:
-    lost = f"orphaned: {', '.join(audit.orphaned)}" if audit.orphaned else "nothing orphaned"
+    lost = f"orphaned: {', '.join(audit.orphaned_names)}" if audit.orphaned else "nothing orphaned"
     return [f"stub allocates {audit.client_allocations}, frees {audit.client_frees}", lost]
 
 

@@ -19,8 +19,9 @@ from rpcmemkit.draw.sketch import COLUMNS, Sketch
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, OWNERS
 from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import UsageError
+from rpcmemkit.paths import c_text
 from rpcmemkit.status import status_name
-from rpcmemkit.trace import Event, path_text
+from rpcmemkit.trace import Event
 
 EVENT_LIMIT = 60
 """How many events a table shows before it is cut."""
@@ -194,9 +195,9 @@ def _detail(event: Event) -> str:
         case "rpcss":
             return f"({event.detail[0]}: {status_name(event.detail[1])})"
         case "marshal" | "unmarshal":
-            return f"{path_text(event.detail[4])} at {event.detail[0]}"
+            return f"{c_text(event.detail[4])} at {event.detail[0]}"
         case "reuse":
-            return path_text(event.detail)
+            return c_text(event.detail)
         case "fault":
             return f"({event.detail[1]})"
         case "raise":
@@ -219,7 +220,7 @@ def audit_table(audit: Audit) -> Shown:
         ("client stub allocated / freed", f"{audit.client_allocations} / {audit.client_frees}"),
         ("server allocated / freed", f"{audit.server_allocations} / {audit.server_frees}"),
         *_beside(audit),
-        ("orphaned on the client", ", ".join(audit.orphaned) or "nothing"),
+        ("orphaned on the client", ", ".join(audit.orphaned_names) or "nothing"),
         ("leaked on the server", ", ".join(f"{block.address:#x}" for block in audit.leaked) or "nothing"),
         ("dangling on the client", ", ".join(found.path for found in audit.dangling) or "nothing"),
         ("memory faults", ", ".join(event.detail[1] for event in audit.faults) or "none"),

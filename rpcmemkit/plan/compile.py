@@ -30,6 +30,7 @@ from rpcmemkit.plan.levels import (
     UnionPlan,
 )
 from rpcmemkit.status import ENUM_OUT_OF_RANGE, INVALID_BOUND
+from rpcmemkit.trace import Part
 
 _Key: TypeAlias = "tuple[int, int, bool]"
 MAX_FUSED = 4096  # values in one fused conversion; longer arrays inside structures move by themselves
@@ -251,7 +252,7 @@ class Planner:
             plan = self.plan(type_, struct, in_struct=True)
             align = min(plan.align, pack) if pack else plan.align
             offset = align_up(offset, align)
-            struct.members.append(MemberPlan(name, offset, plan))
+            struct.members.append(MemberPlan(Part(name, plan), offset, plan, Part("." + name, plan)))
             struct.align = max(struct.align, align)
             struct.wire_align = max(struct.wire_align, plan.wire_align)
             offset += plan.size
@@ -277,7 +278,7 @@ class Planner:
             plan = member.plan
             if plan.body is None:
                 close()
-                struct.pieces.append((member.offset, None, plan, member.name))
+                struct.pieces.append((member.offset, None, plan, member.step))
                 after_variable = True
                 if isinstance(plan, ArrayPlan | StructPlan):
                     self._note_tail(struct, member)
@@ -333,7 +334,8 @@ class Planner:
     def _arm(self, arm: types.Arm, scope: StructPlan | None) -> ArmPlan:
         if arm.member is None:
             return ArmPlan("", None)
-        return ArmPlan(arm.member.name, self.plan(arm.member.type, scope, in_struct=True))
+        plan = self.plan(arm.member.type, scope, in_struct=True)
+        return ArmPlan(arm.member.name, plan, Part("." + arm.member.name, plan))
 
     def _encapsulated(self, type_: types.EncapsulatedUnion) -> UnionPlan:
         plan = UnionPlan(type_, self._tag(type_.union), tag_name=type_.tag, union_name=type_.union_name)
@@ -493,7 +495,9 @@ def _codec(order: str, pieces: list[tuple[int, str]], size: int) -> Codec:
 def _slot(atom: _Atom, base: int) -> Slot:
     assert isinstance(atom.plan, PointerPlan)
     scope = None if atom.scope is None else atom.scope - base
-    return Slot(atom.name, atom.offset - base, atom.wire_offset, atom.plan, atom.has_id, scope)
+    return Slot(
+        Part(atom.name, atom.plan), atom.offset - base, atom.wire_offset, atom.plan, atom.has_id, scope
+    )
 
 
 def _checks(values: list[_Atom], raw: bool) -> tuple[tuple[Check, ...], tuple[tuple[int, int], ...]]:

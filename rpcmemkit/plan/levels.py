@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rpcmemkit.errors import RpcError
 from rpcmemkit.status import INVALID_BOUND
+from rpcmemkit.trace import Part
 from rpcmemkit.types import Base, ContextHandle, EnumType, Opaque, PointerKind
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Check:
 class Slot:
     """A pointer inside a flat body: where it lies in memory and where its referent id lies on the wire."""
 
-    name: str
+    name: Part
     offset: int
     wire_offset: int
     plan: PointerPlan
@@ -237,9 +238,11 @@ class ArrayPlan(Plan):
 class MemberPlan:
     """A structure member at its offset."""
 
-    name: str
+    name: Part
     offset: int
     plan: Plan
+    step: Part
+    """The part of a path that leads here: ``.name``."""
 
 
 @dataclass(eq=False, repr=False)
@@ -273,6 +276,7 @@ class ArmPlan:
 
     name: str
     plan: Plan | None
+    step: str = ""
 
 
 @dataclass(eq=False, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -165,6 +166,6 @@ def _sources(given: Any) -> list[str]:
 
 
 def _steps(text: str) -> list[str | int]:
-    """Return the names and indexes of a path into memory: of ``*a.b[2]``, ``a``, ``b`` and ``2``."""
-    words = text.lstrip("*").replace("[", ".").replace("]", "").split(".")
+    """Return the names and indexes of a path into memory: of ``(*a)->b[2]``, ``a``, ``b`` and ``2``."""
+    words = re.findall(r"[A-Za-z_]\w*|\d+", text)
     return [int(word) if word.isdecimal() else word for word in words]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,8 +13,8 @@ from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import Call, Departure, Environment, Session, rundowns_in
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
 from rpcmemkit.idl import Switches
-from rpcmemkit.operations import IN_FORCE, Operations
-from rpcmemkit.paths import resolve
+from rpcmemkit.operations import IN_FORCE, UNWRITTEN, Operations
+from rpcmemkit.paths import resolve, storage_label
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
@@ -26,7 +27,7 @@ from rpcmemkit.stubs.contexts import handle_types
 from rpcmemkit.stubs.serving import Routine, ServerCall
 from rpcmemkit.trace import Event, Trace
 from rpcmemkit.values import Labels, Writer, element_count, storage_size
-from rpcmemkit.walk import Place, reach, storage_name
+from rpcmemkit.walk import Place, reach
 
 Action: TypeAlias = "Mapping[str, Any]"
 Root: TypeAlias = "Callable[[str], Place | None]"
@@ -108,7 +109,7 @@ def as_step(happened: Outcome | ClientStep | Departure) -> dict[str, Any]:
 
 def _deed(event: Event, step: ClientStep | None = None) -> dict[str, Any]:
     place = step.places.get(event.address) if step else None
-    name = (step.labels.name(event.address) if step else None) or (storage_name(place) if place else None)
+    name = (step.labels.name(event.address) if step else None) or (storage_label(place) if place else None)
     detail = event.detail.name if isinstance(event.detail, RpcError) else event.detail
     deed = {
         "kind": event.kind,
@@ -383,7 +384,7 @@ class _Script:
         place = resolve(program.space, path, root)
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"keep: {path!r} is no pointer")
-        name = path.lstrip("*").removeprefix("$global.").replace(".", "_").replace("[", "_").replace("]", "")
+        name = re.sub(r"\W+", "_", path.replace("$global.", "")).strip("_")
         address = program.space.add_block(place.plan.size, "global", fill=0)
         program.space.set_pointer(address, program.space.pointer_at(place.address))
         self.globals[name] = Place(place.plan, address, place.scope, (None, f"$global.{name}"))
@@ -409,7 +410,9 @@ def _act(operations: Operations, action: Action, root: Root, package: Package) -
             operations.set(resolve(space, action["set"], root), action["to"])
         case "allocate":
             allocator = action.get("with", IN_FORCE)
-            operations.allocate(resolve(space, action["allocate"], root), action.get("value"), allocator)
+            operations.allocate(
+                resolve(space, action["allocate"], root), action.get("value", UNWRITTEN), allocator
+            )
         case "point":
             operations.point(resolve(space, action["point"], root), resolve(space, action["at"], root))
         case "free":

@@ -13,9 +13,10 @@ from collections.abc import Collection, Iterable
 from typing import TypeAlias
 
 from rpcmemkit.errors import MemoryFault
+from rpcmemkit.paths import c_text
 from rpcmemkit.plan import Plan, PointerPlan
 from rpcmemkit.program import Program
-from rpcmemkit.trace import Path, path_text, recording
+from rpcmemkit.trace import Path, recording
 from rpcmemkit.walk import Hop, Place, hops, reach
 
 STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
@@ -112,10 +113,10 @@ class CleanUp:
             self._freed[address] = path
 
     def _twice(self, address: int, path: Path | None) -> str:
-        function, name = self.program.pair.free_name, path_text(path)
+        function, name = self.program.pair.free_name, c_text(path)
         attempt = f"the stub calls {function} for {name}"
         if address in self._freed:
-            first = path_text(self._freed[address])
+            first = c_text(self._freed[address])
             return (
                 f"{attempt}, which leads to the block that it freed for {first}, at {address:#x}; only full pointers "
                 "([ptr]) may share storage"
@@ -126,14 +127,14 @@ class CleanUp:
         """The stub follows a pointer that leads to no block: it reads there, or frees what it finds."""
         try:
             if target.body is None or target.body.slots:
-                self.space.check(address, 1, f"read by the stub through {path_text(path)}")
+                self.space.check(address, 1, f"read by the stub through {c_text(path)}")
             else:
                 self.program.free(address, "stub", "server-frees-after-reply")
         except MemoryFault:
             return
 
     def _endless(self, address: int, path: Path | None) -> None:
-        why = f"{path_text(path)} leads back to {address:#x}, which the stub has begun to free: it follows the pointers in it again, and again"
+        why = f"{c_text(path)} leads back to {address:#x}, which the stub has begun to free: it follows the pointers in it again, and again"
         self.space.fault("stack overflow", address, why, "stub")
 
 

@@ -14,11 +14,12 @@ from typing import Literal, TypeAlias
 from rpcmemkit.errors import RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
+from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ContextPlan, Plan
 from rpcmemkit.program import Program
 from rpcmemkit.status import CONTEXT_DAMAGED, CONTEXT_MISMATCH, IN_NULL_CONTEXT
 from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.trace import Path, Span, path_text
+from rpcmemkit.trace import Path, Span
 from rpcmemkit.types import ContextHandle, Interface, Type, made_of
 from rpcmemkit.walk import Place, contexts_in, reach
 
@@ -59,7 +60,7 @@ def _types(interface: Interface) -> Iterator[Type]:
 
 def mismatch(why: str, path: Path | None = None) -> RpcError:
     """Return RPC_X_SS_CONTEXT_MISMATCH."""
-    return RpcError(CONTEXT_MISMATCH, why, path=path_text(path), rule="context-mismatch")
+    return RpcError(CONTEXT_MISMATCH, why, path=c_text(path), rule="context-mismatch")
 
 
 # --- the wire ---------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ class _Directions:
     def refuse_null(self, path: Path | None) -> None:
         """Raise RPC_X_SS_IN_NULL_CONTEXT for a handle that is [in] only (context-handle.md)."""
         if _parameter(path) in self.in_only:
-            raise RpcError(IN_NULL_CONTEXT, path=path_text(path), rule="context-in-not-null")
+            raise RpcError(IN_NULL_CONTEXT, path=c_text(path), rule="context-in-not-null")
 
 
 def _parameter(path: Path | None) -> str:
@@ -142,7 +143,7 @@ class ClientContexts:
         elif not held:
             space.set_pointer(address, self._record(token))
         elif token_at(space, held, path) != token:
-            raise RpcError(CONTEXT_DAMAGED, path=path_text(path), rule="context-damaged")
+            raise RpcError(CONTEXT_DAMAGED, path=c_text(path), rule="context-damaged")
 
     def _record(self, token: bytes) -> int:
         space = self.program.space

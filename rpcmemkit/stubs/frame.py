@@ -100,7 +100,7 @@ class Frame:
     def place(self, name: str, address: int) -> Place:
         """Return the place of an argument in a frame at ``address``."""
         member = self.plan.by_name[name]
-        return presented(Place(member.plan, address + member.offset, address, (None, name)))
+        return presented(Place(member.plan, address + member.offset, address, (None, member.name)))
 
     def check_null_with_size(
         self, space: AddressSpace, plan: Plan, address: int, frame: int, name: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from rpcmemkit.errors import RpcError, counted
 from rpcmemkit.memory import ALIGNMENT, AddressSpace, Part
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
+from rpcmemkit.paths import c_text
 from rpcmemkit.plan import (
     ArrayPlan,
     BasePlan,
@@ -22,7 +23,7 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.program import Program, StubAllocator
 from rpcmemkit.status import BAD_STUB_DATA, BYTE_COUNT_TOO_SMALL, OUT_OF_MEMORY
-from rpcmemkit.trace import Path, path_text
+from rpcmemkit.trace import Path
 
 
 def allocation_rule(pointer: PointerPlan) -> str:
@@ -170,7 +171,7 @@ class ClientNodes:
             raise RpcError(
                 BAD_STUB_DATA,
                 "a full pointer names storage too small for its type",
-                path=path_text(waiting.path),
+                path=c_text(waiting.path),
                 rule="bad-data-rejected",
             )
         limit = self._room(waiting, existing)
@@ -178,7 +179,7 @@ class ClientNodes:
             raise RpcError(
                 BAD_STUB_DATA,
                 f"{counted(shape.size, 'element')} came back, the client's storage has room for {limit}",
-                path=path_text(waiting.path),
+                path=c_text(waiting.path),
                 rule="mccp-rejects-larger",
             )
         return existing, False
@@ -225,7 +226,7 @@ EMPTY = 1
 def buffer_too_small(needed: int, room: int, path: Path | None) -> RpcError:
     """Return the exception for data that does not fit the buffer of [byte_count]."""
     why = f"the data takes {counted(needed, 'octet')} or more, the buffer has {room}"
-    return RpcError(BYTE_COUNT_TOO_SMALL, why, path=path_text(path), rule="byte-count-too-small")
+    return RpcError(BYTE_COUNT_TOO_SMALL, why, path=c_text(path), rule="byte-count-too-small")
 
 
 def is_root(waiting: Waiting, root: Waiting | None) -> bool:

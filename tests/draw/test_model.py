@@ -67,20 +67,20 @@ def test_before_and_after_show_the_same_storage_in_the_same_order() -> None:
     shown = picture(prune())
     before, after = list(blocks(shown, "before").values()), list(blocks(shown, "after").values())
     assert [(b.label, b.address) for b in after[: len(before)]] == [(b.label, b.address) for b in before]
-    assert [b.label for b in after[len(before) :]] == ["root.right.left"]
+    assert [b.label for b in after[len(before) :]] == ["root->right->left"]
 
 
 def test_a_pruned_tree() -> None:
     shown = picture(prune())
     after, server = blocks(shown, "after"), blocks(shown, "server")
-    assert after["root.left"].words == ("ORPHANED",)
-    assert after["root.right.left"].words == ("NEW",)
-    assert after["root.right.left"].duty == "the application must free it"
-    assert server["root.left"].words == ("LEAKED",)
-    assert server["root.right.left"].owner == "routine"
+    assert after["root->left"].words == ("ORPHANED",)
+    assert after["root->right->left"].words == ("NEW",)
+    assert after["root->right->left"].duty == "the application must free it"
+    assert server["root->left"].words == ("LEAKED",)
+    assert server["root->right->left"].owner == "routine"
     value, left, _ = parts(after["root"])[0].fields
     assert (value.text, value.was) == ("7", "1")
-    assert (left.text, left.was) == ("null", f"{after['root.left'].address:#x}")
+    assert (left.text, left.was) == ("null", f"{after['root->left'].address:#x}")
     assert [str(counts) for counts in shown.counts] == [
         "Client: the stub allocated 1, freed 0; afterwards 5 blocks live, 1 orphaned, 0 leaked.",
         "Server: stub and routine allocated 5, freed 4; afterwards 1 block live, 1 leaked.",
@@ -89,7 +89,7 @@ def test_a_pruned_tree() -> None:
 
 def test_a_ring_has_an_arrow_back() -> None:
     shown = picture(ring())
-    first, second = (parts(blocks(shown, "before")[name])[0].id for name in ("top", "root.left"))
+    first, second = (parts(blocks(shown, "before")[name])[0].id for name in ("top", "root->left"))
     ways = {(arrow.source, arrow.target) for arrow in shown.arrows}
     assert {(first, second), (second, first)} <= ways
 
@@ -97,8 +97,8 @@ def test_a_ring_has_an_arrow_back() -> None:
 def test_a_dangling_pointer_and_freed_storage_are_said_in_words() -> None:
     shown = picture(freed())
     server = blocks(shown, "server")
-    assert server["root.left"].words == ("FREED",)
-    assert server["root.left"].duty == "the routine freed it"
+    assert server["root->left"].words == ("FREED",)
+    assert server["root->left"].duty == "the routine freed it"
     assert parts(server["root"])[0].fields[1].dangling
     assert "DANGLING" in shown.words
     assert [arrow.dangling for arrow in shown.arrows if arrow.column == "server"].count(True) == 1
@@ -187,7 +187,7 @@ def test_a_block_of_many_parts_is_cut() -> None:
 
 
 def test_storage_freed_too_early() -> None:
-    left = blocks(picture(second()), "before")["root.left"]
+    left = blocks(picture(second()), "before")["root->left"]
     assert left.words == ("FREED",)
     assert left.duty == "freed before the call"
     assert "DANGLING" in picture(second()).words

@@ -8,7 +8,7 @@ import pytest
 
 from rpcmemkit import Audit, Session
 from rpcmemkit.errors import MemoryFault
-from rpcmemkit.trace import path_text
+from rpcmemkit.paths import path_text
 from tests.engine.helpers import NODE, audited, linked, open_session
 
 LIST = NODE + "void f([in, out] node *head);"
@@ -38,7 +38,7 @@ def test_orphans_and_leaks() -> None:
     assert audit.orphaned[:2] == ["head.next", "head.next.next"]
     assert (len(audit.orphaned), audit.server_leaked, audit.clean) == (8, 8, False)
     assert [block.kind for block in audit.leaked] == ["midl_user"] * 8
-    assert "8 orphaned: head.next, head.next.next, " in repr(audit)
+    assert "8 orphaned: head->next, head->next->next, " in repr(audit)
 
 
 def test_fault_is_told() -> None:
@@ -89,7 +89,7 @@ def test_dangling_pointer_of_the_client() -> None:
     space.drop_block(space.pointer_at(struct))
     session.memory["kept"] = place
     audit = Audit(session.call("g", n=1))
-    assert [(each.side, each.path) for each in audit.dangling] == [("client", "a.p")]
+    assert [(each.side, each.path) for each in audit.dangling] == [("client", "a->p")]
     assert not audit.clean
 
 

@@ -145,7 +145,7 @@ def test_a_root_in_another_arm_s_octets_is_new() -> None:
 
 def test_the_story_tells_what_the_routines_free() -> None:
     call = list_session("void f([in] LIST *p);").call("f", p=linked(1, 2))
-    assert "The stub calls LIST_free_inst, which frees p.next" in str(tell(call))
+    assert "The stub calls LIST_free_inst, which frees p->next" in str(tell(call))
 
 
 def test_a_picture_shows_what_the_program_sees() -> None:

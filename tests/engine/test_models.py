@@ -301,7 +301,7 @@ def test_data_that_outgrows_a_buffer_is_named() -> None:
     call = run(COUNTED, {"size": 40}, lambda c, size, root: setattr(root, "left", c.new(LEFT)), IN_PLACE)
 
     assert call.error is not None
-    assert (call.error.code, call.error.path) == (1782, "root.left")  # type: ignore[union-attr]
+    assert (call.error.code, call.error.path) == (1782, "root->left")  # type: ignore[union-attr]
     assert "48 octets or more, the buffer has 40" in str(call.error)
 
 

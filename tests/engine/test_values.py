@@ -8,10 +8,10 @@ import pytest
 
 from rpcmemkit import AddressSpace, UsageError
 from rpcmemkit.idl import compile_idl
-from rpcmemkit.paths import resolve
+from rpcmemkit.paths import LONGEST_PATH, path_text, resolve
 from rpcmemkit.plan import Planner, StructPlan
 from rpcmemkit.reader import Reader
-from rpcmemkit.trace import LONGEST_PATH, Trace, path_text
+from rpcmemkit.trace import Trace
 from rpcmemkit.values import Labels, Writer, element_count, elements_of, storage_size
 from rpcmemkit.walk import Place, pointers_in, reach
 from tests.engine.helpers import idl_text, linked, run

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Audit, Call, MemoryFault, RpcError, UsageError, View, address_of
-from rpcmemkit.operations import ALLOCATORS, Operations
+from rpcmemkit.operations import ALLOCATORS, UNWRITTEN, Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.reader import Reader
 from tests.engine.helpers import ACF_HEADER, NODE, linked, open_session, run
@@ -44,7 +44,7 @@ def test_reading() -> None:
         assert p.head == linked(3)
         assert dir(p) == sorted(ARGUMENTS["p"])
         assert dir(p.a) == []
-        assert repr(p.head).startswith("<p.head at 0x4")
+        assert repr(p.head).startswith("<p->head at 0x4")
         assert bool(p.a)
         assert bool(p.head)
         return 8
@@ -133,11 +133,11 @@ def test_values_are_copied_where_no_pointer_is() -> None:
         (lambda p, call: p._zzz, AttributeError, "_zzz"),
         (lambda p, call: p[1], IndexError, r"p is a single value: only \[0\] exists"),
         (lambda p, call: len(p), TypeError, "p is not an array"),
-        (lambda p, call: setattr(p, "n", None), UsageError, "p.n: only a pointer can be null"),
+        (lambda p, call: setattr(p, "n", None), UsageError, "p->n: only a pointer can be null"),
         (
             lambda p, call: setattr(p, "n", call.new(1)),
             UsageError,
-            "p.n: only a pointer can name new storage",
+            "p->n: only a pointer can name new storage",
         ),
         (lambda p, call: setattr(p, "a", [1, 2, 3, 4]), MemoryFault, "out of bounds: write of 16 octets"),
         (lambda p, call: p.a[3], MemoryFault, "out of bounds"),
@@ -219,7 +219,7 @@ def test_application_allocates_and_frees_its_own(client: Any) -> None:
 
 def test_storage_without_a_value_is_left_as_it_is(client: Any) -> None:
     operations, at = client
-    address = operations.allocate(at("head.next"), None)
+    address = operations.allocate(at("head.next"), UNWRITTEN)
     assert operations.program.space.read(address, 16) == b"\xcd" * 16
 
 
