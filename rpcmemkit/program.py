@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError, UsageError, counted
 from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.status import OUT_OF_MEMORY
-from rpcmemkit.trace import Trace, path_text
+from rpcmemkit.trace import Trace
 
 LARGEST_BLOCK = 1 << 28  # octets; who asks for more finds no memory
 UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
