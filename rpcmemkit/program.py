@@ -171,7 +171,7 @@ class Program(OfThisProcess):
         is_object: bool = False,
     ) -> None:
         self.space = AddressSpace(side, pointer_size)
-        self.space.describe = path_text
+        self.space.describe = c_text
         self.turn = Turn(self)
         self.side = side
         self.fail_after = fail_after
