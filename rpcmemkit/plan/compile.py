@@ -33,7 +33,7 @@ from rpcmemkit.status import ENUM_OUT_OF_RANGE, INVALID_BOUND
 from rpcmemkit.trace import Part
 
 _Key: TypeAlias = "tuple[int, int, bool]"
-MAX_FUSED = 4096  # values in one fused conversion; longer arrays inside structures move by themselves
+MAX_FUSED = 4096  # values in one fused conversion; what has more moves in parts
 SIGNED = {1: "b", 2: "h", 4: "i", 8: "q"}
 UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
 PLAIN = {"?": "B", "f": "I", "d": "Q"}  # moved as octets: no boolean or NaN is rewritten on its way
@@ -96,7 +96,7 @@ class Planner:
         match type_:
             case types.Base() | types.EnumType() | types.Ranged():
                 return self._finish(self._scalar(type_))
-            case types.Pointer(target=types.Opaque(what="void")):
+            case types.Pointer(target=types.Opaque(what="void"), ignore=False):
                 return self._address()
             case types.Pointer():
                 return self._pointer(type_, scope)
@@ -131,7 +131,11 @@ class Planner:
     def _struct(self, type_: types.Struct, key: _Key) -> StructPlan:
         struct = StructPlan(type_)
         self._plans[key] = struct  # before its members: they may point back to it
-        self.lay_out(struct, [(member.name, member.type) for member in type_.members])
+        try:
+            self.lay_out(struct, [(member.name, member.type) for member in type_.members])
+        except UsageError:
+            del self._plans[key]  # who asks again is told again
+            raise
         return struct
 
     def _address(self) -> Plan:
@@ -140,9 +144,10 @@ class Planner:
         return self._finish(BasePlan(types.Base("void *", code, size), code, code, size, size))
 
     def _pointer(self, type_: types.Pointer, scope: StructPlan | None) -> PointerPlan:
-        plan = PointerPlan(
-            type_, self.pointer_size, self.syntax.pointer, lambda: self.plan(type_.target, scope)
-        )
+        target = type_.target
+        if type_.ignore and isinstance(target, types.Opaque):  # bytes of the program's, unknown to the stubs
+            target = types.Array(types.BASES["byte"])
+        plan = PointerPlan(type_, self.pointer_size, self.syntax.pointer, lambda: self.plan(target, scope))
         self._finish(plan)
         return plan
 
@@ -222,7 +227,8 @@ class Planner:
             plan.wire_stride = align_up(plan.wire_last, element.wire_align)
         plan.reusable = self._array_reusable(plan)
         fixed = plan.bound is not None and not plan.varying and element.body is not None
-        if fixed and _width(plan) <= MAX_FUSED:
+        plan.width = 1 if isinstance(element, BasePlan) else (plan.bound or 0) * element.width
+        if fixed and plan.width <= MAX_FUSED:
             slotless = not in_struct and isinstance(element, PointerPlan) and element.is_ref
             wire_size = 0 if slotless else max(plan.wire_stride * ((plan.bound or 0) - 1) + plan.wire_last, 0)
             atoms = list(_atoms("", plan, 0, 0))
@@ -246,7 +252,7 @@ class Planner:
 
     def lay_out(self, struct: StructPlan, members: list[tuple[str, types.Type]]) -> None:
         """Give the members of a structure or frame their offsets, then fuse what is fixed."""
-        offset = 0
+        offset = struct.width = 0
         pack = struct.type.pack
         for name, type_ in members:
             plan = self.plan(type_, struct, in_struct=True)
@@ -255,6 +261,7 @@ class Planner:
             struct.members.append(MemberPlan(Part(name, plan), offset, plan, Part("." + name, plan)))
             struct.align = max(struct.align, align)
             struct.wire_align = max(struct.wire_align, plan.wire_align)
+            struct.width += plan.width
             offset += plan.size
         struct.size = align_up(offset, struct.align)
         self._cut(struct)
@@ -263,7 +270,7 @@ class Planner:
     def _cut(self, struct: StructPlan) -> None:
         """Cut a structure into runs of fixed layout and members that move by themselves."""
         run: list[_Atom] = []
-        start = wire = 0
+        start = wire = width = 0
         run_align = struct.wire_align
 
         def close() -> None:
@@ -283,12 +290,16 @@ class Planner:
                 if isinstance(plan, ArrayPlan | StructPlan):
                     self._note_tail(struct, member)
                 continue
+            if run and width + plan.width > MAX_FUSED:
+                close()
+                after_variable = True
             if run and after_variable and plan.wire_align > run_align:
                 close()
             if not run:
-                start, wire = member.offset, 0
+                start, wire, width = member.offset, 0, 0
                 run_align = plan.wire_align if after_variable else struct.wire_align
             wire = align_up(wire, plan.wire_align)
+            width += plan.width
             run += _atoms("." + member.name, plan, member.offset, wire, scope=0)
             wire += plan.body.wire.size
         trailing = align_up(wire, struct.wire_align) if self.syntax.padded else wire
@@ -469,17 +480,6 @@ def _atoms(
                 at = start + member.offset
                 yield from _atoms(f"{name}.{member.name}", member.plan, at, wire, scope=start)
                 wire += member.plan.body.wire.size
-
-
-def _width(plan: Plan) -> int:
-    match plan:
-        case ArrayPlan(element=BasePlan()):
-            return 1
-        case ArrayPlan(element=element, bound=int(bound)):
-            return bound * _width(element)
-        case StructPlan(members=members):
-            return sum(_width(member.plan) for member in members)
-    return 1
 
 
 def _codec(order: str, pieces: list[tuple[int, str]], size: int) -> Codec:

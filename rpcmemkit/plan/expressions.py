@@ -40,14 +40,11 @@ _BINARY: dict[str, Callable[[int, int], int]] = {
     ">=": lambda a, b: int(a >= b),
     "==": lambda a, b: int(a == b),
     "!=": lambda a, b: int(a != b),
-    "&&": lambda a, b: int(bool(a and b)),
-    "||": lambda a, b: int(bool(a or b)),
 }
 _UNARY: dict[str, Callable[[int], int]] = {
     "+": operator.pos,
     "-": operator.neg,
     "~": operator.invert,
-    "!": lambda a: int(not a),
 }
 
 
@@ -62,21 +59,54 @@ def compile_expression(expr: Expr, scope: StructPlan) -> Evaluate:
             return lambda space, base: value
         case Name() | Unary(op="*"):
             return _reader(*_locate(expr, scope))
+        case Unary("!", operand):
+            denied = _condition(operand, scope)
+            return lambda space, base: int(not denied(space, base))
         case Unary(op, operand):
             apply, inner = _UNARY[op], compile_expression(operand, scope)
             return lambda space, base: apply(inner(space, base))
+        case Binary("&&", left, right):
+            both = _condition(left, scope), _condition(right, scope)
+            return lambda space, base: int(all(each(space, base) for each in both))
+        case Binary("||", left, right):
+            either = _condition(left, scope), _condition(right, scope)
+            return lambda space, base: int(any(each(space, base) for each in either))
+        case Binary("==" | "!=" as op, left, right):
+            compare = _BINARY[op]
+            first, second = _condition(left, scope), _condition(right, scope)
+            return lambda space, base: compare(first(space, base), second(space, base))
         case Binary(op, left, right):
             combine = _BINARY[op]
             one, two = compile_expression(left, scope), compile_expression(right, scope)
             return lambda space, base: combine(one(space, base), two(space, base))
         case Conditional(test, yes, no):
-            tests = compile_expression(test, scope)
+            tests = _condition(test, scope)
             yields, other = compile_expression(yes, scope), compile_expression(no, scope)
             return lambda space, base: yields(space, base) if tests(space, base) else other(space, base)
     raise UsageError(f"cannot evaluate {expr!r}")
 
 
+def _condition(expr: Expr, scope: StructPlan) -> Evaluate:
+    """Return a function that says whether something holds: of a pointer, whether it is not null."""
+    if isinstance(expr, Name) or (isinstance(expr, Unary) and expr.op == "*"):
+        offset, stars, plan = _follow(expr, scope)
+        if isinstance(plan, PointerPlan):
+            return lambda space, base: space.pointer_at(_address(space, base + offset, stars))
+    return compile_expression(expr, scope)
+
+
 def _locate(expr: Expr, scope: StructPlan) -> tuple[int, int, Plan]:
+    """Return the member's offset, how many pointers to follow from there, and the plan of the number arrived at."""
+    offset, stars, plan = _follow(expr, scope)
+    if isinstance(plan, PointerPlan):
+        # MIDL also takes `length_is(pLength)` for the number behind the pointer (contradiction K21)
+        plan, stars = plan.target, stars + 1
+    if not isinstance(plan, BasePlan):
+        raise UsageError(f"the attribute expression names {', '.join(names_in(expr))}, which is not a number")
+    return offset, stars, plan
+
+
+def _follow(expr: Expr, scope: StructPlan) -> tuple[int, int, Plan]:
     """Return the member's offset, how many pointers to follow from there, and the plan arrived at."""
     stars = 0
     while isinstance(expr, Unary) and expr.op == "*":
@@ -89,12 +119,18 @@ def _locate(expr: Expr, scope: StructPlan) -> tuple[int, int, Plan]:
         if not isinstance(plan, PointerPlan):
             raise UsageError(f"the attribute expression dereferences {expr.name}, which is no pointer")
         plan = plan.target
-    if isinstance(plan, PointerPlan):
-        # MIDL also takes `length_is(pLength)` for the number behind the pointer (contradiction K21)
-        plan, stars = plan.target, stars + 1
-    if not isinstance(plan, BasePlan):
-        raise UsageError(f"the attribute expression names {expr.name}, which is not a number")
     return member.offset, stars, plan
+
+
+def _address(space: AddressSpace, address: int, stars: int) -> int:
+    """Return where as many pointers lead."""
+    for _ in range(stars):
+        address = space.pointer_at(address)
+        if not address:
+            raise RpcError(
+                NULL_REF_POINTER, "an attribute reads through a null pointer", rule="ref-never-null"
+            )
+    return address
 
 
 def _reader(offset: int, stars: int, plan: Plan) -> Evaluate:
@@ -102,13 +138,7 @@ def _reader(offset: int, stars: int, plan: Plan) -> Evaluate:
     unpack, size = plan.value.unpack, plan.size
 
     def read(space: AddressSpace, base: int) -> int:
-        address = base + offset
-        for _ in range(stars):
-            address = space.pointer_at(address)
-            if not address:
-                raise RpcError(
-                    NULL_REF_POINTER, "an attribute reads through a null pointer", rule="ref-never-null"
-                )
+        address = _address(space, base + offset, stars) if stars else base + offset
         at = space.check(address, size, "read of a size or discriminant")
         return int(unpack(space.data[at : at + size])[0])
 

@@ -91,7 +91,10 @@ class Field:
 
 
 class Plan:
-    """What every level has: its size and alignment in memory, its alignment on the wire, its fused body if flat."""
+    """What every level has: its size and alignment in memory, its alignment on the wire, its fused body if flat.
+
+    ``width`` is the number of its base values and pointers.
+    """
 
     type: types.Type
     size: int
@@ -99,6 +102,7 @@ class Plan:
     wire_align: int
     body: Body | None = None
     reusable: bool = False
+    width: int = 1
 
     def __repr__(self) -> str:
         return f"<plan of {self.type!r}: {self.size} octets>"
