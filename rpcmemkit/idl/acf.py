@@ -18,6 +18,8 @@ class Acf:
     source: Source | None = None
     interfaces: dict[str, s.AcfInterface] = field(default_factory=dict)
     unused: dict[tuple[str, ...], tuple[str, Token]] = field(default_factory=dict)
+    types: dict[str, list[tuple[str, s.Attributes]]] = field(default_factory=dict)
+    procedures: dict[tuple[str, str], s.AcfProcedure] = field(default_factory=dict)
 
     @classmethod
     def of(cls, source: Source, interfaces: list[s.AcfInterface]) -> Acf:
@@ -28,7 +30,9 @@ class Acf:
                 if isinstance(item, s.AcfTypes):
                     for name in item.names:
                         acf._expect("IDL402", interface.name, "typedef", name)
+                        acf.types.setdefault(str(name), []).append((str(interface.name), item.attributes))
                 else:
+                    acf.procedures.setdefault((str(interface.name), str(item.name)), item)
                     acf._expect("IDL401", interface.name, item.name)
                     for _, parameter in item.parameters:
                         acf._expect("IDL401", interface.name, item.name, parameter)
@@ -47,33 +51,24 @@ class Acf:
 
     def of_type(self, name: str) -> s.Attributes:
         """The attributes of a type, whichever interface of the file names it."""
-        items: tuple[s.Attribute, ...] = ()
-        for interface in self.interfaces.values():
-            for item in interface.items:
-                if isinstance(item, s.AcfTypes) and name in item.names:
-                    self.unused.pop((str(interface.name), "typedef", name), None)
-                    items += item.attributes.items
+        given = self.types.get(name, [])
+        for interface, _ in given:
+            self.unused.pop((interface, "typedef", name), None)
+        items = tuple(item for _, attributes in given for item in attributes.items)
         return s.Attributes(0, items) if items else s.NO_ATTRIBUTES
 
     def of_procedure(self, interface: str, name: str) -> s.Attributes:
         self.unused.pop((interface, name), None)
-        found = self._procedure(interface, name)
+        found = self.procedures.get((interface, name))
         return found.attributes if found else s.NO_ATTRIBUTES
 
     def of_parameter(self, interface: str, procedure: str, name: str) -> s.Attributes:
         self.unused.pop((interface, procedure, name), None)
-        found = self._procedure(interface, procedure)
+        found = self.procedures.get((interface, procedure))
         for attributes, parameter in found.parameters if found else ():
             if parameter == name:
                 return attributes
         return s.NO_ATTRIBUTES
-
-    def _procedure(self, interface: str, name: str) -> s.AcfProcedure | None:
-        found = self.interfaces.get(interface)
-        for item in found.items if found else ():
-            if isinstance(item, s.AcfProcedure) and item.name == name:
-                return item
-        return None
 
     def report_unused(self, report: Report) -> None:
         """Report every name in the file that the interface does not have."""

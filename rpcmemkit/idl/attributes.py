@@ -80,8 +80,16 @@ class Applier:
             self._set_kind(declared, declared.outer, given[0])
         if given and declared.outer is not None and declared.outer.form == "array" and not parameter:
             self.complain("IDL353", declared, given[0])
-        if given and declared.outer is None and not _is_pointer_inside(declared.base):
-            self.complain("IDL317", declared, given[0], attribute=given[0].name)
+        if given and declared.outer is None:
+            self._kind_of_no_level(declared, given[0])
+
+    def _kind_of_no_level(self, declared: Declared, attribute: s.Attribute) -> None:
+        """A pointer attribute on what shows no star: a context handle is a pointer that is never null."""
+        if isinstance(declared.base, ContextHandle):
+            if attribute.name != PointerKind.REF.value:
+                self.complain("IDL350", declared, attribute, kind=attribute.name)
+        elif not _is_pointer_inside(declared.base):
+            self.complain("IDL317", declared, attribute, attribute=attribute.name)
 
     def _set_kind(self, declared: Declared, level: Level, attribute: s.Attribute) -> None:
         kind = POINTER_KINDS[attribute.name]
@@ -132,9 +140,18 @@ class Applier:
                 self._size_attribute(declared, attribute, place)
             elif attribute.name == "min_is":
                 self.complain("IDL354", declared, attribute, attribute="min_is")
-        for level in declared.levels:  # [last_is] waits for [first_is]
-            if isinstance(level.length, _Last):
-                level.length = level.length.resolve(level.first)
+        for level in declared.levels:
+            self._last(declared, level)
+
+    def _last(self, declared: Declared, level: Level) -> None:
+        """[last_is] waits for [first_is]."""
+        if not isinstance(level.length, _Last):
+            return
+        try:
+            level.length = level.length.resolve(level.first)
+        except ExpressionError as error:
+            level.length = None
+            self.complain(error.code, declared, **error.details)
 
     def _exclusive(self, declared: Declared, code: str, first: str, second: str) -> None:
         one, other = declared.attributes.get(first), declared.attributes.get(second)
@@ -157,7 +174,10 @@ class Applier:
             if self.osf and place.own and attribute.name in _SIZES and not _plain(expression):
                 error = ExpressionError("IDL332", None, attribute=attribute.name)
                 self.resolver.complain_at(error, run, place, declared.parameter)
-            self._set_size(declared, declared.levels[index], attribute, expression)
+            try:
+                self._set_size(declared, declared.levels[index], attribute, expression)
+            except ExpressionError as error:
+                self.resolver.complain_at(error, run, place, declared.parameter)
 
     def _set_size(self, declared: Declared, level: Level, attribute: s.Attribute, value: Expr) -> None:
         if attribute.name in _SIZES:

@@ -7,19 +7,19 @@ from typing import Any
 
 from rpcmemkit.idl.dce import check_dce
 from rpcmemkit.idl.declared import Declared
+from rpcmemkit.idl.extents import LARGEST
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.idl.resolve import Resolver
+from rpcmemkit.idl.terms import Term, names, terms
 from rpcmemkit.types import (
     Arm,
     Array,
     Base,
-    Binary,
-    Conditional,
+    Const,
     ContextHandle,
     EncapsulatedUnion,
     EnumType,
     Expr,
-    Name,
     Opaque,
     Parameter,
     Pointer,
@@ -28,12 +28,11 @@ from rpcmemkit.types import (
     Struct,
     Switched,
     Type,
-    Unary,
     Union,
 )
 
 _NOT_SENT = {"void": ("IDL303", "IDL304", "IDL305"), "function": ("IDL306", "IDL307", "IDL308")}
-_UNBOUNDED = ("varying", "conformant")
+_LARGEST_COUNT = 0xFFFFFFFF
 
 
 class Checker:
@@ -45,6 +44,8 @@ class Checker:
         self.switches = resolver.switches
         self.seen: set[int] = set()
         self.conformant: dict[int, bool] = {}  # what is known of structures, by id
+        self.loops = _Loops()
+        self.mutable: set[int] = set()  # the types below which nothing is const
 
     def procedure(
         self, parameters: list[Declared], built: list[Parameter], result: Declared, result_type: Type | None
@@ -102,8 +103,25 @@ class Checker:
             self.complain("IDL340", declared)
         elif not parameter.is_in:
             self._out_only(declared, parameter)
-        if declared.const and len(declared.levels) == 1:
-            self.complain("IDL339", declared)
+        self._const_below(declared, parameter)
+
+    def _const_below(self, declared: Declared, parameter: Parameter) -> None:
+        """Data that the server fills in may nowhere be const, neither at the parameter nor below it."""
+        if declared.const and declared.levels:
+            self.complain("IDL339", declared, where="")
+            return
+        waiting, seen = [parameter.type], set[int]()
+        while waiting:
+            type_ = waiting.pop()
+            if id(type_) in seen or id(type_) in self.mutable:
+                continue
+            seen.add(id(type_))
+            for inner, member in self._inside(type_, None):
+                if member is not None and member.const:
+                    self.complain("IDL339", declared, where=f", in its member {member.name!r}")
+                    return
+                waiting.append(inner)
+        self.mutable |= seen
 
     def _out_only(self, declared: Declared, parameter: Parameter) -> None:
         kind, outer = _top_kind(parameter), declared.outer
@@ -144,6 +162,8 @@ class Checker:
             return
         if outer.kind is not None and outer.kind is not PointerKind.REF:
             self.complain("IDL350", declared, kind=outer.kind.value)
+        elif _is_opaque(declared.base, "handle"):
+            self.complain("IDL380", declared)
 
     def _pipes(self, parameters: list[Declared], built: list[Parameter]) -> None:
         """What has no size of its own does not go well with a pipe (combining-pipe-and-nonpipe-parameters.md)."""
@@ -165,8 +185,14 @@ class Checker:
             self.complain("IDL326", result)
         elif type_ is not None and self._is_conformant(type_):
             self.complain("IDL327", result)
+        elif isinstance(type_, Array):
+            self.complain("IDL377", result)
         elif isinstance(type_, (Struct, EncapsulatedUnion)) and self.switches.effective_mode != "Os":
             self.complain("IDL365", result)
+        if result.const and type_ is not None:
+            self.complain("IDL378", result)
+        if way := result.attributes.get("in", "out"):
+            self.resolver.complain("IDL317", result, way, attribute=way.name)
         if any(level.ignore for level in result.levels):
             self.complain("IDL343", result)
         if type_ is not None:
@@ -185,6 +211,8 @@ class Checker:
                     return
                 if level.open_array or (level.string and level.size is None and member):
                     self.complain("IDL315", declared)
+            elif level.pointer and level.size is None and not level.string and (level.length or level.first):
+                self.complain("IDL315", declared)  # how many are sent, but not how many there are
             before = level
 
     # --- expressions -----------------------------------------------------------------------------
@@ -207,30 +235,32 @@ class Checker:
     def _terms(
         self, declared: Declared, attribute: str, expression: Expr, siblings: dict[str, Declared]
     ) -> None:
-        for term, other, cast in _terms(expression, siblings):
-            self._term(declared, attribute, term, other, cast)
+        for term in terms(expression, siblings):
+            self._term(declared, attribute, term)
+        if isinstance(expression, Const) and expression.value > _LARGEST_COUNT:
+            self.complain("IDL311", declared, attribute=attribute)
 
-    def _term(self, declared: Declared, attribute: str, term: Expr, other: Declared, cast: bool) -> None:
-        """One name in an expression, with the stars before it."""
-        stars = 0
-        while isinstance(term, Unary):
-            term, stars = term.operand, stars + 1
-        found = other.type
-        for _ in range(stars):
+    def _term(self, declared: Declared, attribute: str, term: Term) -> None:
+        """One name in an expression: every star needs a pointer that is not null there (unique.md)."""
+        found = term.other.type
+        for pointer in term.pointers:
             if not isinstance(found, Pointer):
                 self.complain("IDL311", declared, attribute=attribute)
                 return
-            if found.kind is not PointerKind.REF:
-                self.complain("IDL331", declared, attribute=attribute, other=repr(other.name))
+            if found.kind is not PointerKind.REF and pointer not in term.safe:
+                self.complain(
+                    "IDL331", declared, attribute=attribute, other=repr(term.other.name), bare=term.other.name
+                )
             found = found.target
-        if found is not None and not cast and not _is_small_integer(found):
+        if found is not None and not (term.cast or term.tested) and not _is_small_integer(found):
             self.complain("IDL311", declared, attribute=attribute)
 
     def _same_type(self, declared: Declared, level: Level, siblings: dict[str, Declared]) -> None:
         bases = []
         for expression in (level.size, level.length):
-            terms = list(_terms(expression, siblings)) if expression is not None else []
-            bases.append(terms[0][1].base if len(terms) == 1 else None)
+            read = terms(expression, siblings) if expression is not None else ()
+            values = [term.other.base for term in read if not term.tested]
+            bases.append(values[0] if len(values) == 1 else None)
         if None not in bases and bases[0] is not bases[1]:
             self.complain("IDL359", declared)
 
@@ -239,11 +269,11 @@ class Checker:
     ) -> None:
         """Sizes of top-level storage, and lengths of what is sent, must come with the request."""
         if level is declared.outer or parameter.is_in:
-            for name in _names(level.size):
+            for name in names(level.size):
                 if name in directions and not directions[name].is_in:
                     self.complain("IDL329", declared, other=repr(name))
         if parameter.is_in:
-            for name in (*_names(level.length), *_names(level.first)):
+            for name in (*names(level.length), *names(level.first)):
                 if name in directions and not directions[name].is_in:
                     self.complain("IDL330", declared, other=repr(name))
 
@@ -254,16 +284,21 @@ class Checker:
         waiting: list[tuple[Type, Declared | None]] = [(start, None)]
         while waiting:
             type_, member = waiting.pop()
-            if isinstance(type_, (Struct, Union, EncapsulatedUnion)):
+            if isinstance(type_, (Struct, Union, EncapsulatedUnion, EnumType)):
                 if id(type_) in self.seen:
                     continue
                 self.seen.add(id(type_))
+            size = self.resolver.extents.of(type_).size
+            if size > LARGEST:
+                self.complain("IDL226", member or root, size=size)
+                continue
             self._one(type_, member, root, role)
             waiting.extend(self._inside(type_, member))
 
     def _inside(self, type_: Type, member: Declared | None) -> Iterator[tuple[Type, Declared | None]]:
         if isinstance(type_, Pointer):
-            yield type_.target, member
+            if not type_.ignore:  # what lies below such a pointer is not sent, and may be anything
+                yield type_.target, member
         elif isinstance(type_, Array):
             if not _is_handle(type_.element):
                 yield type_.element, member
@@ -291,8 +326,20 @@ class Checker:
             self._union(type_, member, root, role)
         elif isinstance(type_, Array) and self._is_misplaced(type_.element):
             self.complain("IDL363", member or root)
+        elif isinstance(type_, Array) and self._is_conformant_structure(type_.element):
+            self.complain("IDL342", member or root)
+        elif isinstance(type_, EnumType):
+            self._enumeration(type_)
         elif member is not None and self._is_misplaced(type_):
             self.complain("IDL348", member)
+
+    def _enumeration(self, enum: EnumType) -> None:
+        """Values that do not fit into the 16 bits of NDR 2.0 raise an exception when they are sent (enum.md)."""
+        found = self.resolver.unsent_labels.pop(id(enum), None)
+        if found is not None and not enum.v1:
+            source, label, value = found
+            at = label.start_pos or 0
+            self.resolver.report.add("IDL381", source, at, len(label), label=str(label), value=value)
 
     def _is_misplaced(self, type_: Type) -> bool:
         """Whether a type is a handle that may only be a parameter: context handles depend on /target (K23)."""
@@ -303,6 +350,7 @@ class Checker:
     def _structure(self, struct: Struct, root: Declared) -> None:
         if id(struct) in self.resolver.scope.incomplete:
             self.complain("IDL208", root, name=repr(struct.name))
+        siblings = {member.name: self.resolver.members[id(member)] for member in struct.members}
         for member in struct.members:
             declared = self.resolver.members[id(member)]
             declared.parameter = root.parameter
@@ -311,15 +359,11 @@ class Checker:
             if declared.bits:
                 self.complain("IDL206", declared)
             self._array(declared, member=True)
-            self._siblings(declared, struct)
-        if _recursive_by_ref(struct):
+            for level in declared.levels:
+                self._expressions(declared, level, siblings)
+            self._discriminant(declared, siblings)
+        if self.loops.lead_back_to(struct):
             self.complain("IDL336", root, name=repr(struct.name))
-
-    def _siblings(self, declared: Declared, struct: Struct) -> None:
-        siblings = {member.name: self.resolver.members[id(member)] for member in struct.members}
-        for level in declared.levels:
-            self._expressions(declared, level, siblings)
-        self._discriminant(declared, siblings)
 
     def _union(self, union: Union, member: Declared | None, root: Declared, role: int) -> None:
         if id(union) in self.resolver.scope.incomplete:
@@ -339,29 +383,48 @@ class Checker:
             declared.parameter = root.parameter
             if isinstance(arm.member.type, Pointer) and arm.member.type.kind is PointerKind.REF:
                 self.complain("IDL337", declared)
-            if _is_open(arm.member.type):
+            if _is_open(arm.member.type) or self._is_conformant_structure(arm.member.type):
                 self.complain("IDL338", declared)
 
 
 # --- questions about types -------------------------------------------------------------------------
 
 
-def _recursive_by_ref(struct: Struct) -> bool:
-    """Whether [ref] pointers lead from a structure back to itself."""
-    waiting: list[Type] = [member.type for member in struct.members]
-    seen: set[int] = set()
-    while waiting:
-        type_ = waiting.pop()
-        if type_ is struct:
-            return True
-        if isinstance(type_, Pointer) and type_.kind is PointerKind.REF:
-            waiting.append(type_.target)
-        elif isinstance(type_, Array):
-            waiting.append(type_.element)
-        elif isinstance(type_, Struct) and id(type_) not in seen:
-            seen.add(id(type_))
-            waiting.extend(member.type for member in type_.members)
-    return False
+class _Loops:
+    """The structures to which nothing but [ref] pointers leads back. Each structure is looked at once."""
+
+    def __init__(self) -> None:
+        self.done: set[int] = set()
+        self.ends: set[int] = set()
+
+    def lead_back_to(self, struct: Struct) -> bool:
+        """Return whether [ref] pointers lead from a structure back to itself, with no null that could end it."""
+        if id(struct) not in self.done:
+            self._follow(struct)
+        return id(struct) in self.ends
+
+    def _follow(self, struct: Struct) -> None:
+        above = {id(struct): _by_ref(struct)}
+        while above:
+            at = next(reversed(above))
+            inner = next(above[at], None)
+            if inner is None:
+                above.popitem()
+                self.done.add(at)
+            elif id(inner) in above:
+                self.ends.add(id(inner))
+            elif id(inner) not in self.done:
+                above[id(inner)] = _by_ref(inner)
+
+
+def _by_ref(struct: Struct) -> Iterator[Struct]:
+    """Yield the structures in the members of a structure and behind their [ref] pointers."""
+    for member in struct.members:
+        type_ = member.type
+        while isinstance(type_, Array) or (isinstance(type_, Pointer) and type_.kind is PointerKind.REF):
+            type_ = type_.element if isinstance(type_, Array) else type_.target
+        if isinstance(type_, Struct):
+            yield type_
 
 
 def _top_kind(parameter: Parameter) -> PointerKind | None:
@@ -393,40 +456,3 @@ def _is_small_integer(type_: Type) -> bool:
     if isinstance(type_, Base):
         return type_.code not in "fd" and type_.size <= 4
     return isinstance(type_, EnumType) or _is_opaque(type_, "unknown")
-
-
-def _children(expression: Expr) -> tuple[Expr, ...]:
-    if isinstance(expression, Binary):
-        return (expression.left, expression.right)
-    if isinstance(expression, Conditional):
-        return (expression.test, expression.yes, expression.no)
-    return (expression.operand,) if isinstance(expression, Unary) else ()
-
-
-def _terms(expression: Expr, siblings: dict[str, Declared]) -> Iterator[tuple[Expr, Declared, bool]]:
-    """The names in an expression with the stars before them, where they are a value and not a condition.
-
-    The third part says whether a cast (a unary plus, for all that counts) made an integer of the value.
-    """
-    waiting = [(expression, False)]
-    while waiting:
-        part, cast = waiting.pop()
-        inner = part
-        while isinstance(inner, Unary) and inner.op == "*":
-            inner = inner.operand
-        if isinstance(inner, Name) and inner.name in siblings:
-            yield part, siblings[inner.name], cast
-        elif isinstance(part, Conditional):
-            waiting.extend(((part.yes, cast), (part.no, cast)))
-        else:
-            cast = cast or (isinstance(part, Unary) and part.op == "+")
-            waiting.extend((child, cast) for child in _children(part))
-
-
-def _names(expression: Expr | None) -> Iterator[str]:
-    waiting = [expression] if expression is not None else []
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, Name):
-            yield part.name
-        waiting.extend(_children(part))

@@ -196,6 +196,8 @@ class Compiler:
                 layers = declarator.target.layers
                 if layers and isinstance(layers[0], s.FunctionLayer):
                     builder.procedure(item, declarator.target)
+                else:
+                    builder.variable(item, declarator.target)
 
     def _interface(self, item: s.InterfaceBody, place: Place, own: bool) -> None:
         default = pointer_default(item.attributes) or place.default

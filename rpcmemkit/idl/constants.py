@@ -9,13 +9,12 @@ from lark import Token
 
 from rpcmemkit.errors import UsageError
 from rpcmemkit.idl.expressions import ExpressionError
-from rpcmemkit.plan import Planner
-from rpcmemkit.types import Array, Base, Const, EncapsulatedUnion, Expr, Name, Struct, Type, Union
+from rpcmemkit.idl.extents import TOO_DEEP
+from rpcmemkit.plan import ArrayPlan, Planner, StructPlan
+from rpcmemkit.types import Base, Const, Expr, Name, Type
 
 if TYPE_CHECKING:
     from rpcmemkit.idl.resolve import Resolver
-
-_DEPTH = 64
 
 
 class VisibleNames:
@@ -45,39 +44,29 @@ class VisibleNames:
         if words.endswith("*"):
             return 8 if self.resolver.type_of(words.rstrip("* ")) else None
         found = self.resolver.type_of(words)
-        return None if id(found) in self.resolver.scope.incomplete else memory_size(found)
+        if found is not None and self.resolver.extents.of(found) == TOO_DEEP:
+            return 0  # which has been reported
+        return None if id(found) in self.resolver.scope.incomplete else self.resolver.sizes.of(found)
 
 
-def memory_size(found: Type | None) -> int | None:
-    """The octets of a type of fixed size in the memory of a 64-bit program, or ``None``."""
-    if found is None or not _is_fixed(found):
-        return None
-    try:
-        return Planner().plan(found).size
-    except UsageError:  # void, a function
-        return None
+class Sizes:
+    """What ``sizeof`` says. Layouts are remembered, and the types with them: a plan is found by the id of its type."""
 
+    def __init__(self) -> None:
+        self._planner = Planner()
+        self._asked: list[Type] = []
 
-def _is_fixed(found: Type) -> bool:
-    """Whether no array inside a type is open, and the type is not nested too deeply to be laid out."""
-    layer = {id(found): found}
-    for _ in range(_DEPTH):
-        if any(isinstance(part, Array) and part.conformant for part in layer.values()):
-            return False
-        layer = {id(inner): inner for part in layer.values() for inner in _inner(part)}
-        if not layer:
-            return True
-    return False
-
-
-def _inner(found: Type) -> list[Type]:
-    if isinstance(found, Array):
-        return [found.element]
-    if isinstance(found, Struct):
-        return [member.type for member in found.members]
-    if isinstance(found, EncapsulatedUnion):
-        found = found.union
-    return [arm.member.type for arm in found.arms if arm.member] if isinstance(found, Union) else []
+    def of(self, found: Type | None) -> int | None:
+        """Return the bytes of a type of fixed size in the memory of a 64-bit program, or ``None``."""
+        if found is None:
+            return None
+        self._asked.append(found)
+        try:
+            plan = self._planner.plan(found)
+        except UsageError:  # void, a function
+            return None
+        open_ = isinstance(plan, ArrayPlan) and plan.conformant
+        return None if open_ or (isinstance(plan, StructPlan) and plan.tail) else plan.size
 
 
 def wrapped(value: int, base: Base) -> int:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, Protocol
 
 from lark import Token
 
 from rpcmemkit.idl.syntax import Run
+from rpcmemkit.idl.terms import depth
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Unary
 
 _PRECEDENCE = {
@@ -22,6 +24,7 @@ _PRECEDENCE = {
     for operator in operators.split()
 }
 _UNARY = frozenset("*-+~!")
+_INTEGERS_ONLY = frozenset(["|", "^", "&", "<<", ">>", "%", "~"])
 _DEPTH = 64
 _WIDEST = 1 << 64
 
@@ -90,17 +93,21 @@ class Names(Protocol):
 def read_expression(run: Run, names: Names) -> Expr:
     """The expression that ``run`` spells.
 
-    Raises :class:`ExpressionError`.
+    Raises :class:`ExpressionError`, also for what is nested so deeply that its evaluation might not end well.
     """
-    return _Reader(run, names).whole()
+    expression = _Reader(run, names).whole()
+    if depth(expression) > _DEPTH:
+        raise ExpressionError("IDL104", run[0], limit=_DEPTH)
+    return expression
 
 
 def read_real(run: Run, names: Names) -> float:
     """The number, possibly with a fraction, that ``run`` spells. Raises :class:`ExpressionError`."""
     expression = _Reader(run, names, real=True).whole()
-    if isinstance(expression, Const):
+    if isinstance(expression, Const) and isfinite(expression.value):
         return expression.value
-    raise ExpressionError("IDL114", run[0], what="what is not constant")
+    what = f"{expression.value}" if isinstance(expression, Const) else "what is not constant"
+    raise ExpressionError("IDL114", run[0], what=what)
 
 
 def read_constant(run: Run, names: Names) -> int:
@@ -151,16 +158,21 @@ def _fold(operator: str, left: Expr, right: Expr, token: Token | None) -> Expr:
         return Binary(operator, left, right)
     if operator in "/%" and right.value == 0:
         raise ExpressionError("IDL113", token)
-    try:
-        return Const(_checked(_FOLD[operator](left.value, right.value), token))
-    except TypeError:  # bits of a number with a fraction
-        raise ExpressionError("IDL114", token, what="a fraction") from None
+    for value in (left.value, right.value) if operator in _INTEGERS_ONLY else ():
+        _whole(value, token)
+    return Const(_checked(_FOLD[operator](left.value, right.value), token))
 
 
 def _checked(value: int, token: Token | None) -> int:
-    if abs(value) >= _WIDEST:
-        raise ExpressionError("IDL112", token, text=str(token))
+    if abs(value) >= _WIDEST and not isinstance(value, float):
+        raise ExpressionError("IDL112", token, text=str(token or value))
     return value
+
+
+def _whole(value: object, token: Token | None, named: str = "") -> None:
+    """Refuse a number with a fraction, which only a constant of type float or double may have."""
+    if isinstance(value, float):
+        raise ExpressionError("IDL115", token, what=f"{named}{value}")
 
 
 class _Reader:
@@ -239,10 +251,9 @@ class _Reader:
     def prefixed(self, operator: str, operand: Expr, token: Token) -> Expr:
         if operator == "*" or not isinstance(operand, Const):
             return Unary(operator, operand)
-        try:
-            return Const(_checked(_FOLD_UNARY[operator](operand.value), token))
-        except TypeError:
-            raise ExpressionError("IDL114", token, what="a fraction") from None
+        if operator in _INTEGERS_ONLY:
+            _whole(operand.value, token)
+        return Const(_checked(_FOLD_UNARY[operator](operand.value), token))
 
     def parenthesis(self) -> Expr:
         start = self.index
@@ -273,11 +284,17 @@ class _Reader:
             raise ExpressionError("IDL114", token, what=f"sizeof({words or '…'})")
         return Const(size)
 
+    def allowed(self, found: Expr, token: Token) -> Expr:
+        if not self.real and isinstance(found, Const):
+            _whole(found.value, token, "" if token.type == "NUMBER" else f"{token}, ")
+        return found
+
     def literal(self, token: Token) -> Expr:
         if token.type == "NAME":
-            return self.names.value(token)
+            return self.allowed(self.names.value(token), token)
         if token.type == "NUMBER":
-            return Const(_real(token) if self.real and _FRACTION.search(token) else read_number(token))  # type: ignore[arg-type]
+            value = _real(token) if _FRACTION.search(token) else read_number(token)
+            return self.allowed(Const(value), token)  # type: ignore[arg-type]
         if token.type == "CHARACTER" and len(text := unquote(token)) == 1:
             return Const(ord(text))
         raise ExpressionError("IDL114", token, what=str(token))

@@ -51,6 +51,7 @@ _EXCLUSIVE = (
     ("code", "nocode"),
     ("propget", "propput"),
 )
+_STATUS = ("HRESULT", "SCODE", "error_status_t")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _VERSION = re.compile(r"\d{1,5}(\.\d{1,5})?")
 
@@ -178,6 +179,30 @@ class InterfaceBuilder:
             self.checker.procedure(parameters, built, result, returned)
             check_modes(self.resolver, parameters, result, extra)
             self._check_memory(parameters, built, target.name)
+            self._check_one_way(declaration, parameters, result)
+
+    def _check_one_way(
+        self, declaration: s.Declaration, parameters: list[Declared], result: Declared
+    ) -> None:
+        """A call with [maybe] or [message] has no response (maybe.md)."""
+        attribute = declaration.attributes.get("maybe", "message")
+        if attribute is None:
+            return
+        core = declaration.specifiers.core
+        status = not result.levels and isinstance(core, s.NamedSpec) and core.name in _STATUS
+        back = [declared for declared in parameters if "out" in declared.attributes]
+        for declared in back + ([] if status or _is_void(result) else [result]):
+            self.resolver.complain("IDL379", declared, attribute=attribute.name)
+
+    def variable(self, declaration: s.Declaration, target: s.Target) -> None:
+        """What an interface does not have, apart from the properties of a dispinterface."""
+        external = {"extern", "static"} & set(declaration.specifiers.qualifiers)
+        if self.checker is None or external or self.body.keyword == "dispinterface":
+            return
+        array = isinstance(target.layers[0], s.ArrayLayer) if target.layers else False
+        procedures = array and any(isinstance(layer, s.FunctionLayer) for layer in target.layers)
+        code = "IDL222" if procedures else "IDL223"
+        self.report.add(code, self.source, target.at, len(target.name), name=repr(target.name))
 
     def _procedure_attributes(self, attributes: s.Attributes, extra: s.Attributes) -> Mapping[str, object]:
         """With /rpcss every procedure has [enable_allocate] (-rpcss.md)."""
@@ -284,6 +309,10 @@ class InterfaceBuilder:
     def _result_type(self, declared: Declared) -> Type | None:
         found = self.resolver.finish(declared, self.inner)
         return None if isinstance(found, Opaque) and found.what == "void" else found
+
+
+def _is_void(declared: Declared) -> bool:
+    return not declared.levels and isinstance(declared.base, Opaque) and declared.base.what == "void"
 
 
 def _is_void_alone(function: s.FunctionLayer) -> bool:

@@ -28,6 +28,7 @@ _SKIPPED = re.compile(
 )
 _COMMENT_IN_LINE = re.compile(r"/\*.*?(?:\*/|$)|//.*")
 _PACK = re.compile(r"pack\s*\(\s*(push|pop)?\s*(?:,?\s*[A-Za-z_]\w*)?\s*,?\s*(\d+)?\s*\)")
+_END_MARK = re.compile(r"\x1a\s*\Z")
 _VISIBLE = re.compile(r"[^\n]")
 _PACK_LEVELS = (1, 2, 4, 8, 16)
 
@@ -65,8 +66,14 @@ def read_source(
 
 
 def _lines(text: str) -> str:
-    """Lines end with a line feed; other white space is blanks and tabs."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ").replace("\v", " ")
+    """Lines end with a line feed; other white space is blanks and tabs. A Ctrl-Z ends the files of old editors."""
+    return (
+        _END_MARK.sub("", text)
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+        .replace("\f", " ")
+        .replace("\v", " ")
+    )
 
 
 def _without_comments(text: str, file: str, report: Report) -> str:

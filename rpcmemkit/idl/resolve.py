@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from lark import Token
+
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
 from rpcmemkit.idl.attributes import Applier
-from rpcmemkit.idl.constants import VisibleNames, wrapped
+from rpcmemkit.idl.constants import Sizes, VisibleNames, wrapped
 from rpcmemkit.idl.conversions import check_conversion, converted
 from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.expressions import (
@@ -17,13 +19,17 @@ from rpcmemkit.idl.expressions import (
     read_real,
     unquote,
 )
+from rpcmemkit.idl.extents import DEEPEST, LARGEST, TOO_DEEP, Extents
 from rpcmemkit.idl.levels import Level, assemble, copies
 from rpcmemkit.idl.memory import apply_allocate
 from rpcmemkit.idl.placement import Placement
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.scope import Alias, Record, Scope, base_type
+from rpcmemkit.idl.source import Source
 from rpcmemkit.idl.switches import Switches
+from rpcmemkit.idl.unions import check_arms, discriminates
 from rpcmemkit.types import (
+    BASES,
     Arm,
     Base,
     ContextHandle,
@@ -49,6 +55,9 @@ class Resolver:
         self.osf = switches.osf
         self.mode_default = PointerKind.FULL if self.osf else PointerKind.UNIQUE
         self.members: dict[int, Declared] = {}  # by id of the types.Member, for diagnostics
+        self.extents = Extents()
+        self.sizes = Sizes()
+        self.unsent_labels: dict[int, tuple[Source, Token, int]] = {}  # by id of the EnumType
         self.generic_handles: set[str] = set()  # types with [handle], by name
         self.conversions: list[Converted] = []
         self.acf = Acf()
@@ -93,9 +102,16 @@ class Resolver:
         if isinstance(core, s.RecordSpec):
             return self._record(core, place, attributes)
         if isinstance(core, s.PipeSpec):
-            return Opaque("pipe", "", self._element(core.element, place))
+            return self._holder("pipe", "", core.element, place)
         assert isinstance(core, s.SafeArraySpec)
-        return Opaque("safearray", "SAFEARRAY", self._element(core.element.core, place))
+        return self._holder("safearray", "SAFEARRAY", core.element.core, place)
+
+    def _holder(self, what: str, name: str, core: s.Core, place: Place) -> Type:
+        """A pipe or SAFEARRAY of elements."""
+        found = Opaque(what, name, self._element(core, place))
+        assert found.element is not None
+        self.extents.note(found, [self.extents.of(found.element)])
+        return found
 
     def _element(self, core: s.Core, place: Place) -> Type:
         levels, base = self.core(core, place)
@@ -120,7 +136,16 @@ class Resolver:
             enum.labels[str(label)] = value
             if not place.scoped_labels:
                 self.scope.constants[str(label)] = value
+            self._check_label(enum, label, value, place)
         return enum
+
+    def _check_label(self, enum: EnumType, label: Token, value: int, place: Place) -> None:
+        """A label is an int of C; one that is no 16-bit number is remembered until the type is sent (enum.md)."""
+        if not -(1 << 31) <= value < 1 << 32:
+            self.report.add("IDL112", place.source, label.start_pos or 0, len(label), text=value)
+        enum.labels[str(label)] = wrapped(value, _LONG)
+        if not (enum.v1 or 0 <= value <= 0x7FFF):
+            self.unsent_labels.setdefault(id(enum), (place.source, label, value))
 
     def _tag(self, tag: str | None, kind: type, core: s.Core, defines: bool, place: Place) -> Record | None:
         """The type already known by this tag, if it may be used or completed here."""
@@ -150,9 +175,13 @@ class Resolver:
         if isinstance(record, Struct):
             record.pack = place.source.pack_at(core.at)
             record.members = self._members(core.members, place)
+            parts = record.members
         else:
             record.switch = self._switch_type(attributes, place, core) or record.switch
             record.arms = self._arms(core.members, place)
+            check_arms(self, record, core.members, place)
+            parts = [arm.member for arm in record.arms if arm.member]
+        self.extents.note(record, (self.extents.of(part.type) for part in parts))
         self.scope.incomplete.discard(id(record))
         return record
 
@@ -206,7 +235,7 @@ class Resolver:
         found = self.type_argument(attribute, place)
         if found is None:
             return None
-        if isinstance(found, (Base, EnumType)) and _discriminates(found):
+        if isinstance(found, (Base, EnumType)) and discriminates(found):
             return found
         if isinstance(found, Opaque) and found.what == "unknown":
             return None
@@ -246,7 +275,6 @@ class Resolver:
             case, default = field_.attributes.get("case"), "default" in field_.attributes
             labels = tuple(run for run in case.arguments if run) if case else ()
             arms.append(self._arm(labels, default, field_, place))
-        self._distinct(arms, place, fields)
         return arms
 
     def _arm(self, labels: tuple[s.Run, ...], default: bool, content: s.Field, place: Place) -> Arm:
@@ -254,18 +282,10 @@ class Resolver:
         members = self._members([content], place)
         return Arm(values, members[0] if members else None, default)
 
-    def _distinct(self, arms: list[Arm], place: Place, fields: list[s.Field]) -> None:
-        seen: set[int] = set()
-        for arm, field_ in zip(arms, fields, strict=True):
-            for value in arm.labels:
-                if value in seen:
-                    self.report.add("IDL212", place.source, field_.at, label=value)
-                seen.add(value)
-
     def _switched(self, core: s.SwitchedSpec, place: Place) -> Type:
         self._tag(core.tag, EncapsulatedUnion, core, True, place)
         levels, base = self.core(core.switch.core, place)
-        if levels or not _discriminates(base):
+        if levels or not discriminates(base):
             self.report.add("IDL209", place.source, core.switch.at)
             base = _LONG
         assert isinstance(base, (Base, EnumType))
@@ -274,7 +294,9 @@ class Resolver:
         result = EncapsulatedUnion(core.tag or "", core.switch_name, name, union)
         self._remember(core.tag, result)
         union.arms = [self._arm(case.labels, case.default, case.content, place) for case in core.cases]
-        self._distinct(union.arms, place, [case.content for case in core.cases])
+        check_arms(self, union, [case.content for case in core.cases], place)
+        parts = [self.extents.of(arm.member.type) for arm in union.arms if arm.member]
+        self.extents.note(result, [self.extents.note(union, parts)])
         return result
 
     # --- declarations ------------------------------------------------------------------------
@@ -288,18 +310,36 @@ class Resolver:
             inner: list[Level] = []
         else:
             inner, base = self.core(specifiers.core, place)
+        const = specifiers.const or self._is_const(specifiers.core)
         for target in targets:
             own = [self._level(layer, place) for layer in target.layers]
+            levels, nested = self._nested(own + copies(inner), base, target, place)
             yield Declared(
                 target.name,
                 target.at,
                 place.source,
                 attributes,
-                own + copies(inner),
-                base,
-                const=specifiers.const,
+                levels,
+                nested,
+                const=const,
                 generic=not own and self._is_generic_handle(specifiers.core),
             )
+
+    def _nested(
+        self, levels: list[Level], base: Type, target: s.Target, place: Place
+    ) -> tuple[list[Level], Type]:
+        """Levels and base, unless they are nested too deeply; that is reported where it becomes so."""
+        height = self.extents.declared(levels, base).height
+        if height <= DEEPEST:
+            return levels, base
+        if self.extents.of(base) != TOO_DEEP:
+            self.report.add("IDL104", place.source, target.at, len(target.name), limit=DEEPEST)
+        return [], self.extents.too_deep
+
+    def _is_const(self, core: s.Core) -> bool:
+        """Whether a type is const by its typedef, as LPCWSTR is."""
+        alias = self.scope.aliases.get(core.name) if isinstance(core, s.NamedSpec) else None
+        return alias is not None and alias.const
 
     def _is_generic_handle(self, core: s.Core) -> bool:
         return isinstance(core, s.NamedSpec) and core.name in self.generic_handles
@@ -319,16 +359,22 @@ class Resolver:
         if dots is not None:
             return self._dce_bound(run[:dots], run[dots + 1 :], layer, place)
         bound = self.constant(run, place, 1)
-        if bound < 1:
-            self.report.add("IDL323", place.source, layer.at, text=bound)
-        return max(bound, 1)
+        return self._checked_bound(bound, layer, place)
 
     def _dce_bound(self, low: s.Run, high: s.Run, layer: s.ArrayLayer, place: Place) -> int | None:
         """``[0..7]``: the bounds of DCE IDL, both included."""
         if not low or not high or self.constant(low, place) != 0:
             self.report.add("IDL322", place.source, layer.at)
             return 1
-        return None if list(high) == ["*"] else max(self.constant(high, place) + 1, 1)
+        if list(high) == ["*"]:
+            return None
+        return self._checked_bound(self.constant(high, place) + 1, layer, place)
+
+    def _checked_bound(self, bound: int, layer: s.ArrayLayer, place: Place) -> int:
+        if 1 <= bound <= LARGEST:
+            return bound
+        self.report.add("IDL323", place.source, layer.at, text=bound)
+        return 1
 
     def constant(self, run: s.Run, place: Place, otherwise: int = 0) -> int:
         """The number that a run of tokens spells; problems are reported."""
@@ -389,13 +435,37 @@ class Resolver:
         check_conversion(self, declared, extra, place)
         conversion = converted(self, declared, attributes, place)
         if conversion is not None:
-            levels, base = [], conversion
+            levels, base = [], self._shallow(conversion, declared)
         self._name_anonymous(base, declared.name, levels)
-        alias = Alias(declared.name, levels, base, place.source)
+        alias = Alias(declared.name, levels, base, place.source, declared.const)
         known = self.scope.aliases.get(declared.name)
-        if known is not None and known.source is not None and not _alike(known.base, base):
+        if known is not None and known.source is None:
+            self._predefined(declared, known, levels, base)
+            return
+        if known is not None and not _alike(known.base, base):
             self.report.add("IDL202", place.source, declared.at, len(declared.name), name=repr(declared.name))
         self.scope.aliases[declared.name] = alias
+
+    def _shallow(self, conversion: Converted, declared: Declared) -> Type:
+        """A conversion of a conversion of … has an end, too."""
+        parts = [self.extents.of(part) for part in (conversion.presented, conversion.sent)]
+        height = self.extents.note(conversion, parts).height
+        if height <= DEEPEST:
+            return conversion
+        if height < TOO_DEEP.height:
+            self.complain("IDL104", declared, limit=DEEPEST)
+        return self.extents.too_deep
+
+    def _predefined(self, declared: Declared, known: Alias, levels: list[Level], base: Type) -> None:
+        """A predefined type may be defined as what it is, as C headers do; it stays what it is."""
+        same = isinstance(known.base, Base) and isinstance(base, Base) and known.base.size == base.size
+        if isinstance(known.base, Opaque):  # handle_t is a void * in C
+            same = isinstance(base, Opaque) and (base is known.base or (base.what == "void" and bool(levels)))
+        elif levels or (known.name in _AS_THE_PAGE_SAYS and base not in _AS_THE_PAGE_SAYS[known.name]):
+            same = False
+        if not same:
+            code = {"wchar_t": "IDL220", "error_status_t": "IDL221"}.get(known.name, "IDL202")
+            self.complain(code, declared)
 
     def _note_handle(self, declared: Declared) -> None:
         declared.generic = declared.generic or "handle" in declared.attributes
@@ -452,6 +522,10 @@ class Resolver:
 
 
 _LONG = Base("long", "i", 4)
+_AS_THE_PAGE_SAYS = {  # MIDL2014, MIDL2205
+    "wchar_t": (BASES["wchar_t"], BASES["unsigned short"]),
+    "error_status_t": (BASES["error_status_t"], BASES["unsigned long"]),
+}
 
 
 def _alike(one: Type, other: Type) -> bool:
@@ -461,8 +535,3 @@ def _alike(one: Type, other: Type) -> bool:
     if isinstance(one, EnumType) and isinstance(other, EnumType):
         return one.labels == other.labels
     return one is other or (type(one) is type(other) and isinstance(one, (Opaque, Converted)))
-
-
-def _discriminates(found: Type) -> bool:
-    """Whether a type may select the arm of a union (switch-type.md)."""
-    return isinstance(found, EnumType) or (isinstance(found, Base) and found.code not in "fd")

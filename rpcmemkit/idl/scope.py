@@ -22,6 +22,7 @@ class Alias:
     levels: list[Level]
     base: Type
     source: Source | None = None
+    const: bool = False
 
 
 Record = Struct | Union | EncapsulatedUnion | EnumType

@@ -124,7 +124,7 @@ def refused(claims: str, number: int | str, body: str, acf: str = "", **switches
         refused("M-178", 2124, "void f([out] long *n, [in, out, size_is(4), length_is(*n)] long *a);"),
         refused("M-197", "IDL370", "void f([in, unique, disable_consistency_check] long *a);", target="NT51"),
         refused("M-259", 2072, "void f([in, unique] handle_t h);"),
-        refused("M-259", 2072, "typedef [context_handle] void *PCTX; void f([in, unique] PCTX h);"),
+        refused("M-259", 2181, "typedef [context_handle] void *PCTX; void f([in, unique] PCTX h);"),
         refused("M-259", 2181, "void f([in, unique, context_handle] void *h);"),
         refused("M-301", "IDL344", "void f([in, partial_ignore, unique] long *a);"),
         refused("M-301", "IDL344", "void f([in, out, ptr, partial_ignore] long *a);"),

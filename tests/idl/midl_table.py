@@ -20,7 +20,7 @@ NUMBERS = frozenset(
      2187, 2191, 2195, 2198, 2199, 2209, 2211, 2216, 2222, 2223, 2227, 2237, 2241, 2244, 2246, 2248, 2249, 2279,
      2284, 2293, 2294, 2296, 2299, 2352, 2370, 2371, 2377, 2378, 2393, 2416, 2417, 2465]
 )  # fmt: skip
-WARNINGS = frozenset([2038, 2081, 2172, 2176, 2209, 2222, 2246, 2248, 2294, 2352, 2370, 2393])
+WARNINGS = frozenset([2038, 2081, 2172, 2176, 2209, 2222, 2246, 2248, 2294, 2279, 2280, 2352, 2370, 2393])
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ ROWS = [
         text(CONTEXT + "void f([in] PCTX h);", target="NT51")),
     row(2136, text(CONTEXT + "void f([in] PCTX h[4]);", target="NT51"), text(CONTEXT + "void f([in] PCTX h[4]);", target="NT60")),
     row(2136, "void f([in] handle_t h[4]);", "void f([in] handle_t h);"),
-    row(2181, "void f([in, unique] handle_t *h);", "void f([in, ref] handle_t *h);"),
+    row(2181, "void f([in, unique] handle_t *h);", "void f([in] handle_t h);"),
     row(2181, CONTEXT + "void f([in, out, unique] PCTX *h);", CONTEXT + "void f([in, out, ref] PCTX *h);"),
     row(2237, "void f([in, context_handle] long h);", "void f([in, context_handle] long *h);"),
     row(2377, text(CONTEXT, "typedef [context_handle_serialize, context_handle_noserialize] PCTX;"),

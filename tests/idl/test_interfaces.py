@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rpcmemkit.idl import compile_idl
-from tests.idl.helpers import compiled, findings, show
+from tests.idl.helpers import HEADER, compiled, findings, interface, show
 
 
 def test_header() -> None:
@@ -147,7 +147,10 @@ def test_what_an_interface_leaves_unsaid_is_warned_about() -> None:
 
 
 def test_variables_are_no_procedures() -> None:
-    assert compiled("long x; long (*p)(void);").procedures == {}
+    found = findings(interface("long x; long (*p)(void);"))
+    assert [(one.code, one.column) for one in found] == [("IDL223", 6), ("IDL223", 16)]
+    assert compiled("extern long x;").procedures == {}
+    assert not findings(interface("[id(1)] long x;", HEADER.replace("interface i", "dispinterface i")))
 
 
 def test_the_handle_parameter_stays() -> None:

@@ -89,7 +89,7 @@ def test_unions() -> None:
         "const long TWO = 2; typedef enum { RED, BLUE } COLOUR;"
         "typedef union switch (short kind) body { case 1: case TWO: long n; case 3: ; default: short *s; } U;"
         "typedef union tag switch (COLOUR c) { case RED: long n; } V;"
-        "typedef [switch_type(unsigned short)] union { [case(TWO)] long a; [case(-1, 5)] ; } W;"
+        "typedef [switch_type(unsigned short)] union { [case(TWO)] long a; [case(6, 5)] ; } W;"
         "typedef [switch_type(enum e)] union { [case(0)] long a; } X;".replace("enum e", "COLOUR")
     ).types
     union, tagged, plain, by_enum = (types[name] for name in "UVWX")
@@ -105,7 +105,7 @@ def test_unions() -> None:
     ]
     assert (tagged.name, tagged.union_name, tagged.union.switch) == ("tag", "tagged_union", types["COLOUR"])
     assert plain.switch is t.BASES["unsigned short"]
-    assert [arm.labels for arm in plain.arms] == [(2,), (-1, 5)]
+    assert [arm.labels for arm in plain.arms] == [(2,), (6, 5)]
     assert by_enum.switch is types["COLOUR"]
 
 

@@ -1,0 +1,75 @@
+"""Interfaces that once were read wrongly: each ends as MIDL has it, from ``check`` and from ``explain``, and soon."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from rpcmemkit.cli import main
+from rpcmemkit.errors import IdlError
+from rpcmemkit.idl import compile_file
+
+FOLDER = Path(__file__).parent / "idl"
+ACCEPTED: dict[str, list[str]] = {
+    "a03-guarded-size": [],
+    "a04-const-out-is-a-warning": ["IDL339"],
+    "context-handle-ref": [],
+    "enum-big": ["IDL381"],
+    "ignore-void": [],
+    "sizeof_tree40": [],
+    "trailing-ctrl-z": [],
+    "tree24": [],
+    "wchar-typedef": [],
+}
+REFUSED = {
+    "array-return": "IDL222",
+    "case-out-of-range": "IDL224",
+    "conformant-struct-array": "IDL342",
+    "deep300": "IDL104",
+    "dim62": "IDL323",
+    "float_dim": "IDL115",
+    "float_size": "IDL115",
+    "float_to_long": "IDL115",
+    "length-no-size": "IDL315",
+    "maxis": "IDL112",
+    "member-named-long": "IDL101",
+    "switch-type-byte": "IDL209",
+    "two-defaults": "IDL225",
+    "typedef_pointer_chain_1000": "IDL104",
+}
+SECONDS = 2
+
+
+def path(name: str) -> str:
+    return str(FOLDER / f"{name}.idl")
+
+
+@pytest.mark.parametrize(("name", "warnings"), ACCEPTED.items())
+def test_accepted(name: str, warnings: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    start = time.process_time()
+    assert [one.code for one in compile_file(path(name)).warnings] == warnings
+    assert main(["check", path(name)]) == 0
+    assert main(["explain", path(name)]) == 0
+    out = capsys.readouterr().out
+    assert "Not explained" not in out
+    assert time.process_time() - start < SECONDS
+
+
+@pytest.mark.parametrize(("name", "code"), REFUSED.items())
+def test_refused(name: str, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    start = time.process_time()
+    with pytest.raises(IdlError) as caught:
+        compile_file(path(name))
+    assert {one.code for one in caught.value.diagnostics if one.severity == "error"} == {code}
+    assert main(["check", path(name)]) == 1
+    assert f"{name}.idl:{caught.value.diagnostics[0].line}:" in capsys.readouterr().out
+    assert main(["explain", path(name)]) == 2
+    assert f" error {code}" in capsys.readouterr().err
+    assert time.process_time() - start < SECONDS
+
+
+def test_sizes_are_exact() -> None:
+    assert compile_file(path("tree24")).constants["A"] == 1 << 24
+    assert compile_file(path("sizeof_tree40")).constants["A"] == 1 << 40
