@@ -67,7 +67,6 @@ _ROWS = (
     ),
     _row("IDL110", None, "{level} is not a packing level", "use 1, 2, 4, 8 or 16", "pragma.md"),
     _row("IDL111", None, "the expression is not complete", "write a number, a name or a parenthesis here"),
-    _row("IDL115", None, "{what} is a fraction: an integer is needed here"),
     _row("IDL112", None, "the number {text} is malformed or too large", "a number has at most 64 bits"),
     _row("IDL113", 2031, "division by zero"),
     _row("IDL114", None, "{what} cannot be used in this expression"),
@@ -79,6 +78,7 @@ _ROWS = (
         "include_anywhere of Switches",
         "import.md",
     ),
+    _row("IDL116", None, "{what} is a fraction: an integer is needed here"),
     # --- names and types
     _row(
         "IDL201",

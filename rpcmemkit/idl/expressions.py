@@ -172,7 +172,7 @@ def _checked(value: int, token: Token | None) -> int:
 def _whole(value: object, token: Token | None, named: str = "") -> None:
     """Refuse a number with a fraction, which only a constant of type float or double may have."""
     if isinstance(value, float):
-        raise ExpressionError("IDL115", token, what=f"{named}{value}")
+        raise ExpressionError("IDL116", token, what=f"{named}{value}")
 
 
 class _Reader:

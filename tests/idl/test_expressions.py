@@ -88,7 +88,7 @@ def test_value_of_a_type(type_: str, text: str, expected: object) -> None:
         ("sizeof(OPEN)", "IDL114"),
         ("sizeof(void)", "IDL114"),
         ('"a" + 1', "IDL114"),
-        ("1.5", "IDL115"),
+        ("1.5", "IDL116"),
         ("1 % 0", "IDL113"),
         ("0x", "IDL114"),
         ("99999999999999999999999", "IDL112"),
