@@ -165,6 +165,8 @@ def targets() -> Iterator[tuple[str, Callable[[], Target]]]:
                     }
                     where = f"{syntax} {order} {size * 8} bit{' DCE' * osf}"
                     for name, each in (CONSTRUCTS | MODELS).items():
+                        if each.only == ("msrpc" if osf else "dce"):
+                            continue
                         yield f"{name}, {where}", lambda e=environment, x=each, n=name: _plain(x, e, n)  # type: ignore[misc]
                     for name in ("transmit_as", "represent_as", "wire_marshal", "wire_marshal of a pointer"):
                         yield f"{name}, {where}", lambda e=environment, n=name: conversion(n, e)  # type: ignore[misc]
