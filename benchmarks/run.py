@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,6 +142,36 @@ def measure(name: str, rounds: int, pointer_size: int, scale: float) -> dict[str
     return {"count": count, **micro, "octets": len(request), "megabytes": megabytes}
 
 
+NODE = "typedef struct node { long value; struct node *next; } node; "
+
+
+def grow(call: Any, made: Any) -> None:
+    made[0] = call.new({"value": 1, "next": {"value": 2, "next": None}})
+
+
+SERIES: dict[str, tuple[str, Callable[[], dict[str, Any]], Any]] = {
+    "a number": ("long f([in] long n);", lambda: {"n": 1}, lambda call, n: n),
+    "a list, in place": (NODE + "void f([in, out] node *a);", lambda: {"a": chain(3)}, lambda call, a: None),
+    "a list that the client keeps": (NODE + "void f([out] node **made);", dict, grow),
+}
+"""Small calls that are made many times in one session: the interface, the arguments, the routine."""
+
+
+def series(title: str, count: int) -> tuple[float, float, float]:
+    """Processor time of the first and of the last thousand calls, in µs each, and the peak of memory."""
+    body, arguments, routine = SERIES[title]
+    session = Session(f"{HEADER}{body}}}")
+    routine.__name__ = "f"
+    session.routine(routine)
+    times = []
+    for _ in range(count // 1000):
+        start = process_time()
+        for _ in range(1000):
+            session.call("f", **arguments())
+        times.append((process_time() - start) * 1000)
+    return times[0], times[-1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def in_own_process(name: str, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, __file__, "--one", name, "--rounds", str(options.rounds)]
     command += ["--pointer-size", str(options.pointer_size), "--scale", str(options.scale)]
@@ -157,10 +187,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the best counts (3)")
     parser.add_argument("--pointer-size", type=int, choices=(4, 8), default=8, help="of both sides (8)")
     parser.add_argument("--scale", type=float, default=1.0, help="a factor for the number of elements (1)")
+    parser.add_argument(
+        "--calls", type=int, metavar="N", help="instead: N small calls in one session, the first and the last"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(options.one, options.rounds, options.pointer_size, options.scale)))
+        return
+    if options.calls:
+        for title in SERIES:
+            first, last, megabytes = series(title, options.calls)
+            print(
+                f"{title:30} first 1,000: {first:6.0f} µs a call, last: {last:6.0f}, peak {megabytes:.0f} MB"
+            )
         return
     if unknown := set(options.shapes) - set(SHAPES):
         parser.error(f"no shape is called {', '.join(sorted(unknown))}")
