@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError, UsageError, counted
 from rpcmemkit.memory import HEAPS, AddressSpace
+from rpcmemkit.paths import c_text
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.trace import Trace
 
