@@ -62,11 +62,14 @@ def command(commands: Any, name: str, function: Any, summary: str, example: str)
 def read_stdin() -> bytes:
     """Return what standard input brings; one byte more than a file may have is enough to refuse it."""
     from rpcmemkit.errors import UsageError
-    from rpcmemkit.files import LARGEST, too_large
+    from rpcmemkit.files import LARGEST, reason, too_large
 
     if sys.stdin is None:
         raise UsageError("standard input is closed: name a file, or pass one with <")
-    found: bytes = sys.stdin.buffer.read(LARGEST + 1)
+    try:
+        found: bytes = sys.stdin.buffer.read(LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"<stdin>: {reason(error)}") from error
     if len(found) > LARGEST:
         raise UsageError(f"<stdin>: {too_large()}")
     return found

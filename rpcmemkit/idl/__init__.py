@@ -77,8 +77,12 @@ def acf_beside(path: Path) -> Path | None:
     wanted = path.with_suffix(".acf")
     if is_file(wanted):
         return wanted
-    found = (each for each in path.parent.iterdir() if each.name.casefold() == wanted.name.casefold())
-    return min((each for each in found if is_file(each)), default=None)
+    name = wanted.name.casefold()
+    try:
+        found = sorted(each for each in path.parent.iterdir() if each.name.casefold() == name)
+    except OSError:  # a folder may let its files be read and not be listed
+        return None
+    return next(filter(is_file, found), None)
 
 
 def _path(given: object) -> Path:

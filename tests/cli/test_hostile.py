@@ -291,6 +291,8 @@ def test_standard_input_that_is_closed():
         code, said = shell(f"rpcmemkit {command} - <&-")
         assert (code, why.removeprefix("rpcmemkit: ").strip() in said) == (2, True)
     assert shell("rpcmemkit check $CATALOG <&-")[0] == 0
+    assert shell("rpcmemkit run - 0>/dev/null")[0] == 2
+    assert shell("rpcmemkit rules 1</dev/null")[0] == 2
 
 
 def test_a_picture_with_closed_streams(tmp_path):
