@@ -348,6 +348,8 @@ def _parts(type_: Type) -> list[Type]:
     return []
 
 
+SERIALIZATION = ("encode", "decode")
+
 # --- interfaces -------------------------------------------------------------------------------
 
 
@@ -380,6 +382,11 @@ class Procedure:
     result: Type | None
     declaration: str = ""
     attributes: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def serializes(self) -> bool:
+        """Whether [encode] or [decode] make it move data to or from a buffer of the application's, and no call."""
+        return not self.attributes.keys().isdisjoint(SERIALIZATION)
 
     def __repr__(self) -> str:
         return f"<procedure {self.opnum}: {self.declaration or self.name}>"

@@ -259,7 +259,11 @@ class _Parameter:
         there = (*(sends if self.is_in else ()), *((fills,) if self.is_out else ()))
         here = (*((fills,) if self.is_in else ()), *(sends if self.is_out else ()), done)
         own = Act("application", OWN, "client-owns")
-        held = Cell(("storage",), ("client-owns", *there))
+        null = isinstance(plan.presented, PointerPlan)  # the routines get its address, and decide
+        held = Cell(
+            ("storage", "null") if null else ("storage",),
+            ("client-owns", *(("may-be-null",) if null else ()), *there),
+        )
         lost = Cell(("orphaned",), ("client-never-frees-orphans",)) if self.is_out and self.is_in else NOTHING
         return (
             ClientSide(held, held, (own, makes), (own, frees), lost),
@@ -543,5 +547,6 @@ def _frames(interface: types.Interface, procedure: str, environment: Environment
     try:
         client, server = (Procedures(interface, environment.planner(size))[procedure] for size in sizes)
     except UsageError as error:
-        raise UsageError(f"{procedure}: {error}") from None
+        said = str(error)
+        raise UsageError(said if said.startswith(procedure + " ") else f"{procedure}: {said}") from None
     return client, server

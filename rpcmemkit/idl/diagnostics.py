@@ -697,6 +697,23 @@ _ROWS = (
         "notify.md",
         "M-133",
     ),
+    _warn(
+        "IDL422",
+        None,
+        "{name} serializes into a buffer of the application's, or from one: it is no remote call, and not supported here",
+        "leave [encode] and [decode] out to see what a call would do",
+        "serialization-services.md",
+    ),
+    _row(
+        "IDL423",
+        2277,
+        "{name} and the procedures above it are of two kinds: some serialize, some are remote",
+        "give [encode] and [decode] an interface of their own",
+        "encode.md",
+    ),
+    _row(
+        "IDL424", 2300, "[encode] or [decode] on {name}, a method of an [object] interface", "", "encode.md"
+    ),
     _row("IDL421", None, "[byte_count] on {name} is not supported by NDR64", "", "byte-count.md", "M-143"),
     _row("IDL416", 2158, "[{attribute}] on {name}, which is no pointer", "", "force-allocate.md"),
 )

@@ -17,7 +17,7 @@ from rpcmemkit.idl.memory import apply_parameter, check_byte_count, check_orphan
 from rpcmemkit.idl.modes import check_modes
 from rpcmemkit.idl.placement import Placement
 from rpcmemkit.idl.resolve import Resolver
-from rpcmemkit.types import Interface, Opaque, Parameter, PointerKind, Procedure, Type
+from rpcmemkit.types import SERIALIZATION, Interface, Opaque, Parameter, PointerKind, Procedure, Type
 
 # Attributes that the types already express; all others are kept by name.
 _EXPRESSED = frozenset(
@@ -71,6 +71,7 @@ class InterfaceBuilder:
         self.source = place.source
         self.local = "local" in body.attributes
         self.callbacks = 0
+        self.kind: bool | None = None  # whether the first procedure serializes
         self.interface = self._empty()
         self.next_opnum = len({procedure.opnum for procedure in self.interface.procedures.values()})
 
@@ -180,6 +181,17 @@ class InterfaceBuilder:
             check_modes(self.resolver, parameters, result, extra)
             self._check_memory(parameters, built, target.name)
             self._check_one_way(declaration, parameters, result)
+            self._check_serialization(target)
+
+    def _check_serialization(self, target: s.Target) -> None:
+        """A procedure is remote or serializes, and so are its neighbours (encode.md, MIDL2277)."""
+        serializes = self.interface.procedures[target.name].serializes
+        if serializes:
+            code = "IDL424" if self.interface.is_object else "IDL422"
+            self.report.add(code, self.source, target.at, len(target.name), name=repr(target.name))
+        if self.kind not in (None, serializes):
+            self.report.add("IDL423", self.source, target.at, len(target.name), name=repr(target.name))
+        self.kind = serializes if self.kind is None else self.kind
 
     def _check_one_way(
         self, declaration: s.Declaration, parameters: list[Declared], result: Declared
@@ -207,6 +219,7 @@ class InterfaceBuilder:
     def _procedure_attributes(self, attributes: s.Attributes, extra: s.Attributes) -> Mapping[str, object]:
         """With /rpcss every procedure has [enable_allocate] (-rpcss.md)."""
         implied = {"enable_allocate": True} if self.resolver.switches.rpcss else {}
+        implied |= {name: True for name in SERIALIZATION if name in self.interface.attributes}
         return {**implied, **values(attributes.items + extra.items)}
 
     def _check_memory(self, parameters: list[Declared], built: list[Parameter], procedure: str) -> None:

@@ -32,7 +32,7 @@ from rpcmemkit.plan.levels import (
 from rpcmemkit.status import ENUM_OUT_OF_RANGE, INVALID_BOUND
 from rpcmemkit.trace import Part
 
-_Key: TypeAlias = "tuple[int, int, bool]"
+_Key: TypeAlias = "tuple[int, int, bool, bool]"
 MAX_FUSED = 4096  # values in one fused conversion; what has more moves in parts
 SIGNED = {1: "b", 2: "h", 4: "i", 8: "q"}
 UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -77,6 +77,8 @@ class Planner:
         self.big_endian = big_endian
         self.order = ">" if big_endian else "<"
         self._plans: dict[_Key, Plan] = {}
+        self._presenting = False
+        """Whether a type is laid out that programs only see: what cannot be sent is bytes and addresses there."""
 
     def plan(self, type_: types.Type, scope: StructPlan | None = None, in_struct: bool = False) -> Plan:
         """Return the plan of a type; ``scope`` is where its attribute expressions find their names.
@@ -85,7 +87,7 @@ class Planner:
             UsageError: the type cannot be marshalled by this kit.
         """
         scoped = isinstance(type_, types.Pointer | types.Array | types.Switched)
-        key = (id(type_), id(scope) if scoped else 0, scoped and in_struct)
+        key = (id(type_), id(scope) if scoped else 0, scoped and in_struct, self._presenting)
         found = self._plans.get(key)
         if found is None:
             found = self._compile(type_, scope, key, in_struct)
@@ -115,9 +117,32 @@ class Planner:
             case types.Opaque():
                 return self._opaque(type_)
             case types.Union():
-                raise UsageError(f"union {type_.name} has no switch_is: nothing selects its arm")
+                return self._plain_union(type_)
+
+    def _plain_union(self, union: types.Union) -> Plan:
+        """A union whose arm nothing selects: bytes, for whoever knows more of them."""
+        if not self._presenting:
+            raise UsageError(
+                f"union {union.name or 'without a name'} has no switch_is: nothing selects its arm"
+            )
+        arms = [self.plan(arm.member.type, in_struct=True) for arm in union.arms if arm.member]
+        align = max((arm.align for arm in arms), default=1)
+        size = align_up(max((arm.size for arm in arms), default=0), align)
+        plan = self._array(types.Array(types.BASES["byte"], bound=size), None, True)
+        plan.align = align
+        return plan
+
+    def _as_seen(self, type_: types.Type, presenting: bool, scope: StructPlan | None = None) -> Plan:
+        """Return the plan of a type as programs see it, or as it is sent."""
+        before, self._presenting = self._presenting, presenting
+        try:
+            return self.plan(type_, scope)
+        finally:
+            self._presenting = before
 
     def _opaque(self, type_: types.Opaque) -> Plan:
+        if self._presenting and type_.what == "interface":
+            return self._address()
         if type_.what == "handle":
             return OpaquePlan(type_, self.pointer_size)
         if type_.what == "pipe" and type_.element is not None:
@@ -147,7 +172,10 @@ class Planner:
         target = type_.target
         if type_.ignore and isinstance(target, types.Opaque):  # bytes of the program's, unknown to the stubs
             target = types.Array(types.BASES["byte"])
-        plan = PointerPlan(type_, self.pointer_size, self.syntax.pointer, lambda: self.plan(target, scope))
+        seen = self._presenting
+        plan = PointerPlan(
+            type_, self.pointer_size, self.syntax.pointer, lambda: self._as_seen(target, seen, scope)
+        )
         self._finish(plan)
         return plan
 
@@ -362,10 +390,11 @@ class Planner:
         return PipePlan(type_, 4 * self.pointer_size, self.pointer_size, elements)
 
     def _converted(self, type_: types.Converted) -> ConvertedPlan:
-        presented, sent = self.plan(type_.presented), self.plan(type_.sent)
+        presented, sent = self._as_seen(type_.presented, True), self._as_seen(type_.sent, False)
         form = types.Pointer(type_.sent, types.PointerKind.REF)
         result = types.Pointer(form, types.PointerKind.REF)
         argument = self._pointer_to(type_.presented)
+        argument.compile_target = lambda: presented
         open_ = (isinstance(sent, ArrayPlan) and sent.conformant) or (
             isinstance(sent, StructPlan) and sent.tail is not None
         )

@@ -162,6 +162,11 @@ class Procedures:
         Raises:
             UsageError: a parameter's type cannot be marshalled by this kit, or the stack has no room for the arguments.
         """
+        if procedure.serializes:
+            raise UsageError(
+                f"{procedure.name} is no remote call: [encode] and [decode] make it serialize data into a buffer of the "
+                "application's, or from one, which this kit does not do (serialization-services.md)"
+            )
         plan = StructPlan(types.Struct(procedure.name))
         members = [(parameter.name, parameter.type) for parameter in procedure.parameters]
         if procedure.result is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rpcmemkit.cli import main
+from rpcmemkit.contract import contract
 from rpcmemkit.errors import IdlError
 from rpcmemkit.idl import compile_file
 
@@ -15,6 +16,8 @@ FOLDER = Path(__file__).parent / "idl"
 ACCEPTED: dict[str, list[str]] = {
     "a03-guarded-size": [],
     "a04-const-out-is-a-warning": ["IDL339"],
+    "a05-wire-marshal-with-a-union": [],
+    "a06-wire-marshal-pointer-may-be-null": [],
     "context-handle-ref": [],
     "enum-big": ["IDL381"],
     "ignore-void": [],
@@ -22,6 +25,7 @@ ACCEPTED: dict[str, list[str]] = {
     "trailing-ctrl-z": [],
     "tree24": [],
     "wchar-typedef": [],
+    "wire-marshal-union": [],
 }
 REFUSED = {
     "array-return": "IDL222",
@@ -73,3 +77,19 @@ def test_refused(name: str, code: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_sizes_are_exact() -> None:
     assert compile_file(path("tree24")).constants["A"] == 1 << 24
     assert compile_file(path("sizeof_tree40")).constants["A"] == 1 << 40
+
+
+def test_what_serializes_is_no_call(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a11-encode-decode"
+    assert [one.code for one in compile_file(path(name)).warnings] == ["IDL422"]
+    assert main(["check", path(name)]) == 0
+    assert f"{name}.idl:11:8: warning IDL422" in capsys.readouterr().out
+    assert main(["explain", path(name)]) == 0
+    assert "Not explained: Store is no remote call" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_presented_pointer_may_be_null() -> None:
+    interface = compile_file(path("a06-wire-marshal-pointer-may-be-null")).interface
+    for procedure, pointer in (("Put", "text"), ("Get", "*text")):
+        (found,) = [row for row in contract(interface, procedure).promises if row.path == pointer]
+        assert "null" in found.client.before.outcomes

@@ -228,6 +228,9 @@ CASES = [
     Case("IDL416", "void f([in] long a);", "a", "interface i { f([force_allocate] a); }"),
     Case("IDL360", "typedef pipe char P; void f([in] P p, [in, string] char *a);", "a"),
     # attribute file
+    Case("IDL422", "void f([in] long a);", acf="[encode, decode] interface i { }"),
+    Case("IDL422", "void f([in] long a);", acf="interface i { [decode] f(); }"),
+    Case("IDL424", "long f([in] long a);", acf="[encode] interface i { }", header=HEADER.replace("[uuid", "[object, uuid")),
     Case("IDL401", "void f(void);", acf="interface other { }"),
     Case("IDL401", "void f(void);", acf="interface i { [nocode] g(); }"),
     Case("IDL401", "void f(void);", acf="interface i { f([force_allocate] x); }"),
@@ -279,7 +282,7 @@ WHOLE_TEXTS = [
 ]
 
 # Not led to by one text: a loop of files.
-ELSEWHERE = {"IDL109"}
+ELSEWHERE = {"IDL109", "IDL423"}
 
 
 def check(found: list[Diagnostic], code: str) -> Diagnostic:
@@ -326,6 +329,11 @@ def test_every_finding_has_a_text_that_leads_to_it() -> None:
     shown = {case.code for case in CASES} | {code for code, _ in WHOLE_TEXTS} | ELSEWHERE
     shown |= {one.code for row in ROWS for one in row.wrong.findings()}
     assert set(FINDINGS) - shown == set()
+
+
+def test_an_interface_is_remote_or_serializes() -> None:
+    found = findings(interface("void f(void); void g(void);"), "interface i { [encode] f(); }")
+    assert [(one.code, one.severity) for one in found] == [("IDL423", "error"), ("IDL422", "warning")]
 
 
 def test_a_file_that_imports_itself(tmp_path: Path) -> None:
