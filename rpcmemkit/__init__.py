@@ -27,12 +27,14 @@ from rpcmemkit.rules import RULES, Rule
 from rpcmemkit.stubs.server import ServerStub
 from rpcmemkit.stubs.serving import Reply
 from rpcmemkit.trace import Event, Trace
+from rpcmemkit.values import UNWRITTEN
 from rpcmemkit.views import View, address_of
 
 __version__ = "0.1.0"
 
 __all__ = [
     "RULES",
+    "UNWRITTEN",
     "AddressSpace",
     "Audit",
     "Block",

@@ -5,6 +5,7 @@ Everything here is computed from the trace and the snapshots in it; nothing asks
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +14,13 @@ from textwrap import wrap
 
 from rpcmemkit import given
 from rpcmemkit.call import Call
-from rpcmemkit.memory import HEAPS, AddressSpace, Block
+from rpcmemkit.errors import counted
+from rpcmemkit.memory import HEAPS, NEW, AddressSpace, Block
 from rpcmemkit.paths import c_text, is_cut, path_text, storage_label, storage_name
-from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import DISABLING
 from rpcmemkit.status import status_name
 from rpcmemkit.trace import Event, Trace
-from rpcmemkit.walk import Place, pointers_in, reach
+from rpcmemkit.walk import Place, all_pointers, reach
 
 SHOWN = 6  # names or faults in a repr
 STORAGE_NAMES = {
@@ -198,7 +199,7 @@ class Audit:
         space = self.call.space("server entry")
         blocks = space.ledger
         result: dict[str, str | None] = {}
-        for pointer in _all_pointers(space, self._server_roots("server entry")):
+        for pointer in all_pointers(space, self._server_roots("server entry")):
             address = space.pointer_at(pointer.address)
             block = blocks.find(address) if address else None
             path = path_text(pointer.path)
@@ -214,6 +215,25 @@ class Audit:
             for name, _, _ in self.call.server_frame.all
             if name != "return"
         ]
+
+    @cached_property
+    def unwritten_sent(self) -> int:
+        """How many bytes of the response came from new server memory that nobody had written: what it held leaks out."""
+        holes = sorted(
+            {(e.address, e.address + e.size) for e in self.trace.select("unwritten", side="server")}
+        )
+        if not holes or "response" not in self.trace.messages:
+            return 0
+        space, starts = self.call.space("server exit"), [start for start, _ in holes]
+        sent = 0
+        for event in self.trace.select("marshal", side="server"):
+            end = event.address + event.size
+            for start, stop in holes[
+                max(bisect_right(starts, event.address) - 1, 0) : bisect_left(starts, end)
+            ]:
+                first, last = max(start, event.address) - space.base, min(stop, end) - space.base
+                sent += space.data[first:last].count(NEW) if first < last else 0
+        return sent
 
     # --- the RpcSs package ---
 
@@ -245,7 +265,8 @@ class Audit:
     @property
     def clean(self) -> bool:
         """Whether the call succeeded and left nothing orphaned, leaked, dangling or at fault."""
-        return not (self.call.status or self.orphaned or self.leaked or self.faults or self.dangling)
+        wrong = self.orphaned or self.leaked or self.faults or self.dangling or self.unwritten_sent
+        return not (self.call.status or wrong)
 
     def __repr__(self) -> str:
         lost = f": {', '.join(self.orphaned_names[:SHOWN])}" if self.orphaned else ""
@@ -259,6 +280,8 @@ class Audit:
             f"  client stub  {client}{lost}",
             f"  server       {self.server_balance}",
         ]
+        if self.unwritten_sent:
+            lines.append(f"  unwritten    {counted(self.unwritten_sent, 'byte')} sent that nobody wrote")
         for event in self.faults[:SHOWN]:
             lines += wrap(event.detail[1], 78, initial_indent="  fault        ", subsequent_indent=" " * 15)
         return "\n".join(lines)
@@ -328,19 +351,9 @@ def _number(events: Iterator[Event]) -> int:
 
 def _dangling(space: AddressSpace, roots: Iterable[Place]) -> list[Dangling]:
     found = []
-    for pointer in _all_pointers(space, roots):
+    for pointer in all_pointers(space, roots):
         address = space.pointer_at(pointer.address)
         block = space.block(address) if address else None
         if address and (block is None or not block.live or space.is_marked(address)):
             found.append(Dangling(space.side, c_text(pointer.path), address))
     return found
-
-
-def _all_pointers(space: AddressSpace, roots: Iterable[Place]) -> Iterator[Place]:
-    """Yield every pointer that can be reached, null ones too."""
-    places = list(roots)
-    for place in (*places, *reach(space, places).values()):
-        if isinstance(place.plan, PointerPlan):
-            yield place
-        elif space.capacity(place.address) >= max(place.plan.size, 1):
-            yield from pointers_in(space, place)

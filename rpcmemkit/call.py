@@ -573,7 +573,8 @@ class Session(OfThisProcess):
         for parameter in parameters:
             self._given[parameter.name] = self._given.get(parameter.name, 0) + 1
             if parameter.name in arguments and "byte_count" not in parameter.attributes:
-                writer = Writer(self.client.space, self.allocate, self.labels, self._suffix(parameter.name))
+                suffix = self._suffix(parameter.name)
+                writer = Writer(self.client.space, self.allocate, self.labels, suffix, fresh=address)
                 writer.write(frame.place(parameter.name, address), arguments[parameter.name])
                 writer.finish()
         for parameter in parameters:

@@ -394,7 +394,7 @@ class AddressSpace(OfThisProcess):
         if address < 0x1000:
             kind, why = "null", f"{doing} through a null pointer"
         elif block is None:
-            kind, why = "unmapped", f"{doing} at {address:#x}, which belongs to no block"
+            kind, why = "unmapped", f"{doing} at {self.nowhere(address)}"
         elif not block.live:
             kind, why = "use after free", f"{doing} at {address:#x} in a block that was freed"
         else:
@@ -402,6 +402,16 @@ class AddressSpace(OfThisProcess):
             kind = "out of bounds"
             why = f"{doing} of {counted(size, 'octet')} at {address:#x}, {past} past the end of a block of {block.size}"
         return self.fault(kind, address, why)
+
+    def is_unwritten(self, address: int) -> bool:
+        """Whether an address is what a pointer holds that nobody wrote, or lies a little behind it."""
+        return address >> 16 == int.from_bytes(bytes((NEW,)) * self.pointer_size, "little") >> 16
+
+    def nowhere(self, address: int) -> str:
+        """Say of an address that belongs to no block what it looks like."""
+        if self.is_unwritten(address):
+            return f"{address:#x}: the pointer was never written"
+        return f"{address:#x}, which belongs to no block"
 
     def fault(self, kind: str, address: int, why: str, actor: str = "") -> MemoryFault:
         """Record a fault and return it, ready to be raised."""
@@ -417,9 +427,9 @@ class AddressSpace(OfThisProcess):
         """Write ``data``. Raises :class:`MemoryFault` when that memory may not be written."""
         self._store(self.check(address, len(data), "write"), data)
 
-    def clear(self, address: int, size: int) -> None:
-        """Fill memory that a stub has just allocated with zeros."""
-        self._store(address - self.base, bytes(size))
+    def clear(self, address: int, size: int, fill: int = 0) -> None:
+        """Fill memory that has just been allocated, with zeros as a rule."""
+        self._store(address - self.base, _OCTETS[fill] * size)
 
     def pointer_at(self, address: int) -> int:
         """Return the pointer stored at ``address``."""

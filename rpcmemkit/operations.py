@@ -12,23 +12,27 @@ from rpcmemkit.program import ALLOCATORS as PAIRS
 from rpcmemkit.program import DEALLOCATORS, Pair, Program
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.values import Labels, Writer, elements_of, storage_size
+from rpcmemkit.values import UNWRITTEN, Labels, Writer, elements_of, is_unwritten, storage_size
 from rpcmemkit.walk import Place, reach
 
 ALLOCATORS = (*PAIRS, "private")
 IN_FORCE = ""
 """Stands for the pair in force, :attr:`rpcmemkit.program.Program.pair`."""
-UNWRITTEN = object()
-"""Stands for no value at all: new storage stays as its allocator gives it."""
 
 
 class Operations:
-    """Memory operations of one actor: ``routine`` on the server, ``application`` on the client, ``conversion`` on both."""
+    """Memory operations of one actor: ``routine`` on the server, ``application`` on the client, ``conversion`` on both.
 
-    def __init__(self, program: Program, actor: str, labels: Labels | None = None) -> None:
+    Without ``zeroes`` the members of new storage that a value leaves out stay as the allocator gave them.
+    """
+
+    def __init__(
+        self, program: Program, actor: str, labels: Labels | None = None, *, zeroes: bool = True
+    ) -> None:
         self.program = program
         self.actor = actor
         self.labels = labels
+        self.zeroes = zeroes
 
     def set(self, place: Place, value: Any) -> None:
         """Write a value in place: through pointers, except that ``None`` makes the pointer itself null.
@@ -38,6 +42,8 @@ class Operations:
             MemoryFault: the place may not be written.
         """
         path = c_text(place.path)
+        if is_unwritten(value):
+            raise UsageError(f"{path}: only new storage can be left unwritten: use allocate")
         if value is not None:
             place = value_place(self.program.space, place, path)
         elif not isinstance(place.plan, PointerPlan):
@@ -46,10 +52,10 @@ class Operations:
             self._check_room(place, place.plan, value)
         self._write(place, value, IN_FORCE)
 
-    def allocate(self, place: Place, value: Any, allocator: str = IN_FORCE) -> int:
+    def allocate(self, place: Place, value: Any = UNWRITTEN, allocator: str = IN_FORCE) -> int:
         """Allocate new storage for a value, write it there, and make the pointer at ``place`` point to it.
 
-        ``None`` is the null that a new pointer holds. ``allocator`` is one of ``ALLOCATORS``; without one it is the allocator in force.
+        With :data:`UNWRITTEN` nothing is written. ``None`` is the null that a new pointer holds. ``allocator`` is one of ``ALLOCATORS``; without one it is the allocator in force.
 
         Raises:
             UsageError: the place holds no pointer, or the allocator needs an environment that nobody set up.
@@ -58,17 +64,14 @@ class Operations:
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"{c_text(place.path)}: only a pointer can name new storage")
         target = place.plan.target
-        written = value is not UNWRITTEN
         if value is None and not isinstance(target, PointerPlan):
             raise UsageError(f"{c_text(place.path)}: what it points to is no pointer, so it cannot be null")
-        address = self._allocate(storage_size(target, value if written else None, place.path), allocator)
+        address = self._allocate(storage_size(target, value, place.path), allocator)
         self.program.space.set_pointer(place.address, address)
         self._note("write", place.address, place.plan.size)
         path = (place.path, "*") if isinstance(target, PointerPlan) and place.path else place.path
-        inner = Place(target, address, place.scope, path)
-        if written:
-            self._clear(target, address)
-            self._write(inner, value, allocator)
+        self._clear(target, address)
+        self._write(Place(target, address, place.scope, path), value, allocator, address)
         return address
 
     def point(self, place: Place, other: Place) -> None:
@@ -146,18 +149,19 @@ class Operations:
         needed = len(items) if isinstance(items, bytes) else len(items) * plan.stride
         self.program.space.check(place.address, needed, f"write of {counted(needed, 'octet')}")
 
-    def _write(self, place: Place, value: Any, allocator: str) -> None:
-        """Write a value. New storage is zeroed first: members that it does not name are 0, as in an initializer of C."""
+    def _write(self, place: Place, value: Any, allocator: str, fresh: int = 0) -> None:
+        """Write a value. What lies at ``fresh`` is new storage."""
 
         def allocate(size: int) -> int:
             address = self._allocate(size, allocator)
             self.program.space.clear(address, size)
             return address
 
-        writer = Writer(self.program.space, allocate, self.labels)
+        writer = Writer(self.program.space, allocate, self.labels, fresh=fresh, zeroes=self.zeroes)
         writer.write(place, value)
         writer.finish()
-        self._note("write", place.address, max(place.plan.size, 1))
+        if not is_unwritten(value):
+            self._note("write", place.address, max(place.plan.size, 1))
 
     def _note(self, kind: str, address: int, size: int) -> None:
         self.program.trace.raw.append((kind, self.program.side, self.actor, address, size, "", None))

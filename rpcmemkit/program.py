@@ -289,9 +289,7 @@ class Program(OfThisProcess):
             return
         block = self.space.block(address)
         if block is None:
-            raise self.space.fault(
-                "not allocated", address, f"free of {address:#x}, which belongs to no block"
-            )
+            raise self.space.fault("not allocated", address, f"free of {self.space.nowhere(address)}")
         if block.kind not in HEAPS:
             raise self.space.fault(block.kind, address, f"free of {address:#x}, which {_WHY[block.kind]}")
         if block.address != address:

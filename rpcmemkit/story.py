@@ -96,6 +96,14 @@ class _Teller:
         dangling = [f"DANGLING: {each.path} on the {each.side}." for each in self.audit.dangling]
         found += [Sentence(text, "bad") for text in _cut(dangling, str)]
         found += [Sentence(text, "bad") for text in _cut(self.audit.faults, _fault)]
+        if self.audit.unwritten_sent:
+            found.append(
+                Sentence(
+                    f"UNWRITTEN: {_number(self.audit.unwritten_sent, 'byte')} of new server memory that nobody wrote "
+                    "travel to the client, whatever they held.",
+                    "bad",
+                )
+            )
         if len(found) == 1 and not self.call.status:
             found.append(Sentence("Nothing is orphaned, leaked or left dangling.", "good"))
         return found

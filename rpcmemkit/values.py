@@ -3,7 +3,8 @@
 A value is written as the scenario format has it: numbers, text, lists, maps by member name, ``None`` for a null
 pointer, and where a pointer is declared, the value of new storage that the pointer shall name. The special maps
 ``{"$label": L, "$value": V}``, ``{"$alias": L}``, ``{"$allocated": N, "$elements": [...]}``, ``{"$hex": "00ff"}`` and
-``{"$case": SELECTOR, "$value": V}`` mean what they mean there. The same dict or list given twice is one piece of
+``{"$case": SELECTOR, "$value": V}`` mean what they mean there; ``{"$unwritten": true}``, or :data:`UNWRITTEN`, is what new
+storage holds that nobody writes. The same dict or list given twice is one piece of
 storage: that is how Python says aliasing. ``{"$context": NAME}`` is the client's context handle of that name.
 """
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpcmemkit.errors import UsageError, counted
-from rpcmemkit.memory import AddressSpace
+from rpcmemkit.memory import NEW, AddressSpace
 from rpcmemkit.paths import c_text, is_cut, path_text
 from rpcmemkit.plan import (
     ArrayPlan,
@@ -115,20 +116,54 @@ class Labels:
         return twin
 
 
+class Unwritten:
+    """The type of :data:`UNWRITTEN`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNWRITTEN"
+
+    def __reduce__(self) -> str:  # a copy is the same one
+        return "UNWRITTEN"
+
+
+UNWRITTEN = Unwritten()
+"""Stands for a value that nobody writes: new storage keeps the 0xCD that the allocator's memory is filled with."""
+
+
+def is_unwritten(value: Any) -> bool:
+    """Return whether a value says that nobody writes it."""
+    return value is UNWRITTEN or (isinstance(value, Mapping) and value.keys() == {"$unwritten"})
+
+
 Allocate = Callable[[int], int]
 _PLACE = tuple.__new__  # twice as fast as Place(…)
 
 
 class Writer:
-    """Writes Python values into typed memory, allocating the storage that pointers ask for."""
+    """Writes Python values into typed memory, allocating the storage that pointers ask for.
+
+    What lies at ``fresh`` or behind it is new, and zeroed. Without ``zeroes`` the members that a value leaves out there
+    stay unwritten, as in memory that ``malloc`` gave.
+    """
 
     def __init__(
-        self, space: AddressSpace, allocate: Allocate, labels: Labels | None = None, suffix: str = ""
+        self,
+        space: AddressSpace,
+        allocate: Allocate,
+        labels: Labels | None = None,
+        suffix: str = "",
+        *,
+        fresh: int = 0,
+        zeroes: bool = True,
     ) -> None:
         self.space = space
         self.allocate = allocate
         self.labels = labels
         self.suffix = suffix
+        self.fresh = fresh or space.base + len(space.data)
+        self.zeroes = zeroes
         self._storage: dict[tuple[int, int], tuple[Any, int]] = {}
         self._aliases: list[tuple[int, str, str]] = []
 
@@ -158,6 +193,9 @@ class Writer:
         self._aliases.clear()
 
     def _write_one(self, place: Place, value: Any) -> list[tuple[Place, Any]]:
+        if is_unwritten(value):
+            self._leave(place.address, _room(self.space, place))
+            return []
         match place.plan:
             case PointerPlan() as plan:
                 return self._pointer(plan, place, value)
@@ -179,6 +217,12 @@ class Writer:
         if value is not None:
             raise self._wrong(place, value, "nothing: the kit does not marshal this type")
         return []
+
+    def _leave(self, address: int, size: int) -> None:
+        """Leave new storage as its allocator gave it."""
+        if address >= self.fresh and size:
+            self.space.clear(address, size, NEW)
+            self.space.trace.add("unwritten", self.space.side, "", address, size)
 
     # --- single values ---
 
@@ -284,13 +328,19 @@ class Writer:
                 self.space.set_pointer(address + member.offset, 0)
                 continue
             here = _PLACE(Place, (inner, address + member.offset, address, (outer, member.step)))
-            if isinstance(inner, BasePlan):
+            if isinstance(inner, BasePlan) and (type(item) is int or not is_unwritten(item)):
                 self._base(inner, here, item)
             else:
                 work.append((here, item))
+        if not self.zeroes and len(value) < len(members):
+            for name, member in members.items():
+                if name not in value:
+                    self._leave(address + member.offset, member.plan.size)
         return work
 
     def _array(self, plan: ArrayPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
+        if isinstance(value, Mapping) and "$unwritten" in value:
+            self._leave(place.address, _room(self.space, place))
         items = elements_of(plan, value, place.path)
         items = _packed(plan, items) or items
         if isinstance(items, bytes):
@@ -337,6 +387,12 @@ class Writer:
         shown = repr(value)
         shown = shown if len(shown) < 60 else shown[:57] + "…"
         return UsageError(f"{c_text(place.path)}: expected {expected}, got {shown}")
+
+
+def _room(space: AddressSpace, place: Place) -> int:
+    """Return the size of a value, of an array without a bound that of its storage."""
+    open_end = isinstance(place.plan, ArrayPlan) and place.plan.bound is None
+    return space.capacity(place.address) if open_end else place.plan.size
 
 
 def _packed(plan: ArrayPlan, items: bytes | Sequence[Any]) -> bytes:
@@ -395,8 +451,8 @@ def _enumerator(type_: EnumType, value: Any) -> int:
 
 def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes | Sequence[Any]:
     """Return the octets of a character array, or the elements of another one."""
-    if isinstance(value, Mapping) and "$elements" in value:
-        value = value["$elements"]
+    if isinstance(value, Mapping) and ("$elements" in value or "$unwritten" in value):
+        value = value.get("$elements", [])
     if isinstance(value, Mapping) and "$hex" in value:
         return bytes.fromhex(str(value["$hex"]))
     if isinstance(value, bytes | bytearray):
@@ -428,6 +484,8 @@ def element_count(plan: ArrayPlan, value: Any, path: Path | None = None) -> int:
     """Return for how many elements storage is needed to hold a value."""
     if plan.bound is not None:
         return plan.bound
+    if is_unwritten(value):
+        raise UsageError(f"{c_text(path)}: of how many elements? {{$allocated: N, $unwritten: true}} says it")
     items = elements_of(plan, value, path)
     given = len(items) // plan.stride if isinstance(items, bytes) else len(items)
     if isinstance(value, Mapping) and "$allocated" in value:
@@ -439,7 +497,7 @@ def storage_size(plan: Plan, value: Any, path: Path | None = None) -> int:
     """Return the octets of storage that a value of this type needs."""
     if isinstance(plan, ArrayPlan):
         return element_count(plan, value, path) * plan.stride
-    if isinstance(plan, StructPlan) and plan.tail is not None:
+    if isinstance(plan, StructPlan) and plan.tail is not None and not is_unwritten(value):
         inner: Any = value
         scope, name = plan, ""
         while isinstance(inner, Mapping):

@@ -13,7 +13,7 @@ from typing import Any
 
 from rpcmemkit import given
 from rpcmemkit.errors import OfThisProcess, RpcError, UsageError
-from rpcmemkit.operations import IN_FORCE, UNWRITTEN, Operations
+from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import c_text, resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
 from rpcmemkit.program import Program
@@ -22,7 +22,7 @@ from rpcmemkit.records import equal, shown
 from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.stubs.pipes import PipeEnd
 from rpcmemkit.stubs.serving import AsyncHandle, ServerCall
-from rpcmemkit.values import python_scalar
+from rpcmemkit.values import UNWRITTEN, python_scalar
 from rpcmemkit.walk import Place, presented, range_at
 
 
@@ -170,8 +170,8 @@ class Allocating:
     def new(self, value: Any, allocator: str = IN_FORCE) -> New:
         """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another.
 
-        Dicts and lists inside get new storage too. Members that they leave out are 0, as in an initializer of C; with
-        ``None`` for the value the storage is as the allocator gives it. An assignment without ``new``, ``p.next = {…}``,
+        Dicts and lists inside get new storage too. Members that they leave out are 0, as in an initializer of C; one that is
+        :data:`rpcmemkit.UNWRITTEN`, or the whole value, stays as the allocator gives it. An assignment without ``new``, ``p.next = {…}``,
         writes to what the pointer names, and that faults when it is null.
 
         Raises:

@@ -204,3 +204,13 @@ def hops(space: AddressSpace, place: Place, converted: list[Place] | None) -> li
             within = place.scope if slot.scope is None else address + slot.scope
             found.append((slot.plan, value, within, (path, slot.name) if slot.name else path))
     return found
+
+
+def all_pointers(space: AddressSpace, roots: Iterable[Place]) -> Iterator[Place]:
+    """Yield every pointer that can be reached, null ones too."""
+    places = list(roots)
+    for place in (*places, *reach(space, places).values()):
+        if isinstance(place.plan, PointerPlan):
+            yield place
+        elif space.capacity(place.address) >= max(place.plan.size, 1):
+            yield from pointers_in(space, place)

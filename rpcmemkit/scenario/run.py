@@ -13,7 +13,7 @@ from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import Call, Departure, Environment, Session, rundowns_in
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
 from rpcmemkit.idl import Switches
-from rpcmemkit.operations import IN_FORCE, UNWRITTEN, Operations
+from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import resolve, storage_label
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.program import Program
@@ -26,7 +26,7 @@ from rpcmemkit.status import INVALID_USER_BUFFER, status_code, status_name
 from rpcmemkit.stubs.contexts import handle_types
 from rpcmemkit.stubs.serving import Routine, ServerCall
 from rpcmemkit.trace import Event, Trace
-from rpcmemkit.values import Labels, Writer, element_count, storage_size
+from rpcmemkit.values import UNWRITTEN, Labels, Writer, element_count, storage_size
 from rpcmemkit.walk import Place, reach
 
 Action: TypeAlias = "Mapping[str, Any]"
@@ -70,6 +70,8 @@ class Outcome:
             result[key] = getattr(audit, key)
         result["orphaned"] = audit.orphaned
         result["server_leaked"] = audit.server_leaked
+        if audit.unwritten_sent or "unwritten_sent" in self.expect:
+            result["unwritten_sent"] = audit.unwritten_sent
         package = package_observed(call.trace).items()
         result.update({key: value for key, value in package if value or key in self.expect})
         if (rundowns := rundowns_in(call.trace)) or "rundowns" in self.expect:
@@ -342,7 +344,7 @@ class _Script:
             ScenarioError: one of them makes no sense.
             MemoryFault, RpcError: what the routine itself does wrong, or raises.
         """
-        operations = Operations(call.program, "routine")
+        operations = Operations(call.program, "routine", zeroes=False)
         frame = call.frame.plan.by_name
 
         def root(name: str) -> Place | None:
@@ -452,7 +454,8 @@ class _Layout:
             self.types.update(found)
         places = [self._reserve(name) for name in entries]
         for place, value in zip(places, entries.values(), strict=True):
-            writer = Writer(self.session.client.space, self.session.allocate, self.session.labels)
+            space = self.session.client.space
+            writer = Writer(space, self.session.allocate, self.session.labels, fresh=space.base)
             writer.write(place, _unlabelled(value))
             writer.finish()
 

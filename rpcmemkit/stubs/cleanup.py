@@ -9,15 +9,16 @@ Sources: server-stub-memory-management.md; Wine's PointerFree and NdrFullPointer
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
-from rpcmemkit.errors import MemoryFault
+from rpcmemkit.errors import MemoryFault, counted
+from rpcmemkit.memory import AddressSpace, Block
 from rpcmemkit.paths import c_text
-from rpcmemkit.plan import Plan, PointerPlan
+from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.trace import Path, recording
-from rpcmemkit.walk import Hop, Place, hops, reach
+from rpcmemkit.walk import Hop, Place, all_pointers, hops, reach
 
 STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
 REVISITS = 10_000
@@ -40,24 +41,33 @@ class CleanUp:
         self._met: set[_Node] = set()
         self._open: set[_Node] = set()
         self._tracked: set[int] = set()
+        self._found: list[tuple[int, Path | None]] = []
         self._freed: dict[int, Path | None] = {}
         self._revisits = REVISITS
 
-    @recording()
-    def free(self, parameters: Iterable[Place]) -> None:
-        """Free what the parameters lead to. A fault stays in the trace, and the walk goes on."""
+    def free(self, parameters: Sequence[Place]) -> None:
+        """Free what the parameters lead to. A fault stays in the trace, and the work goes on."""
         for parameter in parameters:
-            stack: list[Hop | tuple[_Node, Path | None]] = [*reversed(hops(self.space, parameter, []))]
-            while stack:
-                item = stack.pop()
-                if len(item) == 2:
-                    self._leave(*item)
-                elif target := self._visit(*item):
-                    node = target.address, id(target.plan)
-                    self._open.add(node)
-                    stack.append((node, item[3]))
-                    stack += reversed(hops(self.space, target, []))
+            self._walk(parameter)
         self._note_kept()
+        for address, path in self._found:
+            self._free(address, path, parameters)
+
+    @recording()
+    def _walk(self, parameter: Place) -> None:
+        """Find what is to be freed, in order. Nothing is freed before: sizes lie in what other parameters lead to."""
+        stack: list[Hop | tuple[_Node, Path | None]] = [*reversed(hops(self.space, parameter, []))]
+        while stack:
+            item = stack.pop()
+            if len(item) == 2:
+                node, path = item
+                self._open.discard(node)
+                self._leave(node[0], path)
+            elif target := self._visit(*item):
+                node = target.address, id(target.plan)
+                self._open.add(node)
+                stack.append((node, item[3]))
+                stack += reversed(hops(self.space, target, []))
 
     def _note_kept(self) -> None:
         """Say of what lies below dont_free pointers, and nowhere else, that it is kept on purpose."""
@@ -76,39 +86,41 @@ class CleanUp:
                 return None
             self._tracked.add(address)
         block = self.space.block(address)
+        self._visited.add(address)
         if block is None:
             if address not in self._told:
-                self._lost(pointer.target, address, path)
-            return None
-        self._visited.add(address)
-        if not block.live:
-            self._free(address, path)
+                self._found.append((address, path))
             return None
         node = address, id(pointer.target)
         if node in self._open:
             self._endless(address, path)
             return None
-        if node in self._met:
-            self._revisits -= 1
-            if block.address in self.graphs or self._revisits < 0:
-                return None
+        if not block.live or (node in self._met and not self._looks_again(block)):
+            self._leave(address, path)
+            return None
         self._met.add(node)
         return Place(pointer.target, address, scope, _below(pointer, path))
 
-    def _leave(self, node: _Node, path: Path | None) -> None:
-        """Free a referent that has been looked into, if an allocator gave it out."""
-        self._open.discard(node)
-        address = node[0]
+    def _looks_again(self, block: Block) -> bool:
+        """Whether the stub finds in storage that it has seen before what it found there then: nobody freed it."""
+        self._revisits -= block.kind in STUB_MEMORY
+        return block.kind in STUB_MEMORY and self._revisits >= 0
+
+    def _leave(self, address: int, path: Path | None) -> None:
+        """Note that a referent is to be freed, if an allocator gave it out."""
         block = self.space.block(address)
         if block and block.kind not in STUB_MEMORY and block.address not in self.graphs:
-            self._free(address, path)
+            self._found.append((address, path))
 
-    def _free(self, address: int, path: Path | None) -> None:
+    def _free(self, address: int, path: Path | None, parameters: Sequence[Place]) -> None:
         try:
             self.program.free(address, "stub", "server-frees-after-reply")
         except MemoryFault as fault:
             if fault.kind == "double free":
                 self.space.trace.retell(self._twice(address, path))
+            elif fault.kind == "not allocated":
+                leads = who_leads_to(self.space, parameters, address) or c_text(path)
+                self.space.trace.retell(f"{self.program.pair.free_name} for {leads}")
         else:
             self._freed[address] = path
 
@@ -123,16 +135,6 @@ class CleanUp:
             )
         return f"{attempt}, which leads to the block at {address:#x}: the routine has freed that before"
 
-    def _lost(self, target: Plan, address: int, path: Path | None) -> None:
-        """The stub follows a pointer that leads to no block: it reads there, or frees what it finds."""
-        try:
-            if target.body is None or target.body.slots:
-                self.space.check(address, 1, f"read by the stub through {c_text(path)}")
-            else:
-                self.program.free(address, "stub", "server-frees-after-reply")
-        except MemoryFault:
-            return
-
     def _endless(self, address: int, path: Path | None) -> None:
         why = f"{c_text(path)} leads back to {address:#x}, which the stub has begun to free: it follows the pointers in it again, and again"
         self.space.fault("stack overflow", address, why, "stub")
@@ -141,3 +143,20 @@ class CleanUp:
 def _below(pointer: PointerPlan, path: Path | None) -> Path | None:
     """Return the path of what a pointer leads to."""
     return (path, "*") if isinstance(pointer.target, PointerPlan) and path else path
+
+
+def who_leads_to(space: AddressSpace, roots: Sequence[Place], address: int) -> str:
+    """Tell which pointer first leads to an address in no block, and why: nobody wrote it, or not with a live address."""
+    for place in all_pointers(space, roots):
+        if space.pointer_at(place.address) != address:
+            continue
+        name, holder = c_text(place.path), space.block(place.address)
+        made = space.trace.select("allocate", side=space.side)
+        allocator = next((e.detail for e in made if holder and e.address == holder.address), "")
+        if space.is_unwritten(address) and holder and allocator:
+            return (
+                f"{name}, which was never written: {allocator} gave the block at {holder.address:#x} "
+                f"({counted(holder.size, 'byte')}) that it lies in, and zeroes nothing"
+            )
+        return f"{name}, which holds {space.nowhere(address)}"
+    return ""

@@ -14,7 +14,7 @@ from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, loca
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.status import CALL_FAILED, OUT_OF_MEMORY, SERVER_OUT_OF_MEMORY
-from rpcmemkit.stubs.cleanup import CleanUp
+from rpcmemkit.stubs.cleanup import CleanUp, who_leads_to
 from rpcmemkit.stubs.contexts import Context, Ended, ServerContexts
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.stubs.models import ServerNodes, buffer_too_small, dce_provides
@@ -111,7 +111,10 @@ class Serving:
         except RpcError as error:
             self.program.trace.add("raise", "server", self.actor, 0, 0, error.rule, error)
             return Reply(SERVER_OUT_OF_MEMORY if error.code == OUT_OF_MEMORY else error.code, b"")
-        except MemoryFault:
+        except MemoryFault as fault:
+            if fault.kind == "unmapped" and self.actor == "stub":
+                leads = who_leads_to(self.space, self.parameters, fault.address)
+                self.program.trace.retell(f"read by the stub through {leads}" if leads else str(fault))
             return Reply(CALL_FAILED, b"")
 
     def run(self) -> bytes:
@@ -312,16 +315,18 @@ class Serving:
                 steps.callback(self.pipes.release)
             steps.callback(conversions.end_message)
 
+    @property
+    def parameters(self) -> list[Place]:
+        """The parameters, and the result, in the stub's frame."""
+        address = self.address
+        return [Place(plan, address + at, address, (None, name)) for name, plan, at in self.frame.all]
+
     def _free_made(self) -> None:
         for address in reversed(self.storage.allocator.made):
             self.program.guarded_free(address, "stub", "server-frees-after-reply")
 
     def _free_reachable(self) -> None:
-        roots = [
-            Place(plan, self.address + offset, self.address, (None, name))
-            for name, plan, offset in self.frame.all
-        ]
-        CleanUp(self.program, self.storage.blocks).free(roots)
+        CleanUp(self.program, self.storage.blocks).free(self.parameters)
         for address, rule in self.storage.blocks.items():  # each graph of one block by one call
             if rule and self.space.capacity(address):
                 self.program.guarded_free(address, "stub", rule)

@@ -44,8 +44,8 @@ def test_a_node_that_two_members_share_is_freed_twice_and_what_is_below_it_once(
     audit = audited(TREE + "void f([out] node *p);", routine, **environment)
 
     assert kinds(audit) == ["double free"]
-    assert "p.left" in audit.faults[0].detail[1]
-    assert "p.right" in audit.faults[0].detail[1]
+    assert "p->left" in audit.faults[0].detail[1]
+    assert "p->right" in audit.faults[0].detail[1]
     assert audit.server_leaked == 0
 
 
@@ -63,8 +63,8 @@ def test_every_further_pointer_is_a_further_free():
     audit = audited(body, fill)
 
     assert kinds(audit) == ["double free"] * 2
-    assert "t.name[0]" in audit.faults[1].detail[1]
-    assert "t.name[2]" in audit.faults[1].detail[1]
+    assert "t->name[0]" in audit.faults[1].detail[1]
+    assert "t->name[2]" in audit.faults[1].detail[1]
 
 
 @pytest.mark.parametrize("ways", ["[ptr]", "[unique]"])
@@ -106,8 +106,8 @@ def test_storage_in_the_receive_buffer_is_not_freed_but_what_hangs_below_it_is_t
     )
 
     assert kinds(audit) == ["double free"]
-    assert "a.next.next" in audit.faults[0].detail[1]
-    assert "b.next.next" in audit.faults[0].detail[1]
+    assert "a->next->next" in audit.faults[0].detail[1]
+    assert "b->next->next" in audit.faults[0].detail[1]
 
 
 def test_a_ring_of_unique_pointers_never_ends():

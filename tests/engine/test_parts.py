@@ -77,8 +77,8 @@ def test_in_a_block_of_all_nodes_too():
     body = "typedef struct t { [size_is(2)] long *a; long *b; } t; typedef t *pt; void f([in] pt t);"
     why = only_fault(audited(body, routine, "typedef [allocate(all_nodes)] pt;", t={"a": [1, 2], "b": 7}))
 
-    assert "past the end of t.a" in why
-    assert "where t.b lies" in why
+    assert "past the end of t->a" in why
+    assert "where t->b lies" in why
 
 
 def test_the_last_one_has_no_neighbour():

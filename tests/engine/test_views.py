@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rpcmemkit import Audit, Call, MemoryFault, RpcError, UsageError, View, address_of
-from rpcmemkit.operations import ALLOCATORS, UNWRITTEN, Operations
+from rpcmemkit import UNWRITTEN, Audit, Call, MemoryFault, RpcError, UsageError, View, address_of
+from rpcmemkit.operations import ALLOCATORS, Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.reader import Reader
 from tests.engine.helpers import ACF_HEADER, NODE, linked, open_session, run
@@ -295,7 +295,7 @@ def test_new_storage_without_a_value_is_as_the_allocator_gives_it() -> None:
     seen = []
 
     def routine(call: Any, n: Any) -> None:
-        n.next = call.new(None)
+        n.next = call.new(UNWRITTEN)
         seen.append(n.next.value)
         n.next = None
 

@@ -163,7 +163,7 @@ FEW = "{call: Few, arguments: {n: 4, a: [1, 2, 3, 4]}, server: [{set: n, to: 2}]
 NAME = "{call: Name, arguments: {s: 'bob', raw: {$hex: 01020041}, wide: [65, 66], b: {$hex: 0a0b0c}}, expect: %s}"
 REALS = "{call: Reals, arguments: {f: 0.1, d: 0.1, c: 'A', b: true, e: 1}, expect: %s}"
 PICK = "{call: Pick, arguments: {k: 1, c: {$case: 1, $value: 5}}, expect: %s}"
-TWO = "{call: Two, arguments: {p: {first: {value: 1}, second: null}}, server: [{allocate: p.second, value: {value: 2}}%s], expect: %s}"
+TWO = "{call: Two, arguments: {p: {first: {value: 1}, second: null}}, server: [{allocate: p.second, value: {value: 2, next: null}}%s], expect: %s}"
 
 COMPARED = [
     (FEW, "{client_after: {a: [1, 2]}}", []),
@@ -241,7 +241,7 @@ def test_what_the_server_sees_of_a_varying_array():
 
 # --- labels name storage one to one ----------------------------------------------------------------
 
-SHARED = "{call: Two, arguments: {p: {first: null, second: null}}, server: [{allocate: p.first, value: {value: 1}}, {point: p.second, at: p.first}], expect: {client_after: {p: %s}}}"
+SHARED = "{call: Two, arguments: {p: {first: null, second: null}}, server: [{allocate: p.first, value: {value: 1, next: null}}, {point: p.second, at: p.first}], expect: {client_after: {p: %s}}}"
 FULL = SHAPES.replace("node *first; node *second;", "[ptr] node *first; [ptr] node *second;")
 
 
@@ -264,7 +264,9 @@ def test_new_storage_has_any_name_but_only_one(expect, paths):
 
 
 def test_two_pieces_of_new_storage_are_not_one():
-    apart = SHARED.replace("{point: p.second, at: p.first}", "{allocate: p.second, value: {value: 1}}")
+    apart = SHARED.replace(
+        "{point: p.second, at: p.first}", "{allocate: p.second, value: {value: 1, next: null}}"
+    )
     report = verify(
         parse_scenario(
             f"{FULL}- {apart % '{first: {$new: true, $label: q}, second: {$alias: q}}'}\n", "f.yaml"
