@@ -454,7 +454,7 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
     if isinstance(value, Mapping) and ("$elements" in value or "$unwritten" in value):
         value = value.get("$elements", [])
     if isinstance(value, Mapping) and "$hex" in value:
-        return bytes.fromhex(str(value["$hex"]))
+        return bytes.fromhex("".join(str(value["$hex"]).split()))
     if isinstance(value, bytes | bytearray):
         if plan.is_string and plan.stride != 1:
             raise UsageError(f"{c_text(path)}: expected text, got {value!r}; octets as they are: {{$hex: …}}")

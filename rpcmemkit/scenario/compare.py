@@ -18,6 +18,8 @@ from rpcmemkit.scenario.run import Outcome
 from rpcmemkit.status import status_code
 
 MISSING = "(nothing)"
+MOST_ELEMENTS = 1 << 24
+"""No array that is shown as text has more."""
 NEW, OLD = "storage new to the client", "storage from before the call"
 
 
@@ -181,7 +183,7 @@ class Values:
             if "$context" in expected:
                 return self._context(pair)
             if "$hex" in expected:
-                return [] if _octets(pair.actual) == bytes.fromhex(expected["$hex"]) else self._differ(pair)
+                return [] if _octets(pair.actual) == octets_of(expected) else self._differ(pair)
             return self._allocated(pair) if "$allocated" in expected else self._map(pair)
         pair = pair._replace(actual=self._unwrapped(pair.actual))
         if isinstance(expected, list):
@@ -194,7 +196,9 @@ class Values:
         path, expected, actual = pair
         if not isinstance(actual, Mapping):
             label = expected.get("$label", expected.get("$alias"))
-            if label in self.empty and "$new" not in expected:
+            # what the server sees has a label only where two pointers lead
+            bare = self.stored is None and "$alias" not in expected
+            if (bare or label in self.empty) and "$new" not in expected:
                 return [_Pair(path, expected["$value"], actual)] if "$value" in expected else []
             return self._differ(pair)
         label = expected.get("$label", expected.get("$alias"))
@@ -258,10 +262,17 @@ class Values:
     def _allocated(self, pair: _Pair) -> list[_Pair]:
         """Compare an array with the room behind its elements, which is zero where the file does not say."""
         size, given = pair.expected["$allocated"], pair.expected.get("$elements", [])
-        shown = self.stored(pair.path.partition(".")[2], size) if self.stored else _padded(pair.actual, size)
+        shown = (
+            self.stored(pair.path.partition(".")[2], size)
+            if self.stored
+            else _padded(pair.actual, size, len(given))
+        )
+        if isinstance(shown, list) and isinstance(given, Mapping | str):
+            given = list(octets_of(given)) if isinstance(given, Mapping) else list(map(ord, given))
         if isinstance(shown, bytes):
             wanted = _encoded(given, len(shown) // max(size, 1))
-            return [] if shown == wanted.ljust(len(shown), b"\0") else self._differ(pair)
+            same = wanted is not None and shown == wanted.ljust(len(shown), b"\0")
+            return [] if same else self._differ(pair)
         if (
             not isinstance(shown, list)
             or len(shown) != size
@@ -293,8 +304,9 @@ def same_scalar(expected: Any, actual: Any) -> bool:
 
 def _same_text(expected: str, actual: Any) -> bool:
     if isinstance(actual, Mapping) and "$hex" in actual:
-        octets = bytes.fromhex(actual["$hex"])
-        return any(octets == _encoded(expected, width).ljust(len(octets), b"\0") for width in (1, 2))
+        octets = octets_of(actual)
+        both = (_encoded(expected, width) or b"" for width in (1, 2))
+        return any(octets == each.ljust(len(octets), b"\0") for each in both)
     if isinstance(actual, bool) or not isinstance(actual, int | float):
         return bool(expected == actual)
     try:
@@ -325,17 +337,26 @@ def _character(code: int) -> str | None:
     return chr(code) if 0 <= code <= 0xFFFF else None
 
 
-def _encoded(text: Any, width: int) -> bytes:
+def _encoded(text: Any, width: int) -> bytes | None:
+    """Return elements of so many octets as they lie in memory, or ``None`` if they do not fit."""
     if isinstance(text, Mapping):
-        return bytes.fromhex(text.get("$hex", ""))
+        return octets_of(text)
     if isinstance(text, list):
-        return b"".join(int(each).to_bytes(width, "little", signed=int(each) < 0) for each in text)
+        try:
+            return b"".join(int(each).to_bytes(width, "little", signed=int(each) < 0) for each in text)
+        except (OverflowError, TypeError, ValueError):
+            return None
     return str(text).encode("latin-1" if width == 1 else "utf-16-le", "replace")
+
+
+def octets_of(value: Mapping[str, Any]) -> bytes:
+    """Return the octets of ``{$hex: …}``."""
+    return bytes.fromhex("".join(str(value.get("$hex", "")).split()))
 
 
 def _octets(actual: Any) -> bytes | None:
     if isinstance(actual, Mapping) and "$hex" in actual:
-        return bytes.fromhex(actual["$hex"])
+        return octets_of(actual)
     return actual.encode("latin-1", "replace") if isinstance(actual, str) else None
 
 
@@ -344,16 +365,25 @@ def _elements(actual: Any, count: int) -> Sequence[Any] | None:
     if isinstance(actual, Mapping) and "$elements" in actual:
         actual = actual["$elements"]
     if isinstance(actual, Mapping) and "$hex" in actual:
-        octets = bytes.fromhex(actual["$hex"])
+        octets = octets_of(actual)
         return memoryview(octets).cast("H").tolist() if count and len(octets) == 2 * count else list(octets)
     return actual if isinstance(actual, list | str) else None
 
 
-def _padded(actual: Any, size: int) -> Any:
-    if isinstance(actual, Mapping) and "$elements" in actual and isinstance(actual["$elements"], list):
-        return actual["$elements"] + [0] * (actual["$allocated"] - len(actual["$elements"]))
-    octets = _octets(actual["$elements"] if isinstance(actual, Mapping) and "$elements" in actual else actual)
-    return actual if octets is None else octets.ljust(size, b"\0")
+def _padded(actual: Any, size: int, count: int) -> Any:
+    """Return all elements that an observed array has room for, as a list, if the file gives so many of them.
+
+    Of text alone the room is not known.
+    """
+    room, shown = None, actual
+    if isinstance(actual, Mapping) and "$elements" in actual:
+        room, shown = actual["$allocated"], actual["$elements"]
+    if isinstance(shown, Mapping | str):
+        shown = list(map(ord, shown)) if isinstance(shown, str) else _elements(shown, count)
+        room = size if room is None else room
+    if not isinstance(shown, list) or (room or 0) > MOST_ELEMENTS:
+        return actual
+    return shown + [0] * ((room or 0) - len(shown))
 
 
 def _is_empty(value: Any) -> bool:

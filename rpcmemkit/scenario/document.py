@@ -24,6 +24,7 @@ MAX_VALUES = 1_000_000
 TEXT_KEYS = frozenset({"$hex", "$label", "$alias", "$context"})
 """Keys whose value is text even where it looks like a number."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,99}|0x[0-9a-fA-F]{1,32}|0o[0-7]{1,32})")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?")
@@ -226,6 +227,12 @@ class _Composer:
             case yaml.ScalarEvent():
                 node = self._node("scalar", event)
                 node.text, node.style = event.value, event.style
+                if _SURROGATE.search(node.text):
+                    raise self.document.error(
+                        node,
+                        "half of a surrogate pair is no character",
+                        remedy="write the elements of the array as numbers",
+                    )
                 if event.style is None and event.tag is not None:
                     node.style = "'"  # a tag makes it text
                 self._add(node)

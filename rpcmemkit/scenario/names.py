@@ -10,6 +10,7 @@ from rpcmemkit.claims import claims
 from rpcmemkit.errors import ScenarioError
 from rpcmemkit.rules import RULES
 from rpcmemkit.scenario.document import Document, Path
+from rpcmemkit.scenario.validate import marked_maps
 from rpcmemkit.status import STATUSES, status_code
 
 _WRAPPERS = ("$value", "$elements")
@@ -21,7 +22,7 @@ def check_names(document: Document, data: Mapping[str, Any]) -> None:
     Raises:
         ScenarioError: a name that means nothing; the first in the file.
     """
-    found = [*_statuses(document, data), *_facts(document, data)]
+    found = [*_statuses(document, data), *_facts(document, data), *_labels(document, data)]
     if found:
         raise min(found, key=lambda error: (error.line, error.column))
 
@@ -49,6 +50,15 @@ def _status_names(data: Mapping[str, Any]) -> Iterator[tuple[Path, str | int]]:
         for index, action in enumerate(step.get("server") or []):
             if "raise" in action:
                 yield ("steps", number, "server", index, "raise"), action["raise"]
+
+
+def _labels(document: Document, data: Mapping[str, Any]) -> Iterator[ScenarioError]:
+    """Labels are printed, so they must be something that can be seen."""
+    for path, value in marked_maps(data):
+        for key in ("$label", "$alias", "$context"):
+            if not str(value.get(key, "")).isprintable():
+                shown = ascii(value[key])
+                yield document.error((*path, key), f"the label {shown} has characters that cannot be seen")
 
 
 def _facts(document: Document, data: Mapping[str, Any]) -> Iterator[ScenarioError]:

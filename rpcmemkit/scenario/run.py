@@ -300,8 +300,8 @@ def _open(scenario: Scenario) -> dict[int, Session]:
 def _located(scenario: Scenario, path: Path, *, values: bool = False, faults: bool = False) -> Iterator[None]:
     """Say of what cannot be done where the file asks for it.
 
-    With ``values`` the error's own path leads on to the value at fault. With ``faults`` memory faults are meant too:
-    in a call they are the call's outcome, but nobody survives the application's own.
+    With ``values`` the error's own path leads on to the value at fault. With ``faults``, and where values are laid out,
+    memory faults are meant too: in a call they are the call's outcome, but nobody survives the application's own.
     """
     try:
         yield
@@ -309,7 +309,7 @@ def _located(scenario: Scenario, path: Path, *, values: bool = False, faults: bo
         where = scenario.value_path(path, str(error).split(":", 1)[0]) if values else path
         raise scenario.error(where, str(error)) from error
     except (MemoryFault, RpcError) as error:
-        if not faults:
+        if not (faults or values):
             raise
         raise scenario.error(path, f"the client application would crash here: {error}") from error
 

@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from rpcmemkit.errors import ScenarioError
-from rpcmemkit.scenario import Run, parse_scenario, verify_file
+from rpcmemkit.scenario import Run, parse_scenario, verify, verify_file
 
 CALLS = Path(__file__).parent.parent / "faults" / "calls"
 AGREE = (
     "allocate-null-pointer",
+    "neg",
     "path-star-inside",
+    "varying-array-struct-alignment",
+    "verify-crash-wide-elements",
 )
 
 
@@ -68,3 +71,62 @@ def test_storage_without_a_value_is_not_written():
     (outcome,) = Run(parse_scenario(text)).outcomes()
     writes = outcome.call.trace.select("write", side="server", actor="routine")
     assert [event.size for event in writes] == [8]
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "why"),
+    [
+        ("case", 3, "is no value of the switch type long"),
+        ("frame", 5, "by a pointer"),
+        ("lab1", 6, "characters that cannot be seen"),
+    ],
+)
+def test_the_file_is_refused_where_it_is_wrong(name, line, why):
+    report = verify_file(CALLS / f"{name}.yaml")
+    assert report.result == "error"
+    assert f"{name}.yaml:{line}:" in report.error
+    assert why in report.error
+
+
+def test_more_room_than_there_is_differs():
+    (difference,) = verify_file(CALLS / "allocated.yaml").differences
+    assert (difference.path, difference.actual) == ("server_sees.s", "abc")
+
+
+SEEN = """
+scenario: seen
+idl: |
+  [ uuid(3d1f0a52-6d0c-4c6e-9a6f-000000000001), version(1.0), pointer_default(unique) ]
+  interface i { void f([in] long *p, [in] long n, [in, size_is(n)] short *a); }
+steps:
+- call: f
+  arguments: {p: 5, n: 2, a: [1, 2]}
+  expect: {server_sees: %s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("expected", "result"),
+    [
+        ("{p: {$label: here, $value: 5}}", "agree"),
+        ("{p: {$label: here, $value: 6}}", "differ"),
+        ("{p: {$label: here, $value: 5}, a: {$label: there, $value: [1, 2]}}", "agree"),
+        ("{p: {$new: true, $value: 5}}", "differ"),
+        ("{p: {$alias: here}}", "differ"),
+        ("{p: {$label: here}}", "agree"),
+        ("{a: {$allocated: 2, $elements: [1, 2]}}", "agree"),
+        ("{a: {$allocated: 3, $elements: [1, 2]}}", "differ"),
+        ("{a: {$allocated: 2, $elements: [{x: 1}, 2]}}", "differ"),
+    ],
+)
+def test_a_label_on_storage_that_nothing_else_names_is_equal_to_the_value(expected, result):
+    assert verify(parse_scenario(SEEN % expected)).result == result
+
+
+@pytest.mark.parametrize("text", [r'"\x01"', r'"\ud800"', r'"a\u200bb"'])
+@pytest.mark.parametrize("wrap", ["{$label: %s, $value: 5}", "{$alias: %s}"])
+def test_labels_can_be_seen(text, wrap):
+    file = SEEN.replace("p: 5", "p: " + wrap % text) % "{}"
+    with pytest.raises(ScenarioError, match=r"cannot be seen|surrogate") as caught:
+        parse_scenario(file)
+    assert caught.value.line == 8
