@@ -266,7 +266,7 @@ class Audit:
     def clean(self) -> bool:
         """Whether the call succeeded and left nothing orphaned, leaked, dangling or at fault."""
         wrong = self.orphaned or self.leaked or self.faults or self.dangling or self.unwritten_sent
-        return not (self.call.status or wrong)
+        return not (self.call.status or self.call.stored or wrong)
 
     def __repr__(self) -> str:
         lost = f": {', '.join(self.orphaned_names[:SHOWN])}" if self.orphaned else ""

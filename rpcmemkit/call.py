@@ -22,6 +22,7 @@ from rpcmemkit.status import CALL_FAILED, INVALID_USER_BUFFER, status_name
 from rpcmemkit.stubs.client import ClientStub
 from rpcmemkit.stubs.contexts import ContextTable, destroy_client_context, handle_types
 from rpcmemkit.stubs.conversion import PARAMETERS
+from rpcmemkit.stubs.decisions import Reading
 from rpcmemkit.stubs.frame import Frame, Procedures
 from rpcmemkit.stubs.pipes import Pipe, PipeBuffer, check_pipes
 from rpcmemkit.stubs.server import ServerStub
@@ -31,11 +32,14 @@ from rpcmemkit.values import Handle, Labels, Writer, variable_of
 from rpcmemkit.views import ConversionCall, RoutineCall
 from rpcmemkit.walk import Place, contexts_in, reach
 
+READINGS = ("midl", "wine")
+
 
 @dataclass(frozen=True)
 class Environment:
     """How a session is set up; the defaults are a 64-bit client and server that speak NDR 2.0.
 
+    ``reading`` says whose stubs they are where those differ: ``midl``, as MIDL's format strings have it, or ``wine``.
     ``fail_after`` and ``client_fail_after`` let that many allocator calls of a side succeed, and no more. ``midl`` are
     further switches for the compiler; DCE mode and the transfer syntax it takes from here.
 
@@ -49,6 +53,7 @@ class Environment:
     transfer_syntax: str = "ndr20"
     byte_order: str = "little"
     osf: bool = False
+    reading: str = "midl"
     fail_after: int | None = None
     client_fail_after: int | None = None
     midl: Switches = field(default_factory=Switches)
@@ -59,6 +64,7 @@ class Environment:
         given.one_of("transfer_syntax", self.transfer_syntax, SYNTAXES)
         given.one_of("byte_order", self.byte_order, ("little", "big"))
         given.one_of("osf", self.osf, (False, True))
+        given.one_of("reading", self.reading, READINGS)
         for limit in ("fail_after", "client_fail_after"):
             if getattr(self, limit) is not None:
                 given.number(limit, getattr(self, limit), "a number of allocator calls, or None")
@@ -69,8 +75,14 @@ class Environment:
         """What the compiler has to know of the environment."""
         return replace(self.midl, osf=self.osf, ndr64=self.transfer_syntax == "ndr64")
 
+    @property
+    def rules(self) -> Reading:
+        """Whose rules the stubs follow."""
+        return Reading(self.osf, self.reading == "wine")
+
     def planner(self, pointer_size: int) -> Planner:
-        return Planner(pointer_size, SYNTAXES[self.transfer_syntax], self.byte_order == "big")
+        big_endian = self.byte_order == "big"
+        return Planner(pointer_size, SYNTAXES[self.transfer_syntax], big_endian, reading=self.reading)
 
 
 @dataclass(eq=False)
@@ -113,6 +125,11 @@ class Call(Finished):
         if name not in values:
             raise UsageError(f"{self.procedure.name} has no parameter {name!r}{given.meant(name, values)}")
         return values[name]
+
+    @property
+    def stored(self) -> RpcError | None:
+        """The exception that [comm_status] or [fault_status] has made a value: nothing was raised."""
+        return next((event.detail for event in self.trace.select("status")), None)
 
     @property
     def notes(self) -> list[str]:
@@ -573,8 +590,7 @@ class Session(OfThisProcess):
         for parameter in parameters:
             self._given[parameter.name] = self._given.get(parameter.name, 0) + 1
             if parameter.name in arguments and "byte_count" not in parameter.attributes:
-                suffix = self._suffix(parameter.name)
-                writer = Writer(self.client.space, self.allocate, self.labels, suffix, fresh=address)
+                writer = self.writer(self._suffix(parameter.name), fresh=address)
                 writer.write(frame.place(parameter.name, address), arguments[parameter.name])
                 writer.finish()
         for parameter in parameters:
@@ -591,7 +607,7 @@ class Session(OfThisProcess):
         name = path_text(place.path)
         label = value.get("$alias") if isinstance(value, Mapping) else None
         if label is not None:
-            Writer(self.client.space, self.allocate, self.labels).write(place, value)
+            self.writer().write(place, value)
             return
         address = self.allocate(_room(lambda: frame.byte_count(self.client.space, name, place.scope) or 0))
         self.client.space.set_pointer(place.address, address)
@@ -602,7 +618,7 @@ class Session(OfThisProcess):
         else:
             self.labels.call_by_path(address, place.path, self._suffix(name))
         if value is not None:
-            writer = Writer(self.client.space, self.allocate, self.labels)
+            writer = self.writer()
             writer.write(inner, value)
             writer.finish()
 
@@ -631,6 +647,31 @@ class Session(OfThisProcess):
         )
         self.client.space.set_pointer(place.address, address)
         self.labels.call_by_path(address, place.path, self._suffix(path_text(place.path)))
+
+    def writer(self, suffix: str = "", fresh: int = 0) -> Writer:
+        """Return what writes values into the client's memory, for an application that keeps to the rules.
+
+        What an object pointer leads to comes from COM's task allocator: the proxy will free it.
+        """
+        replaceable = self._allocate_for_proxy if self.interface.is_object else None
+        return Writer(
+            self.client.space, self.allocate, self.labels, suffix, fresh=fresh, replaceable=replaceable
+        )
+
+    def _allocate_for_proxy(self, size: int) -> int:
+        address = self.client.pairs["CoTaskMemAlloc"].allocate(size)
+        self.client.space.clear(address, size)
+        event = (
+            "allocate",
+            "client",
+            "application",
+            address,
+            size,
+            "object-pointer-replaced",
+            "CoTaskMemAlloc",
+        )
+        self.client.trace.raw.append(event)
+        return address
 
     @in_turn
     def allocate(self, size: int) -> int:

@@ -110,6 +110,11 @@ class _Teller:
 
     def _ending(self) -> Sentence:
         call = self.call
+        stored = call.stored
+        if stored is not None:
+            why = status_meaning(stored.code)
+            told = f"The call ends with {status_name(stored.code)} ({stored.code}): {why}. It is not raised but stored; other [out] data is not valid."
+            return Sentence(told, "bad")
         if not call.status:
             return Sentence("The call succeeds.", "good")
         name, meaning = status_name(call.status), status_meaning(call.status)
@@ -187,7 +192,7 @@ class _Teller:
 
     def _placing_rules(self) -> dict[int, str]:
         """Return the rule by which each referent got its place."""
-        placed = self.trace.select("reuse", "allocate", side="server", actor="stub")
+        placed = self.trace.select("reuse", "stack", "allocate", side="server", actor="stub")
         return {event.address: event.rule for event in placed}
 
     def routine(self) -> list[Sentence | Table]:

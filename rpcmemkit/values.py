@@ -157,6 +157,7 @@ class Writer:
         *,
         fresh: int = 0,
         zeroes: bool = True,
+        replaceable: Allocate | None = None,
     ) -> None:
         self.space = space
         self.allocate = allocate
@@ -164,6 +165,8 @@ class Writer:
         self.suffix = suffix
         self.fresh = fresh or space.base + len(space.data)
         self.zeroes = zeroes
+        self._replaceable = replaceable
+        """Allocates what a proxy may free, where that is another allocator."""
         self._storage: dict[tuple[int, int], tuple[Any, int]] = {}
         self._aliases: list[tuple[int, str, str]] = []
 
@@ -264,7 +267,7 @@ class Writer:
         self, plan: PointerPlan, place: Place, value: Any, label: str | None
     ) -> list[tuple[Place, Any]]:
         """Let a pointer name new storage for ``value``."""
-        address = self.allocate(storage_size(plan.target, value, place.path))
+        address = self._allocate(plan, place)(storage_size(plan.target, value, place.path))
         self.space.set_pointer(place.address, address)
         if not address:
             raise MemoryError
@@ -277,6 +280,13 @@ class Writer:
         elif self.labels is not None:
             self.labels.call_by_path(address, place.path, self.suffix)
         return [(target, value)]
+
+    def _allocate(self, plan: PointerPlan, place: Place) -> Allocate:
+        """Return the allocator of what a pointer shall point to: what lies below an object pointer is freed with it."""
+        block = self.space.block(place.address) if self._replaceable else None
+        if self._replaceable and block and block.kind != "stack" and (plan.is_object or block.kind == "task"):
+            return self._replaceable
+        return self.allocate
 
     def _variable(self, value: Any, place: Place, size: int = 0) -> int:
         """Return where the variable of a context handle is. With a ``size`` a new name makes a new one, null."""

@@ -71,11 +71,12 @@ ROUTINE = "routine midl_user_allocate routine-allocates"
 DROPS = "routine midl_user_free routine-frees"
 LEAKED = "leaked: server-frees-after-reply"
 WIDENED = "server-allocates-widened-pointer"
+RESIZED = "server-allocates-resized-type"
 ZEROED = "server-zeroes-out"
 KEPT_IN_BUFFER = "buffer: server-reuses-buffer ref-never-null"
 NULL_OR_BUFFER = "buffer null: server-reuses-buffer may-be-null"
-STUB_MEMORY = "stub: server-zeroes-out"
-STUB_MAKES = "stub stub-memory server-zeroes-out"
+STACK = "server-stub-stack"
+STUB_MAKES = f"stub stub-memory {STACK}"
 
 
 def passed(path, kind="ref", way="in", entry=KEPT_IN_BUFFER, makes="", frees=""):
@@ -120,7 +121,8 @@ def grown(path, kind="unique"):
 
 
 OUT_STORAGE = passed("p", "ref", "out", f"allocated: {ZEROED}", made(ZEROED), REPLY)
-OUT_CELL = passed("p", "ref", "out", STUB_MEMORY, STUB_MAKES)
+OUT_CELL = passed("p", "ref", "out", f"stub: {STACK} {ZEROED}", STUB_MAKES)
+IN_OUT_CELL = passed("p", "ref", "in,out", f"stub: {STACK} ref-never-null", STUB_MAKES)
 
 # --- plain pointers, arrays and strings (three-pointer-types.md, memory-management-models.md) --------
 
@@ -131,20 +133,27 @@ PLAIN = {
     "[in, out] long *p": [passed("p", "ref", "in,out")],
     "[in, out, unique] long *p": [passed("p", "unique", "in,out", NULL_OR_BUFFER)],
     "[in, out, ptr] long *p": [passed("p", "ptr", "in,out", NULL_OR_BUFFER)],
-    "[out] long *p": [OUT_STORAGE],
+    "[out] long *p": [OUT_CELL],
     "[in] node *p": [rebuilt("p"), linked("p.next", "in")],
     "[in, out] node *p": [rebuilt("p", "in,out"), linked("p.next", "in,out")],
-    "[out] node *p": [OUT_STORAGE, grown("p.next")],
+    "[out] node *p": [OUT_CELL, grown("p.next")],
     "[out] node **p": [OUT_CELL, grown("*p"), grown("*p.next")],
-    "[in, out] node **p": [rebuilt("p", "in,out"), linked("*p", "in,out"), linked("*p.next", "in,out")],
+    "[in, out] node **p": [IN_OUT_CELL, linked("*p", "in,out"), linked("*p.next", "in,out")],
     "[in] chain *p": [rebuilt("p"), linked("p.next", "in", "ptr")],
     "[in, out] chain *p": [rebuilt("p", "in,out"), linked("p.next", "in,out", "ptr")],
-    "[out] chain *p": [OUT_STORAGE, grown("p.next", "ptr")],
+    "[out] chain *p": [OUT_CELL, grown("p.next", "ptr")],
     "[in] long n, [in, size_is(n)] long *p": [passed("p")],
     "[in] long n, [in, unique, size_is(n)] long *p": [
         passed("p", "unique", "in", NULL_OR_BUFFER)._replace(before=f"{NULLABLE} null-needs-zero-size")
     ],
     "[in] long n, [out, size_is(n)] long *p": [OUT_STORAGE],
+    "[out] long p[1]": [OUT_STORAGE],
+    "[in] kind *p": [passed("p", entry=f"stub: {STACK} ref-never-null", makes=STUB_MAKES)],
+    "[in, unique] kind *p": [
+        passed(
+            "p", "unique", entry=f"allocated null: {RESIZED} may-be-null", makes=made(RESIZED), frees=REPLY
+        )
+    ],
     "[in] long n, [in, size_is(9), length_is(n)] long *p": [
         passed(
             "p",
@@ -170,7 +179,9 @@ def check(found, expected):
     assert [told(promise) for promise in found.promises] == expected
 
 
-BODY = NODE + "typedef struct chain { long value; [ptr] struct chain *next; } chain;\n"
+BODY = (
+    NODE + "typedef enum { A } kind; typedef struct chain { long value; [ptr] struct chain *next; } chain;\n"
+)
 
 
 @pytest.mark.parametrize("signature", PLAIN)
@@ -209,7 +220,7 @@ def test_reference_pointers_inside_storage():
     )
     check(
         contract(session.interface, "f"),
-        [rebuilt("p", "in,out"), inner, OUT_STORAGE._replace(path="q"), empty],
+        [rebuilt("p", "in,out"), inner, OUT_CELL._replace(path="q"), empty],
     )
 
 
@@ -325,7 +336,7 @@ def test_dont_free():
     }
     found = attributed("typedef [allocate(dont_free)] node *list; void f([in, out] list *p);")
     rows = [linked(path, "in,out")._replace(**keeps) for path in ("*p", "*p.next")]
-    check(found, [rebuilt("p", "in,out"), *rows])
+    check(found, [IN_OUT_CELL, *rows])
 
 
 def test_force_allocate():
@@ -369,7 +380,7 @@ def test_dce():
 
 
 def test_object_interfaces():
-    """A proxy zeroes [out] storage first: what was there is never used again (multiple-levels-of-pointers.md)."""
+    """A proxy zeroes [out] storage first; what an [in, out] tree held it frees (pointers-tfs.md, FC_OP)."""
     text = idl_text(NODE + "long f([out] node **p, [in, out] node *q);").replace("[uuid", "[object, uuid")
     task = {"midl_user_allocate": "CoTaskMemAlloc", "midl_user_free": "CoTaskMemFree"}
     cleared = [
@@ -379,7 +390,16 @@ def test_object_interfaces():
         )
         for path in ("*p", "*p.next")
     ]
-    rows = [OUT_CELL, *cleared, rebuilt("q", "in,out"), linked("q.next", "in,out")]
+    allocated, freed = "object-pointer-allocated", "object-pointer-replaced"
+    replaced = linked("q.next", "in,out")._replace(
+        after=f"new storage null: {freed} client-null-to-new may-be-null",
+        allocates=f"application midl_user_allocate {freed}, {NEW}",
+        frees=f"stub midl_user_free {freed}, {FREE_NEW}",
+        lost="",
+        entry=f"allocated null: {allocated} may-be-null",
+        server_allocates=f"{made(allocated)}, {ROUTINE}",
+    )
+    rows = [OUT_CELL, *cleared, rebuilt("q", "in,out"), replaced]
     for old, new in task.items():
         rows = [Row(*(text.replace(old, new) for text in row)) for row in rows]
     check(contract(Session(text).interface, "f"), rows)
@@ -419,7 +439,10 @@ def handle(path, way, before, after, entry, run_down="context-run-down"):
 TOKEN_CELL = passed("p", "ref", "in,out", f"stub: {TOKEN} ref-never-null", f"stub stub-memory {TOKEN}")
 HANDLES = {
     "void f([in] PH p)": [handle("p", "in", "storage", "storage", "allocated")],
-    "void f([out] PH *p)": [OUT_CELL, handle("*p", "out", "null", "storage null", "null")],
+    "void f([out] PH *p)": [
+        passed("p", "ref", "out", f"stub: {ZEROED}", f"stub stub-memory {ZEROED}"),
+        handle("*p", "out", "null", "storage null", "null"),
+    ],
     "void f([in, out] PH *p)": [
         TOKEN_CELL,
         handle("*p", "in,out", "storage null", "storage null", "allocated null"),
@@ -484,7 +507,7 @@ def test_transmit_as():
     rows = [
         passed("p", "ref", "in,out", f"allocated: {fills} ref-never-null", made(fills), REPLY),
         converted("*p", "in,out", "embedded", *TRANSMITTED),
-        OUT_STORAGE._replace(path="q"),
+        OUT_CELL._replace(path="q"),
         converted("*q", "out", "embedded", *TRANSMITTED),
     ]
     check(found, rows)
@@ -552,8 +575,8 @@ def test_a_reference_pointer_in_a_union_arm():
 def test_partial_ignore():
     """Only whether it is null travels; the stub makes the storage (partial-ignore.md)."""
     found = attributed("void f([in, out, partial_ignore, unique] long *p);")
-    entry = f"allocated null: {ZEROED} partial-ignore-sends-nullness"
-    check(found, [passed("p", "unique", "in,out", entry, made(ZEROED), REPLY)])
+    entry = f"stub null: {STACK} {ZEROED} partial-ignore-sends-nullness"
+    check(found, [passed("p", "unique", "in,out", entry, STUB_MAKES)])
 
 
 def test_reflected_deletions():

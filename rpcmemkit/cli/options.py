@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rpcmemkit.scenario import Scenario
 
 _SWITCHES = ("target", "mode", "robust", "rpcss", "app_config", "include_dirs", "include_anywhere")
-_SETTINGS = ("osf", "transfer_syntax", "pointer_size")
+_SETTINGS = ("osf", "reading", "transfer_syntax", "pointer_size")
 
 
 def add_folders(parser: Any) -> None:
@@ -40,6 +40,9 @@ def add_switches(parser: argparse.ArgumentParser) -> None:
     usual = Switches()
     group = parser.add_argument_group(
         "switches of MIDL", "Unless given, a scenario's own, or the usual ones."
+    )
+    group.add_argument(
+        "--reading", choices=("midl", "wine"), help="whose stubs these are where MIDL's and Wine's differ"
     )
     group.add_argument("--osf", action="store_const", const=True, help="the rules and defaults of DCE")
     group.add_argument(

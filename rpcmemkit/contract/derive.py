@@ -36,8 +36,22 @@ from rpcmemkit.plan import (
     PointerPlan,
 )
 from rpcmemkit.program import deallocator_of, default_allocator
+from rpcmemkit.stubs.decisions import (
+    ALLOCATED,
+    EXISTING,
+    NEW,
+    STUB,
+    TOP,
+    Above,
+    Decision,
+    Reading,
+    comes_back,
+    dce_provides,
+    inbound,
+    provided,
+    replaces,
+)
 from rpcmemkit.stubs.frame import Frame, Procedures
-from rpcmemkit.stubs.models import dce_provides, input_rule
 
 CONVERSIONS = {
     "object": (
@@ -58,31 +72,38 @@ MANY = 100
 
 @dataclass(frozen=True, slots=True)
 class _Below:
-    """What the pointers above a pointer decide for it.
+    """What the pointers above a pointer decide for it: what the stubs ask of them, and what only a contract tells.
 
-    ``forced``, ``block``, ``kept``: [force_allocate], [allocate(all_nodes)] and [allocate(dont_free)] are in force;
-    ``provided``: the server stub provides zeroed storage for its referent;
+    ``kept``: [allocate(dont_free)] is in force; ``provided``: the server stub provides zeroed storage for its referent;
+    ``replaced``: the client stub frees the referent before anything comes back;
     ``fresh``: the client stub may have allocated that storage; ``lost``: the client may lose it;
     ``aliased``: a full pointer of the result leads here, perhaps into what the client passed;
-    ``head``: the pointer with [allocate(all_nodes)] that names the block.
+    ``head``: the pointer with [allocate(all_nodes)] that points to the block.
     """
 
-    top: bool = True
-    forced: bool = False
-    block: bool = False
+    above: Above = TOP
     kept: bool = False
     provided: bool = True
+    replaced: bool = False
     fresh: bool = False
     lost: bool = False
     aliased: bool = False
     head: Parts | None = None
 
-    def at(self, pointer: types.Pointer, parts: Parts) -> _Below:
+    @property
+    def top(self) -> bool:
+        return self.above.top
+
+    @property
+    def block(self) -> bool:
+        return self.above.block
+
+    def at(self, pointer: PointerPlan, parts: Parts) -> _Below:
         """Return what is in force at a pointer and below it, its own memory attributes included."""
-        block = self.block or pointer.all_nodes
-        forced = self.forced or pointer.force_allocate or pointer.dont_free
-        head = self.head or (parts if pointer.all_nodes else None)
-        return replace(self, block=block, forced=forced, kept=self.kept or pointer.dont_free, head=head)
+        head = self.head or (parts if pointer.type.all_nodes else None)
+        kept = self.kept or pointer.type.dont_free
+        replaced = self.replaced or replaces(pointer, self.above)
+        return replace(self, above=self.above.at(pointer), kept=kept, replaced=replaced, head=head)
 
 
 _Chain: TypeAlias = "dict[tuple[int, _Below], Parts]"
@@ -93,14 +114,14 @@ _Chain: TypeAlias = "dict[tuple[int, _Below], Parts]"
 class _Setting:
     """What holds for the whole procedure."""
 
-    osf: bool
+    reading: Reading
     environment: bool
     is_object: bool
     reflects_deletions: bool
 
     @property
     def allocator(self) -> str:
-        return default_allocator(self.osf, self.is_object)
+        return default_allocator(self.reading.osf, self.is_object)
 
     @property
     def deallocator(self) -> str:
@@ -150,8 +171,10 @@ class _Parameter:
         twins = {spot.parts: spot.plan for spot in spots(server, parts)}
         for spot in spots(client, parts):
             twin = twins[spot.parts]
-            provided = below.top or (below.provided and self.setting.osf and dce_provides(server, twin))
-            here = replace(below.at(spot.plan.type, spot.parts), provided=provided and self._zeroed)
+            osf = self.setting.reading.osf
+            filled = below.top or (below.provided and osf and dce_provides(server, twin))
+            here = below.at(spot.plan, spot.parts)
+            here = replace(here, provided=filled and self._zeroed, replaced=here.replaced and self.is_in)
             self._tell(spot, twin, here, chain)
         for where, leaf, _ in leaves(client, parts, False):
             if isinstance(leaf, ContextPlan):
@@ -165,7 +188,7 @@ class _Parameter:
         own = self._client(spot, here)
         inner = replace(
             here,
-            top=False,
+            above=here.above.below(),
             fresh=any(act.by == "stub" for act in own.allocates),
             lost=bool(own.lost.outcomes),
             aliased=self.is_result and (here.aliased or spot.plan.is_full),
@@ -184,7 +207,7 @@ class _Parameter:
             self.direction,
             type_name(spot.plan),
             own,
-            self._server(server, here),
+            self._server(server, here, spot.parts),
             _note(spot, here, self.byte_count),
             again,
             None if here.head == spot.parts else here.head,
@@ -274,18 +297,33 @@ class _Parameter:
 
     def _client(self, spot: Spot, here: _Below) -> ClientSide:
         may_be_null = not spot.plan.is_ref
-        made = self._made_by_client_stub(spot, here)
-        lost = self._orphan(spot, here)
-        reflected = self.setting.reflects_deletions and spot.plan.is_full and not self.is_result
-        freed = [Act("stub", self.setting.deallocator, "reflected-deletions-freed")] * reflected
-        own = () if self.is_result else (Act("application", OWN, "client-owns"),)
+        decided = self._decided(spot, here)
+        made = tuple(
+            Act("stub", name, decision.rule)
+            for decision in decided
+            if decision.where == NEW
+            for name in self.setting.client_allocators
+        )
+        own, freed = self._owned(spot, here)
         return ClientSide(
             before=self._before(spot, here),
-            after=self._after(may_be_null, here.aliased or spot.plan.is_full, made),
+            after=self._after(may_be_null, here, here.aliased or spot.plan.is_full, decided),
             allocates=(*own, *made),
-            frees=(*own, *self._freed_by_client(spot, here, made), *freed),
-            lost=lost,
+            frees=(*freed, *self._freed_by_client(spot, here, made)),
+            lost=self._orphan(spot, here),
         )
+
+    def _owned(self, spot: Spot, here: _Below) -> tuple[tuple[Act, ...], tuple[Act, ...]]:
+        """Who allocates and who frees what is there before the call."""
+        if self.is_result:
+            return (), ()
+        if here.replaced:
+            made = Act("application", self.setting.allocator, "object-pointer-replaced")
+            return (made,), (Act("stub", self.setting.deallocator, "object-pointer-replaced"),)
+        own = Act("application", OWN, "client-owns")
+        if self.setting.reflects_deletions and spot.plan.is_full:
+            return (own,), (own, Act("stub", self.setting.deallocator, "reflected-deletions-freed"))
+        return (own,), (own,)
 
     def _freed_by_client(self, spot: Spot, here: _Below, made: tuple[Act, ...]) -> tuple[Act, ...]:
         """What the application frees of the client stub's: what lies inside a block goes with the block's head.
@@ -306,40 +344,36 @@ class _Parameter:
         rules = ("client-owns", "may-be-null", *(("null-needs-zero-size",) if sized else ()))
         return Cell(("storage", "null"), rules)
 
-    def _after(self, may_be_null: bool, aliased: bool, made: tuple[Act, ...]) -> Cell:
-        """Where the data is after the call; a full pointer of the result may name what a parameter names."""
+    def _after(self, may_be_null: bool, here: _Below, aliased: bool, decided: tuple[Decision, ...]) -> Cell:
+        """Where the data is after the call; a full pointer may point to what another one points to."""
         null = ("null",) if may_be_null else ()
         rule = ("may-be-null",) if may_be_null else ("ref-never-null",)
-        alias = ("storage",) if aliased else ()
-        if self.is_result:
-            return Cell(("new storage", *alias, *null), (made[0].rule, *rule))
         if not self.is_out:
-            return Cell(("storage", *null), ("client-owns", *rule))
-        if made and self._cleared:
-            return Cell(("new storage", *alias, *null), ("proxy-zeroes-out", made[0].rule, *rule))
-        if made and made[0].rule == "all-nodes-one-block" and not aliased:
-            return Cell(("new storage", *null), ("all-nodes-one-block", *rule))
-        new = ("new storage",) if made else ()
-        rules = dict.fromkeys(act.rule for act in made)
-        return Cell(("storage", *new, *null), ("client-overwrites-existing", *rules, *rule))
+            return Cell((EXISTING, *null), ("client-owns", *rule))
+        places = dict.fromkeys(decision.where for decision in decided)
+        if aliased:
+            places[EXISTING] = None
+        first = ["proxy-zeroes-out"] * (self._cleared and NEW in places)
+        first += ["object-pointer-replaced"] * here.replaced
+        rules = dict.fromkeys((*first, *(decision.rule for decision in decided)))
+        return Cell((*places, *null), (*rules, *rule))
 
-    def _made_by_client_stub(self, spot: Spot, here: _Below) -> tuple[Act, ...]:
-        """When the client stub allocates: never for a top-level pointer, which was passed by value."""
-        if not self.is_out or (here.top and not self.is_result) or self.byte_count:
+    def _decided(self, spot: Spot, here: _Below) -> tuple[Decision, ...]:
+        """Return what the client stub may do with what comes back: write it where it was, put it into a new block."""
+        if not self.is_out:
             return ()
-        if here.block:
-            rule = "all-nodes-one-block"
-        elif spot.parts == ("return",):
-            rule = "client-allocates-result"
-        elif not spot.plan.is_ref or not self.is_in or here.fresh or spot.loose:
-            rule = "client-null-to-new"
-        else:
-            return ()
-        return tuple(Act("stub", name, rule) for name in self.setting.client_allocators)
+        if self.byte_count:
+            return (Decision(EXISTING, "client-overwrites-existing"),)
+        passed = here.top and not self.is_result
+        gone = self.is_result or self._cleared or here.replaced
+        given = spot.plan.is_ref and self.is_in and not (here.fresh or spot.loose or here.replaced)
+        cases = [True] * (passed or not gone) + [False] * (not passed and not given)
+        found = (comes_back(spot.plan, here.above, held=held, result=self.is_result) for held in cases)
+        return tuple(dict.fromkeys(found))
 
     def _orphan(self, spot: Spot, here: _Below) -> Cell:
-        replaced = spot.loose or here.lost or here.block or self.byte_count
-        kept = spot.plan.is_ref and not replaced and not self._cleared
+        unsettled = spot.loose or here.lost or here.block or self.byte_count
+        kept = (spot.plan.is_ref or here.replaced) and not unsettled and not self._cleared
         if not self.is_out or self.is_result or here.top or kept:
             return NOTHING
         if self._cleared:
@@ -348,8 +382,9 @@ class _Parameter:
 
     # --- the server ---
 
-    def _server(self, pointer: PointerPlan, here: _Below) -> ServerSide:
-        entry = self._entry(pointer, here)
+    def _server(self, pointer: PointerPlan, here: _Below, parts: Parts) -> ServerSide:
+        above = here.above if len(parts) == 1 else here.above.below()  # a structure may be passed by value
+        entry = self._entry(pointer, here, above)
         return ServerSide(
             entry=entry,
             allocates=self._made_on_server(entry, here),
@@ -357,7 +392,7 @@ class _Parameter:
             lost=self._leak(entry, here),
         )
 
-    def _entry(self, pointer: PointerPlan, here: _Below) -> Cell:
+    def _entry(self, pointer: PointerPlan, here: _Below, above: Above) -> Cell:
         if self.is_result:
             return NOTHING
         if here.provided:
@@ -366,33 +401,22 @@ class _Parameter:
             return Cell(("null",), ("server-zeroes-out",))
         if not pointer.travels:
             return Cell(("null",), ("ignored-not-sent",))
-        if isinstance(pointer.target, ContextPlan):
-            return Cell(("stub",), ("context-token-travels", "ref-never-null"))
-        rule = self._input_rule(pointer, here)
-        where = "buffer" if rule == "server-reuses-buffer" else "allocated"
+        where, rule = inbound(pointer, above, self.setting.reading)
         null = () if pointer.is_ref else ("null",)
         return Cell((where, *null), (rule, "may-be-null" if null else "ref-never-null"))
 
     def _provided(self, pointer: PointerPlan) -> Cell:
-        if self.byte_count:
-            return Cell(("allocated",), ("byte-count-sizes-buffer",))
-        where = "stub" if isinstance(pointer.target, PointerPlan | ContextPlan) else "allocated"
+        where, rule = provided(pointer, self.setting.reading, sized=self.byte_count)
+        rules = (rule,) if self.byte_count else tuple(dict.fromkeys((rule, "server-zeroes-out")))
         if self.partial:
-            return Cell((where, "null"), ("server-zeroes-out", "partial-ignore-sends-nullness"))
-        return Cell((where,), ("server-zeroes-out",))
-
-    def _input_rule(self, pointer: PointerPlan, here: _Below) -> str:
-        if here.block:
-            return "all-nodes-one-block"
-        if here.forced:
-            return "server-allocates-forced"
-        return input_rule(pointer, reuse=not self.setting.osf) or "server-reuses-buffer"
+            return Cell((where, "null"), (*rules, "partial-ignore-sends-nullness"))
+        return Cell((where,), rules)
 
     def _made_on_server(self, entry: Cell, here: _Below) -> tuple[Act, ...]:
         acts = []
-        if "allocated" in entry.outcomes:
+        if ALLOCATED in entry.outcomes:
             acts.append(Act("stub", self.setting.server_allocator, entry.rules[0]))
-        if "stub" in entry.outcomes:
+        if STUB in entry.outcomes:
             acts.append(Act("stub", STUB_MEMORY, entry.rules[0]))
         if not here.top or self.is_result:
             acts.append(Act("routine", self.setting.server_allocator, "routine-allocates"))
@@ -513,7 +537,7 @@ def contract(interface: types.Interface, procedure: str, environment: Environmen
     environment = environment or usual_environment(interface)
     client, server = _frames(interface, procedure, environment)
     rpcss = environment.osf or server.enables_environment
-    setting = _Setting(environment.osf, rpcss, interface.is_object, server.reflects_deletions)
+    setting = _Setting(environment.rules, rpcss, interface.is_object, server.reflects_deletions)
     parameters = {parameter.name: parameter for parameter in client.procedure.parameters}
     promises: list[Promise] = []
     values, handles = [], []

@@ -25,6 +25,7 @@ from rpcmemkit.contract.promises import (
 from rpcmemkit.program import ALLOCATORS, deallocator_of
 from rpcmemkit.prose import table_text
 from rpcmemkit.rules import RULES
+from rpcmemkit.stubs.statuses import variables
 
 RETURNED = {"storage": "place", "new storage": "new"}
 NULL_RULES = frozenset({"may-be-null", "ref-never-null", "null-needs-zero-size"})
@@ -113,6 +114,7 @@ def remarks(contract: Contract) -> list[str]:
             found.append(f"{promise.name}: {promise.note}.")
     if contract.promises:
         found.append(WORDS)
+    found += _stored(contract)
     if any(act.using == "RpcSsAllocate" for promise in contract.promises for act in promise.client.allocates):
         found.append(WHICH_PAIR)
     if contract.values:
@@ -120,6 +122,16 @@ def remarks(contract: Contract) -> list[str]:
             f"No pointers: {', '.join(contract.values)}. Copied; there is nothing to allocate or to free."
         )
     return found
+
+
+def _stored(contract: Contract) -> list[str]:
+    """Say which exceptions are values."""
+    kinds = {"comm_status": "of communication", "fault_status": "of the call itself"}
+    return [
+        f"[{attribute}]: an exception {kinds[attribute]} is not raised; {'the result' if name == 'return' else name} "
+        f"is its code, and other [out] data is not valid then."
+        for attribute, name in variables(contract.procedure).items()
+    ]
 
 
 def _client_row(promise: Promise, numbers: dict[str, int]) -> tuple[str, ...]:
@@ -229,6 +241,7 @@ def as_data(contract: Contract) -> dict[str, Any]:
         "pointers": [_promise_data(promise) for promise in contract.promises],
         "values": list(contract.values),
         "handles": list(contract.handles),
+        "statuses": variables(contract.procedure),
         "rules": cells,
     }
 

@@ -110,7 +110,9 @@ class _Telling:
         ]
         reused = sum(event.kind == "reuse" for event in early)
         made = sum(event.kind == "allocate" for event in early)
-        text = f"It leaves {counted(reused, 'referent')} in the receive buffer and allocates {counted(made, 'block')}."
+        kept = sum(event.kind == "stack" for event in early)
+        own = f", keeps {kept} in its own memory" if kept else ""
+        text = f"It leaves {counted(reused, 'referent')} in the receive buffer{own} and allocates {counted(made, 'block')}."
         return self._step("unmarshal", "server", text, tuple(_rules(self.panels["server"].column)))
 
     def _routine(self) -> str:

@@ -82,7 +82,7 @@ ENTRY = Moment("server entry", "server entry")
 EXIT = Moment("server exit", "server exit")
 
 
-_STORING = frozenset({"allocate", "free", "reuse"})
+_STORING = frozenset({"allocate", "free", "reuse", "stack"})
 
 
 @dataclass(slots=True)

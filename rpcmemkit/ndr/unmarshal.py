@@ -71,6 +71,8 @@ class Unmarshaller(MessageCursor):
         self.handlers = handlers
         self.buffer = 0
         """Where the message lies in the program's memory, 0 if it does not."""
+        self.vacate: Callable[[int], bool] = lambda slot: False
+        """Frees what the object pointer at an address points to and nulls it, if that has to be: on the client."""
         self._later: Found = []
         self.correlations: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
         self._in_struct: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
@@ -150,6 +152,8 @@ class Unmarshaller(MessageCursor):
             while stack:
                 waiting = stack.pop()
                 pointer = waiting.plan
+                if pointer.is_object and waiting.existing and self.vacate(waiting.slot):
+                    waiting = waiting._replace(existing=0)
                 if not waiting.number and not pointer.is_ref:
                     continue
                 met = len(stack)
@@ -340,7 +344,7 @@ class Unmarshaller(MessageCursor):
                 numbers = unpack_ids(message, start) if have_ids else NO_NUMBERS
                 held = unpack_held(data, offset) if honoured else NO_NUMBERS
                 for (name, at, within, pointer), number, existing in zip(slots, numbers, held):  # noqa: B905 (hot)
-                    if (number or pointer.is_ref) and pointer.travels:
+                    if (number or pointer.is_ref or (existing and pointer.is_object)) and pointer.travels:
                         inner = scope if within is None else address + within
                         room = limit(pointer, inner) if existing else None
                         where = (path, name) if name else path

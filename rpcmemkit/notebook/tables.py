@@ -196,7 +196,7 @@ def _detail(event: Event) -> str:
             return f"({event.detail[0]}: {status_name(event.detail[1])})"
         case "marshal" | "unmarshal":
             return f"{c_text(event.detail[4])} at {event.detail[0]}"
-        case "reuse":
+        case "reuse" | "stack":
             return c_text(event.detail)
         case "fault":
             return f"({event.detail[1]})"

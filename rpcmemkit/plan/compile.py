@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from struct import Struct as Codec
 from typing import TypeAlias
 
@@ -70,8 +71,12 @@ class Planner:
         big_endian: bool = False,
         *,
         opens_contexts: bool = False,
+        objects: bool = False,
+        reading: str = "midl",
     ) -> None:
         self.opens_contexts = opens_contexts
+        self.objects = objects
+        self.reading = reading
         self.pointer_size = pointer_size
         self.syntax = syntax
         self.big_endian = big_endian
@@ -174,7 +179,11 @@ class Planner:
             target = types.Array(types.BASES["byte"])
         seen = self._presenting
         plan = PointerPlan(
-            type_, self.pointer_size, self.syntax.pointer, lambda: self._as_seen(target, seen, scope)
+            type_,
+            self.pointer_size,
+            self.syntax.pointer,
+            lambda: self._as_seen(target, seen, scope),
+            is_object=self.objects and type_.kind is types.PointerKind.UNIQUE and not type_.all_nodes,
         )
         self._finish(plan)
         return plan
@@ -187,7 +196,16 @@ class Planner:
 
     def for_routines(self) -> Planner:
         """Return a planner of the same layouts to which a context handle is a pointer to the routines' own state."""
-        return Planner(self.pointer_size, self.syntax, self.big_endian, opens_contexts=True)
+        return self._like(opens_contexts=True)
+
+    @cached_property
+    def for_objects(self) -> Planner:
+        """A planner of the same layouts to which unique pointers are object pointers (pointers-tfs.md, FC_OP)."""
+        return self._like(objects=True)
+
+    def _like(self, **changed: bool) -> Planner:
+        modes = {"opens_contexts": self.opens_contexts, "objects": self.objects, **changed}
+        return Planner(self.pointer_size, self.syntax, self.big_endian, reading=self.reading, **modes)
 
     def _open(self, handle: types.ContextHandle) -> Plan:
         """State that is no plain IDL data is shown as octets."""
@@ -268,22 +286,37 @@ class Planner:
         element = plan.element
         if plan.is_string:
             return plan.measures_itself and element.reusable
-        if plan.varying or plan.type.count_range:
+        if plan.varying:
             return False
         if isinstance(element, PointerPlan) and element.is_ref:
             return False
-        if isinstance(element, ArrayPlan) and plan.conformant:
+        if plan.conformant and (isinstance(element, ArrayPlan) or self._complex_of(element)):
             return False
         return element.reusable
 
+    def _complex_of(self, element: Plan) -> bool:
+        """Whether MIDL describes every conformant array of such elements as complex (FC_BOGUS_ARRAY).
+
+        It does so for structures, flat ones too, in the NDR 2.0 stubs of 64-bit programs; no page says why. Wine's
+        compiler does not, and in NDR64 it is a plain FC64_CONF_ARRAY.
+        """
+        narrow = self.pointer_size > self.syntax.pointer
+        return narrow and self.reading != "wine" and isinstance(element, StructPlan)
+
     # --- structures ---
 
-    def lay_out(self, struct: StructPlan, members: list[tuple[str, types.Type]]) -> None:
-        """Give the members of a structure or frame their offsets, then fuse what is fixed."""
+    def lay_out(
+        self, struct: StructPlan, members: list[tuple[str, types.Type]], objects: Collection[str] = ()
+    ) -> None:
+        """Give the members of a structure or frame their offsets, then fuse what is fixed.
+
+        In the trees of the members ``objects`` unique pointers are object pointers.
+        """
         offset = struct.width = 0
         pack = struct.type.pack
         for name, type_ in members:
-            plan = self.plan(type_, struct, in_struct=True)
+            planner = self.for_objects if name in objects else self
+            plan = planner.plan(type_, struct, in_struct=True)
             align = min(plan.align, pack) if pack else plan.align
             offset = align_up(offset, align)
             struct.members.append(MemberPlan(Part(name, plan), offset, plan, Part("." + name, plan)))

@@ -137,7 +137,9 @@ class BasePlan(Plan):
 class PointerPlan(Plan):
     """A pointer. ``target`` is compiled when first asked for: that is how a type can contain itself.
 
-    ``governs``: a memory attribute on it decides for everything below it. ``travels``: it is not an [ignore] pointer.
+    ``is_object``: a unique pointer in the tree of an [out] or [in, out] parameter of an object interface; its referent
+    is replaced, never written over (pointers-tfs.md, FC_OP). ``governs``: it decides for everything below it, by a
+    memory attribute or as an object pointer. ``travels``: it is not an [ignore] pointer.
     """
 
     type: types.Pointer
@@ -145,6 +147,7 @@ class PointerPlan(Plan):
     wire_size: int
     compile_target: Callable[[], Plan]
     body: Body | None = None
+    is_object: bool = False
 
     def __post_init__(self) -> None:
         self.align = self.size
@@ -152,7 +155,8 @@ class PointerPlan(Plan):
         self.reusable = self.size == self.wire_size
         self.is_ref = self.type.kind is PointerKind.REF
         self.is_full = self.type.kind is PointerKind.FULL
-        self.governs = self.type.all_nodes or self.type.force_allocate or self.type.dont_free
+        attributed = self.type.all_nodes or self.type.force_allocate or self.type.dont_free
+        self.governs = attributed or self.is_object
         self.travels = not self.type.ignore
 
     @cached_property

@@ -26,7 +26,7 @@ from rpcmemkit.status import INVALID_USER_BUFFER, status_code, status_name
 from rpcmemkit.stubs.contexts import handle_types
 from rpcmemkit.stubs.serving import Routine, ServerCall
 from rpcmemkit.trace import Event, Trace
-from rpcmemkit.values import UNWRITTEN, Labels, Writer, element_count, storage_size
+from rpcmemkit.values import UNWRITTEN, Labels, element_count, storage_size
 from rpcmemkit.walk import Place, reach
 
 Action: TypeAlias = "Mapping[str, Any]"
@@ -156,7 +156,7 @@ def client_after(call: Call) -> dict[str, Any]:
 
 def environment_of(scenario: Scenario) -> Environment:
     """Return the session's environment that a scenario asks for."""
-    return environment_from(scenario.environment)
+    return environment_from({"reading": _observed_reading(scenario), **scenario.environment})
 
 
 def environment_from(given: Mapping[str, Any]) -> Environment:
@@ -169,10 +169,16 @@ def environment_from(given: Mapping[str, Any]) -> Environment:
         transfer_syntax=given.get("transfer_syntax", "ndr20"),
         byte_order=given.get("byte_order", "little"),
         osf=given.get("osf", False),
+        reading=given.get("reading", "midl"),
         fail_after=allocator.get("fail_after"),
         client_fail_after=allocator.get("client_fail_after"),
         midl=Switches(**(given.get("midl") or {})),
     )
+
+
+def _observed_reading(scenario: Scenario) -> str:
+    """Return whose stubs a scenario is about if it does not say so: those on which it was observed."""
+    return "wine" if any(source.startswith("observed: wine") for source in scenario.source) else "midl"
 
 
 class Run:
@@ -454,8 +460,7 @@ class _Layout:
             self.types.update(found)
         places = [self._reserve(name) for name in entries]
         for place, value in zip(places, entries.values(), strict=True):
-            space = self.session.client.space
-            writer = Writer(space, self.session.allocate, self.session.labels, fresh=space.base)
+            writer = self.session.writer(fresh=self.session.client.space.base)
             writer.write(place, _unlabelled(value))
             writer.finish()
 

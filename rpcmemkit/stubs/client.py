@@ -13,13 +13,58 @@ from rpcmemkit.program import Program
 from rpcmemkit.status import NULL_REF_POINTER
 from rpcmemkit.stubs.contexts import ClientContexts
 from rpcmemkit.stubs.conversion import Conversions
+from rpcmemkit.stubs.decisions import Above, replaces
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.stubs.models import ClientNodes, OneBlock
 from rpcmemkit.stubs.pipes import ClientPipes, Pipe
+from rpcmemkit.stubs.statuses import store_status
 from rpcmemkit.trace import Message
+from rpcmemkit.walk import Place, pointers_in, reach, referent
 
 Transport = Callable[[int, bytes], tuple[int, bytes]]
 """Sends an operation number and request octets, returns a status and response octets."""
+
+
+class ObjectPointers:
+    """The object pointers that a call may replace, and what each pointed to before the call (pointers-tfs.md, FC_OP).
+
+    With a pointer's referent everything below it is freed, as the sizes before the call measure it: the proxy stands
+    for the method, which would have freed the old value whole.
+    """
+
+    def __init__(self, program: Program, frame: Frame, address: int) -> None:
+        self.program = program
+        self._below: dict[int, list[int]] = {}
+        space, seen = program.space, set[int]()
+        pending = [
+            (Place(plan, address + offset, address, (None, name)), Above())
+            for name, plan, offset in frame.outputs
+            if name != "return"
+        ]
+        while pending:
+            place, here = pending.pop()
+            for pointer in pointers_in(space, place, []):
+                assert isinstance(pointer.plan, PointerPlan)
+                target = referent(space, pointer) if pointer.plan.travels else None
+                if target and replaces(pointer.plan, here):
+                    inner = reach(space, [target], lambda plan: plan.travels, [])
+                    self._below[pointer.address] = [*reversed(inner), target.address]
+                elif target and target.address not in seen:
+                    seen.add(target.address)
+                    pending.append((target, here.below()))
+
+    def vacate(self, slot: int) -> bool:
+        """Free what the object pointer at ``slot`` points to, and null it.
+
+        Raises:
+            MemoryFault: it does not come from the allocator of COM.
+        """
+        storage = self._below.pop(slot, [])
+        for address in storage:
+            self.program.free(address, "stub", "object-pointer-replaced")
+        if storage:
+            self.program.space.set_pointer(slot, 0)
+        return bool(storage)
 
 
 class ClientStub:
@@ -43,10 +88,11 @@ class ClientStub:
         with self.in_stub(frame):
             try:
                 self._call(frame, address, pipes or {})
-            except RpcError:
+            except RpcError as error:
                 if frame.interface.is_object:
                     clear_out_parameters(self.program, frame, address)
-                raise
+                if not store_status(self.program, frame, address, error):
+                    raise
 
     def in_stub(self, frame: Frame) -> AbstractContextManager[None]:
         """Work as the stub of a procedure: the allocator pair is the one that it calls."""
@@ -108,6 +154,8 @@ class ClientStub:
         reader = Unmarshaller(
             space, self.planner, aliases, response, storage, address, limits, tags, handlers
         )
+        if frame.interface.is_object:
+            reader.vacate = ObjectPointers(self.program, frame, address).vacate
         received = Message("response", response, reader.spans, self.planner.big_endian)
         self.program.trace.messages.setdefault(
             "response", received

@@ -171,7 +171,8 @@ class Procedures:
         members = [(parameter.name, parameter.type) for parameter in procedure.parameters]
         if procedure.result is not None:
             members.append(("return", procedure.result))
-        self.planner.lay_out(plan, members)
+        out = [parameter.name for parameter in procedure.parameters if parameter.is_out]
+        self.planner.lay_out(plan, members, [*out, "return"] if self.interface.is_object else ())
         if plan.size > LARGEST_FRAME:
             largest = max(plan.members, key=lambda member: member.plan.size)
             raise UsageError(

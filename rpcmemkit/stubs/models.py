@@ -6,148 +6,90 @@ by node; [allocate], [force_allocate] and [byte_count] put another model in forc
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+
 from rpcmemkit.errors import RpcError, counted
 from rpcmemkit.memory import ALIGNMENT, AddressSpace, Part
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
 from rpcmemkit.paths import c_text
-from rpcmemkit.plan import (
-    ArrayPlan,
-    BasePlan,
-    ContextPlan,
-    ConvertedPlan,
-    Plan,
-    PointerPlan,
-    StructPlan,
-    UnionPlan,
-    align_up,
-)
+from rpcmemkit.plan import ArrayPlan, PointerPlan, StructPlan, align_up
 from rpcmemkit.program import Program, StubAllocator
 from rpcmemkit.status import BAD_STUB_DATA, BYTE_COUNT_TOO_SMALL, OUT_OF_MEMORY
+from rpcmemkit.stubs.decisions import (
+    BUFFER,
+    EMBEDDED,
+    NEW,
+    STUB,
+    Above,
+    Decision,
+    Reading,
+    comes_back,
+    inbound,
+)
 from rpcmemkit.trace import Path
-
-
-def allocation_rule(pointer: PointerPlan) -> str:
-    """Return the id of the rule that makes the server stub allocate for a referent, or "" if it may stay in the buffer.
-
-    Source: server-stub-memory-management.md, "Memory Allocation for Inbound Data".
-    """
-    if pointer.governs:
-        return "server-allocates-forced"
-    plan = pointer.target
-    if plan.reusable:
-        return ""
-    if isinstance(plan, ConvertedPlan):
-        return "from-xmit-fills-root"
-    if isinstance(plan, ArrayPlan):
-        return _array_rule(plan)
-    if isinstance(plan, UnionPlan):
-        return "server-allocates-union"
-    if isinstance(plan, BasePlan):
-        return "server-allocates-resized-type"
-    if isinstance(plan, PointerPlan) or (isinstance(plan, StructPlan) and _pointers_widen(plan)):
-        return "server-allocates-widened-pointer"
-    return "server-allocates-complex"
-
-
-def input_rule(pointer: PointerPlan, reuse: bool) -> str:
-    """As :func:`allocation_rule`, for a stub that may leave nothing in the buffer if not ``reuse`` (DCE)."""
-    return allocation_rule(pointer) or ("" if reuse else "osf-stub-environment")
-
-
-def _array_rule(plan: ArrayPlan) -> str:
-    if plan.is_string:
-        return "server-allocates-sized-string"
-    if plan.varying:
-        return "server-allocates-varying"
-    if isinstance(plan.element, PointerPlan):
-        return "server-allocates-ref-array" if plan.element.is_ref else "server-allocates-widened-pointer"
-    if isinstance(plan.element, BasePlan):
-        return "server-allocates-resized-type"
-    return "server-allocates-union" if isinstance(plan.element, UnionPlan) else "server-allocates-complex"
-
-
-def _pointers_widen(plan: StructPlan) -> bool:
-    bodies = [plan.body] if plan.body else [body for _, body, _, _ in plan.pieces]
-    return any(slot.plan.size != slot.plan.wire_size for body in bodies if body for slot in body.slots)
-
-
-def dce_provides(holder: Plan, pointer: PointerPlan) -> bool:
-    """Return whether a DCE stub provides what a pointer inside zeroed [out] storage names.
-
-    Source: the DCE runtime, rpc_ss_init_out_ref_ptrs.
-    """
-    if pointer is holder:
-        return pointer.is_ref
-    return holder.body is not None and pointer.is_ref and not isinstance(pointer.target, ArrayPlan)
-
 
 # --- node by node -----------------------------------------------------------------------------
 
 
+@dataclass(eq=False)
 class ServerNodes:
-    """Leaves referents in the receive buffer where it can and allocates for the others, one by one.
+    """Leaves referents in the receive buffer where it can, keeps some in memory of its own, allocates for the others.
 
     ``blocks`` are the graphs and buffers that were allocated as one block: one call frees each, for the reason given,
-    or none does (dont_free, an empty reason).
+    or none does (dont_free, an empty reason). ``own`` is the stub's own memory: it goes with the call. ``above`` is what
+    the pointers above have decided.
     """
 
+    program: Program
+    buffer: int
+    allocator: StubAllocator
+    reading: Reading
+    above: Above = EMBEDDED
+    blocks: dict[int, str] = field(default_factory=dict)
+    own: list[int] = field(default_factory=list)
     keeps_pointers = False
     rules = ("server-rebuilds-input", "server-rebuilds-input")
 
-    def __init__(self, program: Program, buffer: int, size: int, reuse: bool) -> None:
-        self.program = program
-        self.buffer = buffer
-        self.reuse = reuse
-        self.allocator = StubAllocator(program, size)
-        self.blocks: dict[int, str] = {}
-        self.handles: list[int] = []
-        """What [in, out] context handles lie in: memory of the stub's own."""
-        self._rules: dict[PointerPlan, str] = {}
-        self._parts = program.space.divide(buffer) if reuse else []
+    def __post_init__(self) -> None:
+        self._decided: dict[tuple[PointerPlan, bool], Decision] = {}
+        self._under: dict[Above, ServerNodes] = {self.above: self}
+        self._parts = [] if self.reading.osf else self.program.space.divide(self.buffer)
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        plan = waiting.plan
-        if isinstance(plan.target, ContextPlan):
-            self.handles.append(self.program.space.add_block(size, "stack", fill=0))
-            return self.handles[-1], True
-        rule = self._rules.get(plan)
-        if rule is None:
-            rule = input_rule(plan, self.reuse)
-            self._rules[plan] = rule
-        if not rule:
+        plan, top = waiting.plan, is_top_level(waiting)
+        decided = self._decided.get((plan, top))
+        if decided is None:
+            here = replace(self.above, top=top).at(plan)
+            decided = self._decided[plan, top] = inbound(plan, here, self.reading)
+        where, rule = decided
+        if where == BUFFER:
             address = self.buffer + position
             if not size:
                 address -= 1  # nothing lies there: the end of its count tells it from the next referent
             self._parts.append((address, size, waiting.path))
-            self.program.trace.raw.append(
-                ("reuse", "server", "stub", address, size, "server-reuses-buffer", waiting.path)
-            )
+            self.program.trace.raw.append(("reuse", "server", "stub", address, size, rule, waiting.path))
             return address, False
-        return self.allocator.allocate(size, rule), True
+        return (
+            self.keep(size, rule, waiting.path) if where == STUB else self.allocator.allocate(size, rule)
+        ), True
+
+    def keep(self, size: int, rule: str, path: Path | None) -> int:
+        """Return zeroed memory of the stub's own, until the call ends."""
+        address = self.program.space.add_block(size, "stack", fill=0)
+        self.own.append(address)
+        self.program.trace.raw.append(("stack", "server", "stub", address, size, rule, path))
+        return address
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
         if not waiting.plan.type.all_nodes:
-            return ServerForced(self)
+            here = self.above.at(waiting.plan)
+            if here not in self._under:
+                self._under[here] = replace(self, above=here)
+            return self._under[here]
         size = measured(reader, waiting, self.allocator)
         address = self.allocator.allocate(size, "all-nodes-one-block")
         self.blocks[address] = "" if waiting.plan.type.dont_free else "all-nodes-one-block"
         return OneBlock(address, size, self.rules, parts=reader.space.divide(address))
-
-
-class ServerForced:
-    """Allocates for every referent: below [force_allocate], and below what outlives the call (dont_free)."""
-
-    keeps_pointers = False
-    rules = ServerNodes.rules
-
-    def __init__(self, outer: ServerNodes) -> None:
-        self.outer = outer
-
-    def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        return self.outer.allocator.allocate(size, "server-allocates-forced"), True
-
-    def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
-        return self.outer.below(waiting, reader) if waiting.plan.type.all_nodes else self
 
 
 class ClientNodes:
@@ -156,7 +98,13 @@ class ClientNodes:
     keeps_pointers = True
     rules = ("client-overwrites-existing", "client-null-to-new")
 
-    def __init__(self, program: Program, aliases: FullPointers, osf: bool, received: int) -> None:
+    def __init__(
+        self,
+        program: Program,
+        aliases: FullPointers,
+        osf: bool,
+        received: int,
+    ) -> None:
         self.program = program
         self.allocator = StubAllocator(program, received)
         self.aliases = aliases
@@ -164,8 +112,9 @@ class ClientNodes:
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
         existing = self._existing(waiting)
-        if not existing:
-            rule = "client-allocates-result" if waiting.path == (None, "return") else "client-null-to-new"
+        here, result = Above(is_top_level(waiting)), waiting.path == (None, "return")
+        where, rule = comes_back(waiting.plan, here, held=bool(existing), result=result)
+        if where == NEW:
             return self.allocator.allocate(size, rule), True
         if self.osf and size > self.program.space.capacity(existing):
             raise RpcError(
@@ -191,7 +140,7 @@ class ClientNodes:
         """
         if not waiting.plan.type.all_nodes:
             return self
-        by_value = waiting.existing if waiting.path and waiting.path[0] is None else 0
+        by_value = waiting.existing if is_top_level(waiting) else 0
         root = waiting if by_value else None
         size = measured(reader, waiting, self.allocator, root)
         address = self.allocator.allocate(size, "all-nodes-one-block") if size or not root else 0
@@ -227,6 +176,11 @@ def buffer_too_small(needed: int, room: int, path: Path | None) -> RpcError:
     """Return the exception for data that does not fit the buffer of [byte_count]."""
     why = f"the data takes {counted(needed, 'octet')} or more, the buffer has {room}"
     return RpcError(BYTE_COUNT_TOO_SMALL, why, path=c_text(path), rule="byte-count-too-small")
+
+
+def is_top_level(waiting: Waiting) -> bool:
+    """Return whether a pointer is itself a parameter, or the result."""
+    return waiting.path is not None and waiting.path[0] is None
 
 
 def is_root(waiting: Waiting, root: Waiting | None) -> bool:

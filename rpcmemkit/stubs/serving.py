@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan
-from rpcmemkit.program import Program
+from rpcmemkit.program import Program, StubAllocator
 from rpcmemkit.status import CALL_FAILED, OUT_OF_MEMORY, SERVER_OUT_OF_MEMORY
 from rpcmemkit.stubs.cleanup import CleanUp, who_leads_to
 from rpcmemkit.stubs.contexts import Context, Ended, ServerContexts
+from rpcmemkit.stubs.decisions import STUB, Reading, dce_provides, provided
 from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.stubs.models import ServerNodes, buffer_too_small, dce_provides
+from rpcmemkit.stubs.models import ServerNodes, buffer_too_small
 from rpcmemkit.stubs.pipes import ServerPipes
 from rpcmemkit.trace import Message, Snapshot
 from rpcmemkit.walk import Place
@@ -99,7 +100,10 @@ class Serving:
         self.space.write(self.buffer, request)
         self.address = self.space.add_block(frame.plan.size, "stack", fill=0)
         self.stack = [self.buffer, self.address]
-        self.storage = ServerNodes(self.program, self.buffer, len(request), reuse=not stub.osf)
+        self.reading = Reading(osf=stub.osf, wine=stub.planner.reading == "wine")
+        self.storage = ServerNodes(
+            self.program, self.buffer, StubAllocator(self.program, len(request)), self.reading
+        )
         self.in_environment = stub.osf or frame.enables_environment
         if self.in_environment:
             self.program.enable_environment()
@@ -208,18 +212,18 @@ class Serving:
         """Allocate the room that [byte_count] gives, by one call; one call will free it (byte-count.md)."""
         if room < plan.target.size:
             raise buffer_too_small(plan.target.size, room, (None, name))
-        address = self.storage.allocator.allocate(room, "byte-count-sizes-buffer")
+        rule = provided(plan, self.reading, sized=True).rule
+        address = self.storage.allocator.allocate(room, rule)
         self.space.clear(address, room)
-        self.storage.blocks[address] = "byte-count-sizes-buffer"
+        self.storage.blocks[address] = rule
         self.space.set_pointer(slot, address)
 
     def _zeroed(self, pointer: Place) -> int:
         """Return zeroed storage for what a pointer leads to."""
         assert isinstance(pointer.plan, PointerPlan)
         plan = pointer.plan.target
+        where, rule = provided(pointer.plan, self.reading)
         size = plan.size
-        if isinstance(plan, PointerPlan | ContextPlan):
-            return self._on_stack(size)
         if isinstance(plan, ArrayPlan):
             with located(pointer.path):
                 count = plan.count(self.space, pointer.scope)
@@ -228,14 +232,10 @@ class Serving:
                 plan.element.body is None or plan.element.body.slots
             ):  # each will be moved and walked by itself
                 self.storage.allocator.allowance.take(count * ELEMENT)
-        address = self.storage.allocator.allocate(size, "server-zeroes-out")
+        if where == STUB:
+            return self.storage.keep(size, rule, pointer.path)
+        address = self.storage.allocator.allocate(size, rule)
         self.space.clear(address, size)
-        return address
-
-    def _on_stack(self, size: int) -> int:
-        """The stub keeps the inner pointer of an [out] pointer to a pointer in memory of its own."""
-        address = self.space.add_block(size, "stack", fill=0)
-        self.stack.append(address)
         return address
 
     def _nested_refs(self, plan: Plan, address: int, pointer: Place) -> list[Place]:
@@ -254,7 +254,8 @@ class Serving:
     def call_routine(self, routine: Routine) -> None:
         """Call the routine with a frame of its own: what it assigns to a parameter never reaches the stub."""
         size = self.frame.plan.size
-        copy = self._on_stack(size)
+        copy = self.space.add_block(size, "stack", fill=0)
+        self.stack.append(copy)
         self.space.write(copy, self.space.read(self.address, size))
         self.routine_ran = True
         frame = self.stub.prototypes[self.frame.procedure.name]
@@ -298,7 +299,7 @@ class Serving:
     def clean_up(self) -> None:
         """Release the call's memory: whatever the parameters still reach, or the whole RpcSs environment."""
         with ExitStack() as steps:
-            for address in [*self.stack, *self.storage.handles]:
+            for address in [*self.stack, *self.storage.own]:
                 steps.callback(self.space.drop_block, address)
             if self.in_environment:
                 steps.callback(self.program.disable_environment, "stub", "environment-released-at-end")

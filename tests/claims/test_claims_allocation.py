@@ -187,7 +187,7 @@ def test_server_frees_only_after_everything_is_marshalled() -> None:
         event.kind for event in call.trace if event.side == "server" and event.kind in ("marshal", "free")
     ]
     assert kinds == sorted(kinds, key=["marshal", "free"].index)
-    assert kinds.count("free") == Audit(call).server_allocations == 6
+    assert kinds.count("free") == Audit(call).server_allocations == 5
 
 
 @proving("M-077")

@@ -225,7 +225,7 @@ def counted(first: int, length: int, *elements: int) -> str:
             "pLength[0] = 2; a[0] = 1; a[1] = 2",
             request="05000000",
             response="02000000 05000000" + counted(0, 2, 1, 2),
-            sizes=[4, 10],
+            sizes=[10],
         ),
         fact(
             "M-368 M-387 M-388",

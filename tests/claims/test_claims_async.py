@@ -114,9 +114,9 @@ def test_parameters_are_gone_once_the_server_has_ended_the_call(end: str) -> Non
 
 @proving("M-453")
 def test_a_completion_that_fails_frees_the_parameters_too() -> None:
-    body = "typedef struct { [ref] long *r; } S; void f([in] long *a, [out] S *o, [in] long k);"
+    body = "typedef struct { [ref] long *r; } S; void f([in] long *a, [out] S o[1], [in] long k);"
     server = Server(body)
-    pending = server.session.begin("f", a=1, k=2, o={"r": 0})
+    pending = server.session.begin("f", a=1, k=2, o=[{"r": 0}])
     call = server.kept[0][0]
     assert call.complete() == 1780  # the routine has left a null reference pointer
     assert pending.complete() == 1780

@@ -95,8 +95,8 @@ ALL_NODES = [
             }
         },
         orphaned=["*root", "*root.left", "*root.right"],
-        server_allocations=2,
-        server_frees=2,
+        server_allocations=1,
+        server_frees=1,
     ),
     fact(
         "M-073 M-120 M-146 M-148 M-231",
@@ -227,7 +227,7 @@ UNSENT = [
         request="00000200 05000000",
         response="00000200 06000000",
         values={"p": 6, "n": 5},
-        server_storage={"p": "allocated"},
+        server_storage={"p": "stub"},
     ),
     fact(
         "M-300",

@@ -84,9 +84,9 @@ OLD = "head.next"
             LIST.replace("in, out", "out"),
             {},
             f"assert head() == {{'value': 0, 'next': None}}; head.next = {NEW_NODE}",
-            sizes=[16, 16],
+            sizes=[16],
             client_sizes=[16],
-            server_frees=2,
+            server_frees=1,
         ),
         fact(
             "M-164 M-165",
@@ -137,7 +137,7 @@ OLD = "head.next"
             "n[0] = 2; a[1] = 7",
             request="",
             response="0200 0000 00000000 02000000 0000 0700",
-            sizes=[2, 12],
+            sizes=[12],
         ),
         fact(
             "M-176",

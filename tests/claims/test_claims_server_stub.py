@@ -8,6 +8,8 @@ from rpcmemkit import Audit, ServerStub
 from tests.claims.table import BOTH_SIZES, NODE, Fact, fact, prove, proving
 from tests.engine.helpers import first, linked, open_session, run
 
+WINE = {"reading": "wine"}
+FULL = "typedef struct {{ byte a[{}]; }} full;\n"
 SMALL, NDR64 = {"server_pointer_size": 4}, {"transfer_syntax": "ndr64"}
 PAIR = "typedef struct { long a; long b; } pair;\n"
 LINKED = "typedef struct { long a; long *b; } linked;\n"
@@ -40,13 +42,55 @@ def goes(
         stays("M-078", "void f([in] double *p);", {"p": 1.5}),
         stays("M-078", PAIR + "void f([in, out] pair *p);", {"p": {"a": 1, "b": 2}}),
         stays("M-078", "void f([in, size_is(n)] long *p, [in] long n);", {"p": [1, 2], "n": 2}),
-        stays("M-078", PAIR + "void f([in] long n, [in, size_is(n)] pair p[]);", {"p": [], "n": 0}),
+        stays(
+            "M-078", PAIR + "void f([in] long n, [in, size_is(n)] pair p[]);", {"p": [], "n": 0}, env=SMALL
+        ),
+        stays("M-078", PAIR + "void f([in] long n, [in, size_is(n)] pair *p);", {"p": [], "n": 0}, env=NDR64),
+        stays("M-078", PAIR + "void f([in] long n, [in, size_is(n)] pair *p);", {"p": [], "n": 0}, env=WINE),
+        goes(
+            "M-090",
+            PAIR + "void f([in] long n, [in, size_is(n)] pair *p);",
+            {"p": [{"a": 1, "b": 2}], "n": 1},
+            "server-allocates-complex",
+            sizes=[8],
+        ),
         stays("M-078", "void f([in] long p[3]);", {"p": [1, 2, 3]}),
         stays("M-084", "void f([in, string] char *p);", {"p": "text"}),
         stays("M-084", "void f([in, unique, string] wchar_t *p);", {"p": "text"}),
         stays("M-085", "typedef [v1_enum] enum { one } e;\nvoid f([in] e *p);", {"p": 0}),
         stays("M-079", PAIR + "void f([in] pair *p);", {"p": {"a": 1, "b": 2}}),
-        fact("M-079 M-102", PAIR + "void f([out] pair *p);", {}, "assert p() == {'a': 0, 'b': 0}", sizes=[8]),
+        fact("M-079 M-102", PAIR + "void f([out] pair *p);", {}, "assert p() == {'a': 0, 'b': 0}", sizes=[]),
+        fact(
+            "M-102 M-107",
+            FULL.format(56) + "void f([out] full *p);",
+            {},
+            server_storage={"p": "stub"},
+            sizes=[],
+        ),
+        fact("M-102 M-107", FULL.format(57) + "void f([out] full *p);", {}, sizes=[57], server_frees=1),
+        fact("M-107", "void f([out] char p[4]);", {}, server_storage={"p": "allocated"}, sizes=[4]),
+        fact(
+            "M-107",
+            "void f([in] long **p, [in, out, unique] long **q);",
+            {"p": 1, "q": 2},
+            server_storage={"p": "stub", "*p": "buffer", "q": "stub", "*q": "buffer"},
+            sizes=[],
+        ),
+        fact(
+            "M-107",
+            "void f([in] long **p);",
+            {"p": 1},
+            env=SMALL,
+            server_storage={"p": "stub", "*p": "buffer"},
+            sizes=[],
+        ),
+        fact(
+            "M-085 M-107",
+            ENUM + "void f([in] colour *p, [in, out] colour *q, [out] colour *r);",
+            {"p": 1, "q": 1},
+            server_storage=dict.fromkeys("pqr", "stub"),
+            sizes=[],
+        ),
         # what does not is allocated
         goes(
             "M-082 M-351",
@@ -76,7 +120,21 @@ def goes(
             "server-allocates-sized-string",
             sizes=[7],
         ),
-        goes("M-085", ENUM + "void f([in] colour *p);", {"p": 1}, "server-allocates-resized-type", sizes=[4]),
+        goes(
+            "M-085",
+            ENUM + "void f([in, unique] colour *p);",
+            {"p": 1},
+            "server-allocates-resized-type",
+            sizes=[4],
+        ),
+        goes(
+            "M-085",
+            ENUM + "void f([in] colour *p);",
+            {"p": 1},
+            "server-allocates-resized-type",
+            env=WINE,
+            sizes=[4],
+        ),
         goes("M-085", "void f([in] __int3264 *p);", {"p": -1}, "server-allocates-resized-type", sizes=[8]),
         stays("M-085", "void f([in] __int3264 *p);", {"p": -1}, env=SMALL),
         goes(
@@ -222,8 +280,8 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             LIST + "void f([out] list *p);",
             {},
             f"assert p() == {{'pData': None, 'pNext': None}}; p.pNext = new({CHAIN!r})",
-            server_allocations=7,
-            server_frees=7,
+            server_allocations=6,
+            server_frees=6,
             values={"p": {"pData": None, "pNext": CHAIN}},
         ),
         fact(
@@ -241,7 +299,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             {},
             "assert p() == {'r': None, 'u': None, 'full': None}; p.r = new(1)",
             values={"p": {"r": 1, "u": None, "full": None}},
-            sizes=[24, 4],
+            sizes=[4],
         ),
         fact(
             "M-185",
@@ -254,6 +312,14 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
         fact(
             "M-106",
             PAIR + "void f([out] pair *p);",
+            {},
+            "free(p)",
+            status="RPC_S_CALL_FAILED",
+            faults=["stack"],
+        ),
+        fact(
+            "M-106",
+            PAIR + "void f([out] pair p[2]);",
             {},
             "free(p)",
             status="RPC_S_CALL_FAILED",
@@ -289,8 +355,8 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             {"head": linked(2), "n": 9},
             "head.value = 7; n[0] = 7; raise_(5)",
             status=5,
-            server_allocations=3,
-            server_frees=3,
+            server_allocations=2,
+            server_frees=2,
             client_allocations=0,
             values={"head": linked(2), "n": 9},
         ),
@@ -343,7 +409,7 @@ def test_routine_and_clean_up(row: Fact) -> None:
 def test_out_storage_comes_after_the_input() -> None:
     call = run(PAIR + "void f([out] pair *p, [in] long n, [in] hyper *h);", {"n": 1, "h": 2})
     events = [(event.kind, event.rule) for event in call.trace if event.side == "server"]
-    assert events.index(("allocate", "server-zeroes-out")) > max(
+    assert events.index(("stack", "server-stub-stack")) > max(
         place for place, (kind, _) in enumerate(events) if kind in ("unmarshal", "reuse")
     )
 

@@ -61,7 +61,7 @@ def test_new_storage_is_the_applications() -> None:
 def test_server_storage(pointer_size: int, where: str) -> None:
     body = NODE + "void f([in] node *head, [in, unique] long *p, [out] long *n, [out] long **pp);"
     call, audit = audited(body, {"head": linked(1), "p": None}, server_pointer_size=pointer_size)
-    storage = {"head": where, "head.next": None, "p": None, "n": "allocated", "pp": "stub", "*pp": None}
+    storage = {"head": where, "head.next": None, "p": None, "n": "stub", "pp": "stub", "*pp": None}
     assert audit.server_storage == storage
     frame = call.trace.snapshots["server entry"].frame
     pointer = call.space("server entry").pointer_at(frame)

@@ -101,7 +101,7 @@ def test_the_block_is_freed_once_whatever_the_routine_unlinks() -> None:
     )
     frees = [event.size for event in call.trace.select("free", side="server")]
 
-    assert sorted(frees) == [8, 24, 72]
+    assert sorted(frees) == [24, 72]  # the cell is on the stub's stack
     assert Audit(call).server_leaked == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rpcmemkit import RULES, Audit, types
 from rpcmemkit.plan import Planner, PointerPlan
-from rpcmemkit.stubs.models import allocation_rule
+from rpcmemkit.stubs.decisions import Above, Reading, allocation_rule, inbound
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.helpers import NODE, audited, linked, open_session, run
 
@@ -49,13 +49,15 @@ def pointer(target: types.Type, **attributes: bool) -> PointerPlan:
     ],
 )
 def test_rule_that_makes_the_server_allocate(target: types.Type, rule: str) -> None:
-    assert allocation_rule(pointer(target)) == rule
+    assert allocation_rule(pointer(target).target) == rule
     assert not rule or rule in RULES
 
 
 @pytest.mark.parametrize("attribute", ["force_allocate", "dont_free", "all_nodes"])
 def test_attributes_force_allocation(attribute: str) -> None:
-    assert allocation_rule(pointer(BASES["long"], **{attribute: True})) == "server-allocates-forced"
+    plan = pointer(BASES["long"], **{attribute: True})
+    rule = "all-nodes-one-block" if attribute == "all_nodes" else "server-allocates-forced"
+    assert inbound(plan, Above().at(plan), Reading()) == ("allocated", rule)
 
 
 @pytest.mark.parametrize("name", CONSTRUCTS)
