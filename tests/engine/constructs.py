@@ -36,7 +36,7 @@ def _open_box(call: Any, box: Any) -> None:
 
 
 def _grow_ring(call: Any, ring: Any) -> None:
-    if ring:
+    if ring and ring.right is None:  # else the routine itself would lose what is there
         ring.right = call.new({"value": 3, "left": None, "right": None})
 
 
