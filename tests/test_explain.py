@@ -107,8 +107,10 @@ def test_the_environment_changes_the_answer(explain, idl):
 def test_free_plan(explain, idl):
     code, out, _ = explain(idl, "--free-plan")
     assert code == 0
-    assert out.count("static void free_node(struct node *it)\n{") == 1, "each helper once"
-    assert "void free_after_Prune(node *root)" in out
+    assert out.count("static void free_new_node(noted_blocks *all, struct node *it)\n{") == 1, (
+        "each helper once"
+    )
+    assert "void free_after_Prune(noted_blocks *yours, node *root)" in out
 
 
 def test_rules_are_told_once(explain, idl):

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,7 +15,7 @@ from rpcmemkit.contract import FreePlan, Step, c_code
 from rpcmemkit.walk import reach
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.conversions import list_session
-from tests.engine.helpers import NODE, TREE, first, idl_text, linked, open_session
+from tests.engine.helpers import NODE, TREE, first, idl_text, linked, open_session, serve
 from tests.generated import carry_out, make
 
 DCE_REFUSES = {"conformant arrays", "ranges", "pointers to pointers"}
@@ -146,7 +147,7 @@ def test_an_all_nodes_graph_is_one_free(body):
     assert len(owed(call)) == 1
     assert check_run(session, call).count == 1
     assert "free_node(" not in plan_of(session).c
-    assert plan_of(session).c.count("midl_user_free(") == 1
+    assert plan_of(session).c.count("midl_user_free(*") == 1
 
 
 def test_an_all_nodes_graph_below_a_top_level_pointer_is_one_free():
@@ -298,7 +299,7 @@ static char *text(void) { return midl_user_allocate(4); }
 int main(void)
 {
     bag b = {0}; node *head = list(3), *items[3] = {list(2), NULL, list(1)};
-    ring root = {0}, own = {0}, *a, *c;
+    ring root = {0}, own = {0}, *a, *c; noted_blocks passed = {0};
     b.n = 3; b.names = midl_user_allocate(3 * sizeof *b.names);
     b.names[0] = text(); b.names[2] = text();
     b.two[0].tag = 2; b.two[0].body.list = list(2);
@@ -314,9 +315,12 @@ int main(void)
     free_after_Result(NULL);
     assert(live == 0);
     a = NEW(ring); c = NEW(ring);                       /* shared, cyclic, and back to what the client passed */
-    root.left = a; root.right = c; a->left = c; a->right = a; c->left = &root; c->right = &own; own.left = &own;
-    free_after_Ring(&root, &own);
+    own.left = &own;
+    note_before_Ring(&passed, &root, &own);
+    root.left = a; root.right = c; a->left = c; a->right = a; c->left = &root; c->right = &own;
+    free_after_Ring(&passed, &root);
     assert(live == 0 && !root.left && !root.right && own.left == &own);
+    free(passed.at);
     return 0;
 }
 """
@@ -339,6 +343,10 @@ struct raw { [string] char *text; };
 typedef struct tree { struct tree *left; [string] char *text; struct tree *right; } tree;
 typedef struct { [ref] node *own; [ref] long *count; node *more; } box;
 typedef struct ring { long value; [ptr] struct ring *next; [ref] long *own; } ring;
+typedef struct { unsigned long n; [size_is(n)] long *v; } CONT;
+typedef [switch_type(unsigned long)] union { [case(1)] CONT *L1; [case(2)] CONT *L2; [default] ; } U;
+typedef struct { unsigned long level; [switch_is(level)] U u; } ENUMS;
+typedef struct { long n; [size_is(n), string] char **names; } tickets;
 void Nullable([in, out, unique] node *list, [in] long n, [in, out, unique, size_is(n)] node **many);
 void Levels([out] long *n, [out, size_is(, *n, )] record ***x);
 void Tagged([out] struct raw *r, [in, out] struct raw *q);
@@ -351,6 +359,9 @@ void Empty([in] node *list, [out] long *n);
 record *Result([in] long result);
 void Ring([in, out, ptr] ring *start, [in, ptr] ring *blocks);
 node *Both([in] long met, [in, out] ring *start);
+long Enum([in, out] ENUMS *info, [out] unsigned long *total);
+void Sell([in, out] tickets *open);
+void Supplied([out] box *yours);
 """
 C_TYPES = SHIPPED[: SHIPPED.index("void Nullable")] + "union either { long **p; };\n"
 
@@ -361,7 +372,7 @@ def shipped():
 
 
 def without_attributes(text):
-    return re.sub(r"(?<!\w)\[[^\]]*\] ?", "", text)
+    return re.sub(r"(?<!\w)\[[^\]]*\] ?", "", text).replace("; ; }", "; }")
 
 
 FREES = "static void midl_user_free(void *p) { free(p); }\n"
@@ -388,24 +399,54 @@ static node *list(long n) { node *it = NULL; while (n--) { node *new = NEW(node)
 
 int main(void)
 {
+    noted_blocks yours = {0};
     node mine = {1, list(1000000)}, *many[2] = {list(2), NULL};
+    node middle = {2, NULL};
     tree root = {0}; tree *at = &root;
     node own = {1, NULL}; long count = 5; box kept = {&own, &count, NULL};
     ring start = {0}, *other;
-    free_after_Nullable(NULL, 2, NULL);
-    free_after_Nullable(&mine, 2, many);
+    CONT empty = {0, NULL}; ENUMS info = {1, {&empty}}; char a[] = "a", b[] = "b", *names[] = {a, b}; tickets open = {2, names};
+    note_before_Nullable(&yours, NULL, 2, NULL);
+    free_after_Nullable(&yours, NULL, 2, NULL);
+    yours.used = 0;
+    mine.next->next->next = &middle; live -= 999998;            /* a node of the client's own among the stub's */
+    note_before_Nullable(&yours, &middle, 0, NULL);
+    middle.next = list(3);
+    free_after_Nullable(&yours, &mine, 2, many);
     assert(live == 0 && !mine.next && !many[0]);
+    yours.used = 0;
+    note_before_Deep(&yours, &root);
     for (long i = 0; i < 1000000; i++) { at->right = NEW(tree); at->text = midl_user_allocate(2); at = at->right; }
-    free_after_Deep(&root);
+    free_after_Deep(&yours, &root);
     assert(live == 0 && !root.right && !root.text);
+    yours.used = 0;
+    note_before_Box(&yours, &kept);
     own.next = list(3); kept.more = list(2);
-    free_after_Box(&kept);
+    free_after_Box(&yours, &kept);
     assert(live == 0 && kept.own == &own && kept.count == &count && !kept.more && !own.next);
-    start.own = &count; other = start.next = NEW(ring);
+    own.next = list(3); kept.more = list(2);
+    free_after_Supplied(&kept);                                 /* [out]: what [ref] leads to, the client supplied */
+    assert(live == 0 && kept.own == &own && kept.count == &count && !kept.more && !own.next);
+    yours.used = 0;
+    note_before_Ring(&yours, NULL, NULL);
+    free_after_Ring(&yours, NULL);
+    start.own = &count; yours.used = 0;
+    note_before_Ring(&yours, &start, NULL);
+    other = start.next = NEW(ring);
     other->next = other; other->own = (long *)midl_user_allocate(4);
-    free_after_Ring(NULL, NULL);
-    free_after_Ring(&start, NULL);
+    free_after_Ring(&yours, &start);
     assert(live == 0 && start.own == &count && !start.next);
+    yours.used = 0;
+    note_before_Enum(&yours, &info);                            /* the shape of NetrShareEnum */
+    empty.n = 3; empty.v = midl_user_allocate(12);
+    free_after_Enum(&yours, &info);
+    assert(live == 0 && info.u.L1 == &empty && !empty.v);
+    yours.used = 0;
+    note_before_Sell(&yours, &open);
+    open.n = 1;                                                 /* the second name is the client's, and listed */
+    free_after_Sell(&yours, &open);
+    assert(yours.yours == 4 && is_yours(&yours, b) && is_yours(&yours, a) && names[1] == b);
+    free(yours.at);
     return 0;
 }
 """
@@ -424,43 +465,27 @@ def test_what_the_c_says():
     """Word for word: it is what people paste."""
     plans = shipped()
     assert plans["Empty"].c == "/* After Empty the client frees nothing. */\n"
-    assert (
-        plans["Box"].c
-        == """\
-#include <stdlib.h>
-
-static void free_below_box(box *it);
-static void free_node(struct node *it);
-
-static void free_below_box(box *it)
+    told = """\
+/* Call it before Box, with noted_blocks {0}: what you pass stays yours. */
+void note_before_Box(noted_blocks *yours, box *mine)
 {
-    free_node(it->own);
-    if (it->more) {
-        free_node(it->more);
-        midl_user_free(it->more);
-        it->more = NULL;
-    }
-}
-
-static void free_node(struct node *it)
-{
-    while (it->next) {
-        struct node *gone = it->next;
-        it->next = gone->next;
-        midl_user_free(gone);
-    }
+    add_block(yours, mine);
+    note_all_box(yours, mine);
+    mark_yours(yours);  /* what the client passed stays its own */
 }
 
 /* What the client frees after Box.
-   mine: right only if your own nodes below it come from midl_user_allocate too,
-   and if you have kept no other pointer to them.
-   mine: what its reference pointers name stays yours. */
-void free_after_Box(box *mine)
+   What you passed stays yours, also what the server cut off or no longer counts (the names
+   beyond a lowered n): yours->at[0] to yours->at[yours->yours - 1] list all of it.
+   Free what you allocated of it as you always do, and yours->at with free. */
+void free_after_Box(noted_blocks *yours, box *mine)
 {
-    free_below_box(mine);
+    free_new_box(yours, mine);
 }
 """
-    )
+    assert plans["Box"].c.endswith(told)
+    assert "mine: what its reference" not in plans["Box"].c
+    assert "yours: what its reference pointers lead to stays yours." in plans["Supplied"].c
     code = plans["Levels"].c
     assert "x: right only if every pointer in it was null before the call." in code
     assert "for (size_t i = 0; i < (size_t)(*n); i++) {" in code
@@ -476,18 +501,57 @@ def test_the_deallocator_that_fits_both_environments():
     plans = [FreePlan(session.interface, name) for name in ("f", "g")]
     assert [plan.deallocator for plan in plans] == ["RpcSmClientFree", "midl_user_free"]
     both = c_code(plans)
-    assert both.count("RpcSmClientFree(") == both.count("midl_user_free(") == 2
+    assert both.count("RpcSmClientFree(") == both.count("midl_user_free(") == 3, (
+        "a prototype of each, and its calls"
+    )
+    assert both.count("#include <rpc.h>") == 2
     assert "client_free_node(*made);" in both
     dce = open_session(body, osf=True)
     assert FreePlan(dce.interface, "g", dce.environment).deallocator == "RpcSmClientFree"
+
+
+@needs_c
+@pytest.mark.parametrize("acf", ["", "[enable_allocate] f();"])
+@pytest.mark.parametrize("way", ["out", "in, out"])
+@pytest.mark.parametrize("is_object", [False, True])
+def test_the_c_compiles_as_it_is_printed(acf, way, is_object, tmp_path):
+    """Behind the types alone: the deallocator is declared, whichever it is."""
+    body = NODE + f"long f([{way}] node **made);" if is_object else NODE + f"void f([{way}] node **made);"
+    head = "object, " * is_object + "uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)"
+    session = Session(f"[{head}] interface i {{ {body} }}", "" if is_object else f"interface i {{ {acf} }}")
+    file = tmp_path / "plan.c"
+    file.write_text(f"{NODE}\n{plan_of(session).c}")
+    command = [GCC, "-std=c99", "-pedantic", "-fsyntax-only", "-Wall", "-Wextra", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr
+
+
+def test_the_shape_of_net_share_enum():
+    """The container is the caller's, whatever the server hangs into it."""
+    source = (Path(__file__).parent / "faults/idl/enumerate-container.idl").read_text(encoding="utf-8")
+
+    def routine(call, info, total):
+        info.u.L1.v = call.new([1, 2, 3])
+        info.u.L1.n = 3
+        return 0
+
+    session = Session(source)
+    serve(session, "Enum", routine)
+    call = session.call("Enum", info={"level": 1, "u": {"$case": 1, "$value": {"n": 0, "v": None}}})
+    assert check_run(session, call).count == 1
+    code = FreePlan(session.interface, "Enum").c
+    assert "note_before_Enum(noted_blocks *yours, ENUMS *info)" in code
+    assert "free_after_Enum(noted_blocks *yours, ENUMS *info)" in code
+    assert "no longer counts" in code
 
 
 def test_the_c_says_when_it_is_right():
     session = open_session(TREE + "void f([in, out] node *root, [out] node **made);")
     code = plan_of(session).c
     comment = code[code.index("/* What the client frees after f.") :]
-    assert "root: right only if your own nodes below it come from midl_user_allocate too" in comment
-    assert comment.index("free_node(root);") < comment.index("midl_user_free(*made);")
+    assert "What you passed stays yours" in comment
+    assert "made: right only if every pointer in it was null before the call." in comment
+    assert comment.index("free_new_node(yours, root);") < comment.index("midl_user_free(*made);")
     assert "midl_user_free(root)" not in code
 
 
@@ -499,7 +563,7 @@ def test_a_graph_in_one_block_below_a_parameter_is_told_as_such():
 
     c = FreePlan(session.interface, "f").c
 
-    assert "root: one block below it; what hung there before the call is not freed here." in c
+    assert "root: one block below it; what is new below nodes of your own is not freed here." in c
     assert "right only if" not in c
 
 

@@ -16,27 +16,54 @@ from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
 if TYPE_CHECKING:
     from rpcmemkit.contract.free_plan import FreePlan
 
-INCLUDE = "#include <stdlib.h>\n"
-COLLECTOR = """\
-/* Full pointers may name one block twice, or form a cycle: each block is noted once, and freed once. */
-typedef struct { void **at; size_t used, room, own; } noted_blocks;
+HEADERS = {"midl_user_free": "rpc.h", "RpcSmClientFree": "rpc.h", "CoTaskMemFree": "objbase.h"}
+INCLUDE = "/* Put this behind the header that MIDL writes from the IDL file. */\n#include <stdlib.h>\n"
+YOURS = """\
+/* Blocks. Those that are yours stand first, sorted; behind them those that were met after the call. */
+typedef struct { void **at; size_t used, room, yours; } noted_blocks;
 
-static int note_block(noted_blocks *met, void *block)
+static int by_address(const void *one, const void *other)
 {
-    size_t i;
+    const char *a = *(void *const *)one, *b = *(void *const *)other;
+    return a < b ? -1 : a > b;
+}
+
+static int add_block(noted_blocks *all, void *block)
+{
     if (!block)
         return 0;
-    for (i = 0; i < met->used; i++)
-        if (met->at[i] == block)
-            return 0;
-    if (met->used == met->room) {
-        met->room = met->room ? 2 * met->room : 16;
-        met->at = realloc(met->at, met->room * sizeof *met->at);
-        if (!met->at)
+    if (all->used == all->room) {
+        void **more = realloc(all->at, (2 * all->room + 16) * sizeof *more);
+        if (!more)
             abort();
+        all->at = more;
+        all->room = 2 * all->room + 16;
     }
-    met->at[met->used++] = block;
+    all->at[all->used++] = block;
     return 1;
+}
+
+static void mark_yours(noted_blocks *all)
+{
+    all->yours = all->used;
+    if (all->used)
+        qsort(all->at, all->used, sizeof *all->at, by_address);
+}
+
+static int is_yours(const noted_blocks *all, void *block)
+{
+    return !block || (all->yours && bsearch(&block, all->at, all->yours, sizeof *all->at, by_address));
+}
+"""
+ONCE = """\
+/* Where two pointers lead to one block, or in a cycle, it is noted once, and freed once. */
+static int note_block(noted_blocks *all, void *block)
+{
+    size_t i;
+    for (i = all->yours; i < all->used; i++)
+        if (all->at[i] == block)
+            return 0;
+    return add_block(all, block);
 }
 """
 
@@ -55,10 +82,27 @@ def c_code(plans: Iterable[FreePlan]) -> str:
     helpers: dict[str, str] = {}
     for writer in writers:
         helpers.update(writer.functions)
-    collector = [COLLECTOR] if any(writer.collects for writer in writers) else []
-    include = [INCLUDE] if any("\nvoid " in body for body in bodies) else []
+    collector = [YOURS] if any(writer.shares or writer.compares for writer in writers) else []
+    collector += [ONCE] if any(writer.collects for writer in writers) else []
+    used = dict.fromkeys(
+        w.plan.deallocator for w, body in zip(writers, bodies, strict=True) if "\nvoid " in body
+    )
+    include = [INCLUDE + "".join(map(_header, used))] if used else []
     prototypes = "".join(f"{text.split(chr(10), 1)[0]};\n" for text in helpers.values())
     return "\n".join(part for part in (*include, *collector, prototypes, *helpers.values(), *bodies) if part)
+
+
+def _header(deallocator: str) -> str:
+    """Return what declares a deallocator: the header of Windows; a compiler without it gets a prototype."""
+    if deallocator not in HEADERS:
+        return ""
+    return f"""\
+#ifdef _WIN32
+#include <{HEADERS[deallocator]}>
+#else
+void {deallocator}(void *);
+#endif
+"""
 
 
 class _Value(NamedTuple):
@@ -78,15 +122,15 @@ class _Value(NamedTuple):
 
 
 class _Leaf(NamedTuple):
-    """What is done about each pointer: ``free``, ``collect``, ``first``, ``null``, or ``refs`` (note reference pointers).
+    """What is done about each pointer: ``free``, ``note``, ``collect`` (note, and clear what will go), ``first`` or ``null``.
 
-    ``keeps``: the value is the client's own, and so is what its reference pointers name: they are never set anew.
-    ``noted`` is the C expression for the blocks that were met.
+    ``keeps``: the value is the client's own, and so is what its reference pointers lead to: they are never set anew.
+    ``noted`` is the C expression for the blocks that were noted; with it, ``free`` spares those that are the client's.
     """
 
     name: str
     keeps: bool = False
-    noted: str = "all"
+    noted: str = ""
 
 
 class _Writer:
@@ -98,14 +142,32 @@ class _Writer:
         self.functions: dict[str, str] = {}
         self.parameters = {p.name: p for p in plan.frame.procedure.parameters}
         self.inside: list[StructPlan] = []
-        self.collects = any(
-            pointer.is_full
+        freed = [
+            (step, root)
             for (_, root, _), step in zip(plan.frame.all, plan.steps, strict=True)
-            if step.action in {"free", "free below"}
+            if step.action in {"free", "free below", "free block"}
+        ]
+        self.shares = any(
+            pointer.is_full
+            for step, root in freed
+            if step.action != "free block"
             for pointer in _all_pointers(root)
         )
-        self.met = self._unused("met")
+        """Whether full pointers may lead to one block twice, or to what an [in] parameter brought."""
+        self.compares = any(self._mixes(step, root) for step, root in freed)
+        """Whether what the client passed has to be noted before the call, to be told from what the stub allocated."""
+        mixed = any(self._mixes(step, root) for step, root in freed if step.action == "free block")
+        self.collects = self.shares or mixed
+        """Whether blocks are noted one by one after the call, to be freed at its end."""
+        self.met = self._unused("yours" if self.compares else "met")
         self.result = self._unused("result")
+
+    def _mixes(self, step: Step, root: Plan) -> bool:
+        """Whether blocks of the client's own and of the stub's may hang below a parameter after the call."""
+        parameter = self.parameters.get(step.name)
+        if parameter is None or not parameter.is_in or self.plan.interface.is_object:
+            return False
+        return any(not pointer.is_ref for pointer in _all_pointers(below(root)))
 
     def _unused(self, name: str) -> str:
         """Return a name for something of the function's own that no parameter has."""
@@ -119,15 +181,37 @@ class _Writer:
         text = "\n".join(self._body())
         if not text:
             return self._comment(f"After {self.plan.procedure} the client frees nothing.")
+        head = f"void free_after_{self.plan.procedure}({self._parameters_in(text)})"
+        comment = self._comment(f"What the client frees after {self.plan.procedure}.")
+        return f"{self._before()}{comment}{head}\n{{\n{text}\n}}\n"
+
+    def _parameters_in(self, text: str) -> str:
+        """Return the declarations of the parameters that statements mention."""
         used = [told for name, told in self._declared() if re.search(rf"(?<!->)(?<!\.)\b{name}\b", text)]
-        head = f"void free_after_{self.of}{self.plan.procedure}({', '.join(used)})"
-        return (
-            f"{self._comment(f'What the client frees after {self.plan.procedure}.')}{head}\n{{\n{text}\n}}\n"
+        return ", ".join([f"noted_blocks *{self.met}", *used] if self.compares else used)
+
+    def _before(self) -> str:
+        """Return the function that notes what the client passes, if there has to be one."""
+        if not self.compares:
+            return ""
+        text = "\n".join(self._yours())
+        head = f"void note_before_{self.plan.procedure}({self._parameters_in(text)})"
+        told = (
+            f"/* Call it before {self.plan.procedure}, with noted_blocks {{0}}: what you pass stays yours. */"
         )
+        return f"{told}\n{head}\n{{\n{text}\n}}\n\n"
 
     def _comment(self, first: str) -> str:
         """Return what the reader of the code has to know: the conditions under which it is right."""
         told = [first]
+        if self.compares:
+            told.append(
+                "What you passed stays yours, also what the server cut off or no longer counts (the names"
+            )
+            told.append(
+                f"beyond a lowered n): {self.met}->at[0] to {self.met}->at[{self.met}->yours - 1] list all of it."
+            )
+            told.append(f"Free what you allocated of it as you always do, and {self.met}->at with free.")
         if self.plan.deallocator == "RpcSmClientFree":
             told.append("RpcSmClientFree calls the deallocator in force: RpcSsFree, once you have enabled")
             told.append("the RpcSs environment of your thread, else your own.")
@@ -144,27 +228,34 @@ class _Writer:
             case "close":
                 return [f"{step.name}: a context handle; end it with a call or RpcSsDestroyClientContext."]
             case "free block":
-                return [f"{step.name}: one block; what hung there before the call is not freed here."]
+                return [f"{step.name}: one block."]
             case "keep" if step.rule == "byte-count-in-place":
                 return [f"{step.name}: lies in your own buffer."]
-            case "free below" if all(spot.plan.type.all_nodes for spot in spots(below(plan), ())):
-                return [
-                    f"{step.name}: one block below it; what hung there before the call is not freed here."
-                ]
-            case "free below" if parameter is not None and parameter.is_in:
-                return self._shared(step.name, plan)
-            case "free below" if not self.plan.interface.is_object:
-                return [f"{step.name}: right only if every pointer in it was null before the call."]
+            case "free below":
+                return [*self._fact(step.name, plan, parameter), *self._own_refs(step.name, plan)]
         return []
 
-    def _shared(self, name: str, plan: Plan) -> list[str]:
-        """Say when freeing below an [in, out] parameter is right: what the client passed is freed with the rest."""
-        keeps = [f"{name}: what its reference pointers name stays yours."] if _has_refs(below(plan)) else []
+    def _fact(self, name: str, plan: Plan, parameter: types.Parameter | None) -> list[str]:
+        """Return what has to be true of a parameter, so that nothing of the client's own is freed."""
+        is_in = parameter is not None and parameter.is_in
+        blocks = all(spot.plan.type.all_nodes for spot in spots(below(plan), ()))
+        below_own = "; what is new below nodes of your own is not freed here" * is_in
+        one = [f"{name}: one block below it{below_own}."] if blocks else []
+        if is_in and self.plan.interface.is_object:
+            return [
+                *one,
+                f"{name}: the proxy replaces what hangs below it, so that your own nodes have to come",
+                "from CoTaskMemAlloc, and you keep no other pointer to them.",
+            ]
+        null = not is_in and not self.plan.interface.is_object
         return [
-            f"{name}: right only if your own nodes below it come from {_source(self.plan.deallocator)} too,",
-            "and if you have kept no other pointer to them.",
-            *keeps,
+            *one,
+            *([f"{name}: right only if every pointer in it was null before the call."] if null else []),
         ]
+
+    def _own_refs(self, name: str, plan: Plan) -> list[str]:
+        has = _has_refs(below(plan)) and not self.compares
+        return [f"{name}: what its reference pointers lead to stays yours."] if has else []
 
     def _declared(self) -> Iterator[tuple[str, str]]:
         """Yield the names of the parameters, and of the result, each with its declaration in C."""
@@ -181,54 +272,76 @@ class _Writer:
             (step, plan) for step, (_, plan, _) in zip(self.plan.steps, self.plan.frame.all, strict=True)
         ]
         if not self.collects:
-            return [line for step, plan in roots for line in self._root(step, plan, _Leaf("free"))]
+            free = _Leaf("free", noted=self.met if self.compares else "")
+            return [line for step, plan in roots for line in self._root(step, plan, free)]
         return self._collected(roots)
 
     def _collected(self, roots: list[tuple[Step, Plan]]) -> list[str]:
-        met, collect = self.met, _Leaf("collect", noted=f"&{self.met}")
-        own = [line for step, plan in roots for line in self._own(step, plan, collect)]
-        found = [line for step, plan in roots for line in self._root(step, plan, collect)]
-        nulls = [line for step, plan in roots for line in self._root(step, plan, _Leaf("null"))]
+        """Return the statements that note what is there, and then free what is not the client's own."""
+        met, all_ = self.met, self.met if self.compares else f"&{self.met}"
+        at = f"{met}->" if self.compares else f"{met}."
+        found = [
+            line for step, plan in roots for line in self._root(step, plan, _Leaf("collect", noted=all_))
+        ]
+        block = self._unused("block")
+        own = [] if self.compares else [f"    noted_blocks {met} = {{0}};", *self._yours()]
         return [
-            f"    noted_blocks {met} = {{0}};",
             *own,
-            f"    {met}.own = {met}.used;  /* what the client passed stays its own */",
             *found,
-            *nulls,
-            f"    while ({met}.used > {met}.own)",
-            f"        {self.plan.deallocator}({met}.at[--{met}.used]);",
-            f"    free({met}.at);",
+            f"    while ({at}used > {at}yours) {{",
+            f"        void *{block} = {at}at[--{at}used];",
+            f"        if (!is_yours({all_}, {block}))",
+            f"            {self.plan.deallocator}({block});",
+            "    }",
+            *([] if self.compares else [f"    free({met}.at);"]),
         ]
 
-    def _own(self, step: Step, plan: Plan, collect: _Leaf) -> list[str]:
-        """Note what the client passed: the parameters' own storage, and all that hangs below an [in] parameter."""
+    def _yours(self) -> list[str]:
+        """Return the statements that note what the client passes."""
+        note = _Leaf("note", noted=self.met if self.compares else f"&{self.met}")
+        pairs = zip(self.plan.steps, self.plan.frame.all, strict=True)
+        lines = [line for step, (_, plan, _) in pairs for line in self._own(step, plan, note)]
+        return [*lines, f"    mark_yours({note.noted});  /* what the client passed stays its own */"]
+
+    @property
+    def _noting(self) -> str:
+        return "note_block" if self.shares else "add_block"
+
+    def _own(self, step: Step, plan: Plan, note: _Leaf) -> list[str]:
+        """Note a parameter's own storage, and all that hangs below it if it brings something."""
         parameter = self.parameters.get(step.name)
         if parameter is None or not isinstance(plan, PointerPlan):
             return []
-        if step.action == "keep" and holds_pointers(plan.target):
-            return self._pointer(plan, step.name, "", collect, 1)
-        refs = (
-            self._below(plan, parameter, collect._replace(name="refs", keeps=True)) if parameter.is_in else []
-        )
-        return [f"    note_block({collect.noted}, {step.name});", *refs]
+        if step.action == "keep" and not (self.shares and holds_pointers(plan.target)):
+            return []
+        itself = [f"    {self._noting}({note.noted}, {step.name});"]
+        if not parameter.is_in:
+            return itself if self.shares else []
+        return [*itself, *self._below(plan, parameter, note)]
 
     def _root(self, step: Step, plan: Plan, leaf: _Leaf) -> list[str]:
         parameter = self.parameters.get(step.name)
         if parameter is None:
-            ends = step.action != "free" or leaf.name == "null"
-            return [] if ends else self._inside(plan, _Value(self.result, False), "", leaf, 1)
+            return (
+                self._inside(plan, _Value(self.result, False), "", leaf, 1) if step.action == "free" else []
+            )
         if step.action == "free block":
-            return [] if leaf.name == "null" else self._one_block(plan, parameter)
+            mixed = self._mixes(step, plan)
+            return (
+                self._new_block(plan, parameter, leaf._replace(name="collect"))
+                if mixed
+                else self._one_block(plan, parameter)
+            )
         if step.action != "free below":
             return []
-        return self._below(plan, parameter, leaf._replace(keeps=parameter.is_in))
+        keeps = not (parameter.is_in and self.compares)
+        return self._below(plan, parameter, leaf._replace(keeps=keeps))
 
     def _below(self, plan: Plan, parameter: types.Parameter, leaf: _Leaf) -> list[str]:
         """Return the statements for what a parameter's own storage holds; a unique or full parameter may be null."""
         guarded = isinstance(plan, PointerPlan) and not plan.is_ref
-        is_array_pointer = re.search(rf"\(\s*\*\s*{parameter.name}\s*\)", parameter.declaration)
-        text = f"(*{parameter.name})" if is_array_pointer else parameter.name
-        lines = self._inside(below(plan), _Value(text, isinstance(plan, PointerPlan)), "", leaf, 1 + guarded)
+        value = _Value(parameter.name, isinstance(plan, PointerPlan))
+        lines = self._inside(below(plan), _whole(plan, value), "", leaf, 1 + guarded)
         return [f"    if ({parameter.name}) {{", *lines, "    }"] if guarded and lines else lines
 
     def _one_block(self, plan: Plan, parameter: types.Parameter) -> list[str]:
@@ -246,6 +359,21 @@ class _Writer:
             "    }",
         ]
 
+    def _new_block(self, plan: Plan, parameter: types.Parameter, leaf: _Leaf) -> list[str]:
+        """Of the nodes of one block, the first that is met stands at its start."""
+        met, index = self.met, self._unused("i")
+        return [
+            *self._below(plan, parameter, leaf),
+            "    {",
+            f"        size_t {index} = {met}->yours;",
+            f"        while ({index} < {met}->used && is_yours({met}, {met}->at[{index}]))",
+            f"            {index}++;",
+            f"        if ({index} < {met}->used)",
+            f"            {self.plan.deallocator}({met}->at[{index}]);",
+            f"        {met}->used = {met}->yours;",
+            "    }",
+        ]
+
     # --- values ---
 
     def _inside(self, plan: Plan, value: _Value, scope: str, leaf: _Leaf, depth: int) -> list[str]:
@@ -255,8 +383,9 @@ class _Writer:
         if isinstance(plan, PointerPlan):
             text = f"*{value.text}" if value.is_address else value.text
             return self._pointer(plan, text, scope, leaf, depth)
-        if isinstance(plan, StructPlan) and plan.type.name and leaf.name in {"free", "collect"}:
-            return [f"{'    ' * depth}{self._called(plan, leaf, value.address)}"]
+        if isinstance(plan, StructPlan) and plan.type.name and leaf.name in {"free", "note", "collect"}:
+            call = self._called(plan, leaf, value.address)
+            return [f"{'    ' * depth}{call}"] if call else []
         if isinstance(plan, StructPlan):
             return self._inline(plan, value, leaf, depth)
         if isinstance(plan, ArrayPlan):
@@ -289,30 +418,49 @@ class _Writer:
     # --- functions ---
 
     def _called(self, plan: StructPlan, leaf: _Leaf, address: str) -> str:
-        """Return the call of the function for a structure, and write the function if it is new."""
+        """Return the call of the function for a structure, and write the function if it is new; nothing if it does nothing."""
         leaf = leaf._replace(keeps=leaf.keeps and _has_refs(plan))
         kind = self._type_name(plan)
         verb = "client_free" if self.plan.deallocator == "RpcSmClientFree" else "free"
-        name = f"{verb if leaf.name == 'free' else leaf.name}{'_below' * leaf.keeps}_{kind.split()[-1]}"
+        verb += "_new" * bool(leaf.noted)
+        known = "" if leaf.name != "note" or self.shares else "_all"
+        name = (
+            f"{verb if leaf.name == 'free' else leaf.name}{known}{'_below' * leaf.keeps}_{kind.split()[-1]}"
+        )
         if name not in self.functions:
             self.functions[name] = ""
-            first = "noted_blocks *all, " if leaf.name == "collect" else ""
-            body = "\n".join(self._function(plan, kind, leaf._replace(noted="all")))
+            first = "noted_blocks *all, " if leaf.noted else ""
+            body = "\n".join(self._function(plan, kind, leaf._replace(noted="all" if leaf.noted else "")))
+            if not body:
+                del self.functions[name]
+                return ""
             self.functions[name] = f"static void {name}({first}{kind} *it)\n{{\n{body}\n}}\n"
-        return f"{name}({f'{leaf.noted}, ' if leaf.name == 'collect' else ''}{address});"
+        return f"{name}({f'{leaf.noted}, ' if leaf.noted else ''}{address});"
 
     def _function(self, plan: StructPlan, kind: str, leaf: _Leaf) -> list[str]:
         """Return the statements of a function. A list is followed in a loop: it may be longer than a stack is deep."""
         tail = _tail(plan, leaf)
         it = _Value("it", True)
         if tail is None or (
-            leaf.name == "collect" and leaf.keeps
+            leaf.name != "free" and leaf.keeps
         ):  # what the tail names is not the client's own
             return self._members(plan, it, leaf, 1)
-        if leaf.name == "collect":
+        if leaf.name == "note":
             others = self._members(plan, it, leaf, 2, tail)
-            step = f"        it = note_block(all, it->{tail}) ? it->{tail} : NULL;"
+            step = f"        it = {self._noting}(all, it->{tail}) ? it->{tail} : NULL;"
             return ["    while (it) {", *others, step, "    }"]
+        if leaf.name == "collect":
+            return [
+                "    while (it) {",
+                f"        {kind} *next = it->{tail};",
+                *self._members(plan, it, leaf, 2, tail),
+                "        if (!is_yours(all, next))",
+                f"            it->{tail} = NULL;",
+                "        it = note_block(all, next) ? next : NULL;",
+                "    }",
+            ]
+        if leaf.noted:
+            return self._mixed_list(plan, kind, tail, leaf)
         others = self._members(plan, it, leaf, 1, tail)
         inner = [f"        gone->{tail} = NULL;", f"        {self._called(plan, _Leaf('free'), 'gone')}"]
         return [
@@ -322,6 +470,25 @@ class _Writer:
             f"        it->{tail} = gone->{tail};",
             *(inner if others or leaf.keeps else []),
             f"        {self.plan.deallocator}(gone);",
+            "    }",
+        ]
+
+    def _mixed_list(self, plan: StructPlan, kind: str, tail: str, leaf: _Leaf) -> list[str]:
+        """A list in which the client's own nodes and the stub's may stand in any order."""
+        below_it = self._members(plan, _Value("it", True), leaf, 1, tail)
+        below_gone = self._members(plan, _Value("gone", True), leaf._replace(keeps=False), 2, tail)
+        return [
+            f"    {kind} *next = it->{tail}, *gone;",
+            *below_it,
+            "    if (!is_yours(all, next))",
+            f"        it->{tail} = NULL;",
+            "    while ((gone = next) != NULL) {",
+            f"        next = gone->{tail};",
+            *below_gone,
+            "        if (!is_yours(all, next))",
+            f"            gone->{tail} = NULL;",
+            "        if (!is_yours(all, gone))",
+            f"            {self.plan.deallocator}(gone);",
             "    }",
         ]
 
@@ -367,30 +534,58 @@ class _Writer:
 
     def _pointer(self, plan: PointerPlan, text: str, scope: str, leaf: _Leaf, depth: int) -> list[str]:
         pad = "    " * depth
-        value = _Value(f"({text})" if text.startswith("*") else text, True)
-        stays = plan.is_ref and (leaf.keeps or leaf.name == "refs")
-        if not plan.travels or (leaf.name == "refs" and not stays):
+        value = _whole(plan, _Value(f"({text})" if text.startswith("*") else text, True))
+        if not plan.travels:
             return []
-        if stays:
-            noted = [f"{pad}note_block({leaf.noted}, {text});"] if leaf.name == "refs" else []
-            return [*noted, *self._inside(plan.target, value, scope, leaf, depth)]
+        if plan.is_ref and leaf.keeps:
+            return self._inside(plan.target, value, scope, leaf, depth)
         leaf = leaf._replace(keeps=False)
         if leaf.name == "null":
             return [f"{pad}{text} = NULL;"]
         if leaf.name == "first":
             return [f"{pad}if (!{leaf.noted})", f"{pad}    {leaf.noted} = {text};"]
-        is_block = plan.type.all_nodes
+        is_block = plan.type.all_nodes and leaf.name == "free"
         inner = [] if is_block else self._inside(plan.target, value, scope, leaf, depth + 1)
-        if leaf.name == "collect":
-            return self._collect(text, inner, leaf, pad)
-        free = [f"{pad}    {self.plan.deallocator}({text});"]
         null = [f"{pad}    {text} = NULL;"] if text != self.result else []
-        return [f"{pad}if ({text}) {{", *inner, *free, *null, f"{pad}}}"]
+        if leaf.name != "free":
+            return [*self._noted(text, inner, leaf, pad), *self._cleared(null, text, leaf, pad)]
+        if leaf.noted:
+            free = [
+                f"{pad}if (!is_yours({leaf.noted}, {text})) {{",
+                f"{pad}    {self.plan.deallocator}({text});",
+            ]
+            return [
+                *([f"{pad}if ({text}) {{", *inner, f"{pad}}}"] if inner else []),
+                *free,
+                *null,
+                f"{pad}}}",
+            ]
+        return [
+            f"{pad}if ({text}) {{",
+            *inner,
+            f"{pad}    {self.plan.deallocator}({text});",
+            *null,
+            f"{pad}}}",
+        ]
 
-    def _collect(self, text: str, inner: list[str], leaf: _Leaf, pad: str) -> list[str]:
+    def _noted(self, text: str, inner: list[str], leaf: _Leaf, pad: str) -> list[str]:
+        note = self._noting if leaf.name == "note" else "note_block"
         if not inner:
-            return [f"{pad}note_block({leaf.noted}, {text});"]
-        return [f"{pad}if (note_block({leaf.noted}, {text})) {{", *inner, f"{pad}}}"]
+            return [f"{pad}{note}({leaf.noted}, {text});"]
+        return [f"{pad}if ({note}({leaf.noted}, {text})) {{", *inner, f"{pad}}}"]
+
+    def _cleared(self, null: list[str], text: str, leaf: _Leaf, pad: str) -> list[str]:
+        """A pointer to what will be freed is null from here on."""
+        return (
+            [f"{pad}if (!is_yours({leaf.noted}, {text}))", *null] if null and leaf.name == "collect" else []
+        )
+
+
+def _whole(plan: Plan, value: _Value) -> _Value:
+    """Return what a pointer leads to as a C expression: of a pointer to an array as a whole, the array."""
+    is_array = isinstance(plan, PointerPlan) and isinstance(plan.target, ArrayPlan)
+    whole = is_array and isinstance(plan, PointerPlan) and not plan.type.to_elements
+    return _Value(f"(*{value.text})", value.is_address) if whole else value
 
 
 def _tail(plan: StructPlan, leaf: _Leaf) -> str | None:
@@ -415,15 +610,6 @@ def _has_refs(plan: Plan) -> bool:
 def _has_converted(plan: Plan) -> bool:
     """Whether a value, or what its pointers name, holds a type that the application's routines convert."""
     return any(leaf for root in (plan, *(p.target for p in _all_pointers(plan))) for leaf in converted(root))
-
-
-def _source(deallocator: str) -> str:
-    sources = {
-        "CoTaskMemFree": "CoTaskMemAlloc",
-        "free": "malloc",
-        "RpcSmClientFree": "the allocator in force",
-    }
-    return sources.get(deallocator, "midl_user_allocate")
 
 
 def _all_pointers(root: Plan) -> Iterator[PointerPlan]:
