@@ -14,7 +14,7 @@ from textwrap import wrap
 
 from rpcmemkit import given
 from rpcmemkit.call import Call
-from rpcmemkit.errors import counted
+from rpcmemkit.errors import MemoryFault, counted
 from rpcmemkit.memory import HEAPS, NEW, AddressSpace, Block
 from rpcmemkit.paths import c_text, is_cut, path_text, storage_label, storage_name
 from rpcmemkit.program import DISABLING
@@ -150,6 +150,31 @@ class Audit:
         return leaked_in(self.trace)
 
     @property
+    def leaked_names(self) -> list[str]:
+        """What leads, or led on entry, to each of :attr:`leaked`, as C writes it; of others their address."""
+        places = self.server_places
+        return [
+            storage_name(places[block.address]) if block.address in places else f"{block.address:#x}"
+            for block in self.leaked
+        ]
+
+    @property
+    def verdict(self) -> str:
+        """How the call ended and what is wrong, in a few words; ``ok`` if nothing is."""
+        found = {
+            "orphaned": len(self.orphaned_places),
+            "leaked": self.server_leaked,
+            "dangling": len(self.dangling),
+            "at fault": len(self.faults),
+        }
+        wrong = [f"{count} {what}" for what, count in found.items() if count]
+        wrong += ["unwritten bytes sent"] * bool(self.unwritten_sent)
+        status = status_name(self.call.status) if self.call.status else "ok"
+        if not wrong:
+            return status
+        return f"{', '.join(wrong)}; {status if self.call.status else 'the call succeeds'}"
+
+    @property
     def server_leaked(self) -> int:
         """How many server blocks the call leaked."""
         return len(self.leaked)
@@ -181,10 +206,23 @@ class Audit:
     @property
     def _routine_ends(self) -> int:
         """The number of events until the routine has ended: by returning, else by what it raised or did wrong."""
-        if "server exit" in self.trace.snapshots:
-            return self.trace.snapshots["server exit"].event
+        if left := left_by_routine(self.trace):
+            return self.trace.snapshots[left].event
         ends = (n for n, e in enumerate(self.trace, 1) if e.kind in ("raise", "fault") and e.side == "server")
         return next(ends, 0)
+
+    @cached_property
+    def server_places(self) -> dict[int, Place]:
+        """What the parameters lead to on the server, by address: on entry, then as the routine leaves it."""
+        places: dict[int, Place] = {}
+        for moment in ("server entry", left_by_routine(self.trace)):
+            if moment in self.trace.snapshots:
+                try:
+                    found = reach(self.call.space(moment), self._server_roots(moment))
+                except MemoryFault:  # a parameter itself cannot be read
+                    continue
+                places = {**found, **places}
+        return places
 
     def storage(self, address: int) -> str | None:
         """Return where a server referent lived when the routine was entered, as ``server_storage`` names it."""
@@ -271,14 +309,15 @@ class Audit:
     def __repr__(self) -> str:
         lost = f": {', '.join(self.orphaned_names[:SHOWN])}" if self.orphaned else ""
         lost += ", …" if len(self.orphaned) > SHOWN else ""
-        status = status_name(self.call.status) if self.call.status else "ok"
+        leaked = f": {', '.join(self.leaked_names[:SHOWN])}" if self.leaked else ""
+        leaked += ", …" if len(self.leaked) > SHOWN else ""
         client = (
             f"{self.client_allocations} allocated, {self.client_frees} freed, {len(self.orphaned)} orphaned"
         )
         lines = [
-            f"Audit of {self.call.procedure.name}: {status}",
+            f"Audit of {self.call.procedure.name}: {self.verdict}",
             f"  client stub  {client}{lost}",
-            f"  server       {self.server_balance}",
+            f"  server       {self.server_balance}{leaked}",
         ]
         if self.unwritten_sent:
             lines.append(f"  unwritten    {counted(self.unwritten_sent, 'byte')} sent that nobody wrote")
@@ -307,24 +346,31 @@ DEEDS = ("allocate", "free", "mark", "write", "raise", "rpcss", "close", "fault"
 MOVING = ("Allocate", "Free", "ClientFree")  # of the RpcSs package: told by what they do to memory
 
 
+def left_by_routine(trace: Trace) -> str:
+    """Return which snapshot shows the server as the routine left it: returning, or by an exception or a fault."""
+    return next((name for name in ("server exit", "server stop") if name in trace.snapshots), "")
+
+
 def deeds(trace: Trace, actor: str) -> list[Event]:
-    """Return what application code does in a trace, in order.
+    """Return what application code does in a trace, in order, the fault that ends it among it.
 
     ``actor`` is ``routine``, for what happens on the server until run-down routines begin, or ``application``: the
-    client between two calls, with its faults.
+    client between two calls.
     """
+    snapshots, left = trace.snapshots, left_by_routine(trace)
+    running = range(snapshots["server entry"].event, snapshots[left].event) if left else range(0)
     done: list[Event] = []
-    for event in trace.select(*DEEDS, "disconnect", "run-down"):
+    for number, event in enumerate(trace):
         if event.kind == "run-down":
             break
-        wanted = event.kind == "disconnect" or event.actor == actor or _own_fault(event, actor)
+        if event.kind == "fault":
+            side = {"application": "client", "routine": "server"}.get(actor)
+            wanted = event.side == side and (actor == "application" or number in running)
+        else:
+            wanted = event.kind == "disconnect" or (event.kind in DEEDS and event.actor == actor)
         if wanted and (event.kind != "rpcss" or event.detail[1] or event.detail[0][5:] not in MOVING):
             done.append(event)
     return done
-
-
-def _own_fault(event: Event, actor: str) -> bool:
-    return event.kind == "fault" and actor == "application" and event.side == "client"
 
 
 def balance(trace: Trace) -> int:

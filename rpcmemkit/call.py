@@ -142,7 +142,10 @@ class Call(Finished):
         return self.values.get("return")
 
     def space(self, snapshot: str) -> AddressSpace:
-        """Return the memory of ``client before``, ``client after``, ``server entry``, ``server exit``, ``server after``."""
+        """Return the memory of ``client before``, ``client after``, ``server entry``, ``server exit``, ``server after``.
+
+        Where the routine raised an exception, or met a fault, there is ``server stop`` instead of ``server exit``.
+        """
         return AddressSpace.from_image(snapshot.split(maxsplit=1)[0], self.trace.snapshots[snapshot].image)
 
     @property
@@ -411,7 +414,7 @@ class Session(OfThisProcess):
                     self._given["return"] = self._given.get("return", 0) + 1
                     self.labels.call_by_path(place.address, place.path, self._suffix("return"))
                 name = self.labels.name(place.address) or path_text(place.path)
-                self.labels.call_by_path(record, (None, name))
+                self.labels.call_by_path(record, None, name)
 
     def conversion(self, name: str, /, **routines: Callable[..., Any]) -> None:
         """Register the routines of a converted type, by the last part of their names, for both programs.
@@ -624,7 +627,7 @@ class Session(OfThisProcess):
 
     def _suffix(self, name: str) -> str:
         count = self._given[name]
-        return f"#{count}" if count > 1 else ""
+        return f"#{count}" if count > 1 and (self.labels.numbered or name == "return") else ""
 
     def _check_names(self, frame: Frame, arguments: Mapping[str, Any]) -> None:
         parameters = {p.name: p for p in frame.procedure.parameters}

@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
-from rpcmemkit.audit import Audit, deeds, leaked_in
+from rpcmemkit.audit import Audit, deeds, leaked_in, left_by_routine
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault
 from rpcmemkit.memory import HEAPS, AddressSpace, Block
@@ -427,16 +427,10 @@ class _Names:
     @classmethod
     def of_call(cls, call: Call) -> _Names:
         """Return the names on the server: by the paths on entry, then by those the routine made."""
-        places: dict[int, Place] = {}
-        for moment in ("server entry", "server exit"):
-            if moment in call.trace.snapshots:
-                frame = call.trace.snapshots[moment].frame
-                space = call.space(moment)
-                for address, place in _reached(space, _server_roots(call, frame)).items():
-                    places.setdefault(address, place)
-        names = cls(places, call.trace, side="server")
+        left = left_by_routine(call.trace)
+        names = cls(Audit(call).server_places, call.trace, side="server")
         names.result = _result_address(call)
-        names.last = call.space("server exit") if "server exit" in call.trace.snapshots else None
+        names.last = call.space(left) if left else None
         return names
 
     def name(self, address: int) -> str:

@@ -112,7 +112,7 @@ class Message:
 
 @dataclass(slots=True)
 class Snapshot:
-    """The memory of one side at one moment of the call: ``before``, ``entry``, ``exit`` or ``after``.
+    """The memory of one side at one moment: ``before``, ``entry``, ``exit`` (``stop`` if the routine failed) or ``after``.
 
     ``event`` is the number of events before it, ``frame`` the address of the argument frame.
     """

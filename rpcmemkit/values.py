@@ -51,6 +51,9 @@ class Labels:
     back: the labels as they were at a moment are the first so many of these.
     """
 
+    numbered = False
+    """Whether storage of a later call with the same path has another name: in a scenario, where it can be spoken of."""
+
     def __init__(self) -> None:
         self._given: dict[str, tuple[int, int]] = {}
         self._names: dict[int, tuple[int, Path | None, str]] = {}
@@ -95,12 +98,15 @@ class Labels:
         return entry[1:] if entry is not None and known else None
 
     def address(self, label: str) -> int | None:
-        """Return where the storage of that label is."""
+        """Return where the storage of that label is; of several calls the last one's."""
         given = self._given.get(label)
         if given is not None and (self._until_given is None or given[0] < self._until_given):
             return given[1]
         for address in self._addresses[self._indexed : self._until]:
-            self._index.setdefault(str(self.name(address)), address)
+            if (
+                self._names[address][1] is not None
+            ):  # others have been given their name, or are the same in other words
+                self._index[str(self.name(address))] = address
             self._indexed += 1
         return self._index.get(label)
 

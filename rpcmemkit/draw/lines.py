@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from rpcmemkit.draw.fields import clip
 from rpcmemkit.draw.model import Block, Column, Field, Gap, Octets, Part
-from rpcmemkit.draw.storage import DANGLING, FREED, GOING, LEAKED, ORPHANED, OWNERS
+from rpcmemkit.draw.storage import DANGLING, FAULT, FREED, GOING, LEAKED, ORPHANED, OWNERS
 
 LINE, SMALL, TITLE = 16, 13, 18
 HEX_LIMIT = 4
-WRONG = {ORPHANED, LEAKED, DANGLING}
+WRONG = {ORPHANED, LEAKED, DANGLING, FAULT}
 MEANING = 23
 
 

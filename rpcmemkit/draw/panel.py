@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from rpcmemkit.annotate import type_name
 from rpcmemkit.draw.fields import Value, brief_path, clip, values_of
 from rpcmemkit.draw.model import TITLES, Arrow, Block, Column, Field, Gap, Item, Part, parts
-from rpcmemkit.draw.storage import AFTER, EXIT, FREED, Moment, Side, Storage
+from rpcmemkit.draw.storage import AFTER, EXIT, FREED, STOP, Moment, Side, Storage
 from rpcmemkit.errors import counted
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import is_cut, storage_name
@@ -17,6 +17,9 @@ from rpcmemkit.walk import Place, pointers_in, storage_path
 FIELD_LIMIT = 9
 """How many fields of a part are shown."""
 
+TOLD = 3
+"""How many faults the note of a panel tells."""
+
 ASKED = 500
 """How many hidden blocks at either end are asked where their pointers lead."""
 
@@ -25,6 +28,7 @@ NOTES = {
     "client after": "the same storage when the call is over",
     "server entry": "as the routine is entered",
     "server exit": "as the routine returns",
+    "server stop": "as the routine left it",
     "server after": "after the clean-up",
 }
 
@@ -58,15 +62,16 @@ class Panel:
     def _note(self) -> str:
         if self.space is None:
             return "Nothing arrived here."
-        if self.side.side == "server" and "server exit" not in self.side.spaces:
-            return (
-                "the routine raised an exception"
-                if "server entry" in self.side.spaces
-                else "the routine never ran"
-            )
-        return NOTES[self.moment.at] + (
-            ", and what follows" if self.moment == Moment(EXIT.values, EXIT.at, True) else ""
-        )
+        if self.moment.values == "server after":
+            return "the routine never ran"
+        ahead = self.moment.ahead and self.moment.at == EXIT.at
+        note = NOTES[self.moment.at] + (", and what follows" if ahead else "")
+        if self.moment.at == STOP.at and not self.side.faults_at(STOP):
+            note = "the routine raised an exception"
+        told = [f"{event.detail[0]}: {event.detail[1]}" for event in self.side.faults_at(self.moment)]
+        if len(told) > TOLD:
+            told[TOLD:] = [f"{len(told) - TOLD} more"]
+        return note + "".join(f". FAULT, {each}" for each in told)
 
     # --- blocks ---
 
@@ -234,14 +239,14 @@ def _changed(item: Item, old: dict[int, Part]) -> Item:
 
 
 def _compared(part: Part, old: Part | None) -> Part:
-    texts = {field.offset: field.text for field in old.fields} if old else {}
+    texts = {(f.offset, f.name): f.text for f in old.fields} if old else {}
     fields = tuple(
         Field(
             f.offset,
             f.name,
             f.text,
             f.type,
-            "" if texts.get(f.offset, f.text) == f.text else texts[f.offset],
+            "" if (was := texts.get((f.offset, f.name), f.text)) == f.text else was,
             f.dangling,
         )
         for f in part.fields

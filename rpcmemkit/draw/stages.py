@@ -14,7 +14,7 @@ from rpcmemkit.call import Call
 from rpcmemkit.draw.build import LIMIT, Builder, signature, status_text
 from rpcmemkit.draw.model import Block, Column, Part, Picture
 from rpcmemkit.draw.panel import Panel, with_changes
-from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, EXIT, KEPT, LEAKED, NEW, ORPHANED, Moment
+from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, EXIT, KEPT, LEAKED, NEW, ORPHANED, STOP, Moment
 from rpcmemkit.errors import counted
 from rpcmemkit.program import DISABLING
 
@@ -63,7 +63,7 @@ class _Telling:
             yield self._message("marshal", "request")
             yield self._unmarshal()
         if "server entry" in snapshots:
-            moment = EXIT if "server exit" in snapshots else ENTRY
+            moment = EXIT if "server exit" in snapshots else STOP if "server stop" in snapshots else ENTRY
             yield self._memory("routine", "server", moment, self._routine())
         if "response" in messages:
             yield self._message("answer", "response")
@@ -116,12 +116,19 @@ class _Telling:
         return self._step("unmarshal", "server", text, tuple(_rules(self.panels["server"].column)))
 
     def _routine(self) -> str:
-        done = [e.kind for e in self.call.trace if e.side == "server" and e.actor == "routine"]
+        done = [
+            e.kind
+            for e in self.call.trace
+            if e.side == "server" and e.actor == "routine" and e.kind != "fault"
+        ]
         counts = [counted(done.count(kind), what) for kind, what in _DEEDS.items() if kind in done]
         told = f"It does {', '.join(counts)}." if counts else "It changes nothing."
-        return (
-            told if "server exit" in self.call.trace.snapshots else f"{told} Then it raises {self._status()}."
-        )
+        if "server exit" in self.call.trace.snapshots:
+            return told
+        if faults := self.builder.server.faults_at(STOP):
+            kind, why = faults[-1].detail
+            return f"{told} Then it meets a fault ({kind}): {why}."
+        return f"{told} Then it raises {self._status()}."
 
     def _clean(self) -> str:
         server = self.builder.server
@@ -134,7 +141,9 @@ class _Telling:
         )
         left = [f"{counted(words.count(word), 'block')} {word}" for word in (KEPT, LEAKED) if word in words]
         done = " and ".join(filter(None, (one_by_one, gone)))
-        return f"It {done}; {', '.join(left) or 'nothing is left'}."
+        wrong = counted(len(server.clean_up_faults), "fault") if server.clean_up_faults else ""
+        met = f" It meets {wrong}: {server.clean_up_faults[0].detail[1]}." if wrong else ""
+        return f"It {done}; {', '.join(left) or 'nothing is left'}.{met}"
 
     def _after(self) -> Step:
         after = self.builder.memory("after", AFTER)
@@ -160,7 +169,7 @@ class _Telling:
         return status_text(self.call)
 
 
-_DEEDS = {"write": "write", "read": "read", "allocate": "allocation", "free": "free", "fault": "fault"}
+_DEEDS = {"write": "write", "read": "read", "allocate": "allocation", "free": "free"}
 
 
 def _rules(column: Column) -> Iterator[str]:

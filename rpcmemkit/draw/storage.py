@@ -18,13 +18,14 @@ from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Event
 from rpcmemkit.walk import Place, reach
 
-NEW, ORPHANED, LEAKED, FREED, DANGLING, KEPT, GOING = (
+NEW, ORPHANED, LEAKED, FREED, DANGLING, KEPT, FAULT, GOING = (
     "NEW",
     "ORPHANED",
     "LEAKED",
     "FREED",
     "DANGLING",
     "KEPT",
+    "FAULT",
     "freed later",
 )
 
@@ -35,6 +36,7 @@ MEANINGS = {
     FREED: "no longer allocated; its octets are DD",
     DANGLING: "a pointer to memory that is not allocated",
     KEPT: "still allocated on purpose: the server application holds it",
+    FAULT: "what the server program did here is not allowed: the note above says what",
     GOING: "the server stub frees it when the call is over",
 }
 """The words a picture puts on memory, and what they say."""
@@ -80,6 +82,7 @@ BEFORE = Moment("client before", "client before")
 AFTER = Moment("client after", "client after")
 ENTRY = Moment("server entry", "server entry")
 EXIT = Moment("server exit", "server exit")
+STOP = Moment("server stop", "server stop")
 
 
 _STORING = frozenset({"allocate", "free", "reuse", "stack"})
@@ -151,6 +154,10 @@ class Side(ABC):
             return "earlier"
         return "routine" if event.actor == "routine" else "stub"
 
+    def faults_at(self, moment: Moment) -> list[Event]:
+        """Return the faults that a picture of a moment tells."""
+        return []
+
     @abstractmethod
     def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         """Return the words that a picture of ``moment`` puts on a block."""
@@ -214,14 +221,14 @@ class Client(Side):
 
 
 class Server(Side):
-    """The server's memory, ``server entry`` and ``server exit`` where the routine ran, and ``server after``."""
+    """The server's memory, ``server entry`` and ``server exit`` or ``stop`` where the routine ran, and ``server after``."""
 
     side = "server"
 
     def __init__(self, call: Call, audit: Audit) -> None:
         super().__init__(call, audit)
         frame = call.server_frame
-        for moment in ("server entry", "server exit"):
+        for moment in ("server entry", "server exit", "server stop"):
             if moment in self.spaces:
                 address = call.trace.snapshots[moment].frame
                 arguments = [frame.place(name, address) for name, _, _ in frame.all]
@@ -230,8 +237,24 @@ class Server(Side):
         if self.spaces:
             self._collect((address, None) for address in self.rules)
         self.leaked = {block.address for block in audit.leaked}
+        self.faults = [event for event in audit.faults if event.side == "server"]
+        self.clean_up_faults = audit.clean_up_faults
+
+    def faults_at(self, moment: Moment) -> list[Event]:
+        """Return the faults that a picture of a moment tells: the routine's, and where it looks ahead the stub's."""
+        if moment.values == "server entry" and not moment.ahead:
+            return []
+        return [event for event in self.faults if moment.ahead or event not in self.clean_up_faults]
 
     def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
+        block = storage.block
+        faults = self.faults_at(moment)
+        wrong = (FAULT,) * any(
+            block.address <= event.address < max(block.end, block.address + 1) for event in faults
+        )
+        return (*self._fate(storage, moment), *wrong)
+
+    def _fate(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         address = storage.block.address
         if not self.live(storage, moment.at):
             return (FREED,)
@@ -245,7 +268,12 @@ class Server(Side):
     def served(self) -> Moment:
         """The moment of the picture of a whole call: as the routine returned, or else how far it came."""
         last = next(
-            (name for name in ("server exit", "server entry", "server after") if name in self.spaces), ""
+            (
+                name
+                for name in ("server exit", "server stop", "server entry", "server after")
+                if name in self.spaces
+            ),
+            "",
         )
         return Moment(last, last, True)
 
@@ -255,7 +283,8 @@ class Server(Side):
         return Moment(self.served.values, "server after", True)
 
     def marked(self, storage: Storage) -> bool:
-        return self.live(storage, "server after") and storage.block.kind in HEAPS
+        left = self.live(storage, "server after") and storage.block.kind in HEAPS
+        return left or FAULT in self.words(storage, self.served)
 
     def duty(self, storage: Storage, moment: Moment) -> str:
         words = self.words(storage, moment)

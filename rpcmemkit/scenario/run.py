@@ -101,17 +101,19 @@ def as_step(happened: Outcome | ClientStep | Departure) -> dict[str, Any]:
     ``done`` is what the routine or the application did to memory and with the RpcSs package, in order.
     """
     if isinstance(happened, Outcome):
-        done = [_deed(event) for event in deeds(happened.call.trace, "routine")]
+        done = [_deed(event, happened.audit.server_places) for event in deeds(happened.call.trace, "routine")]
         return {"call": happened.number, "done": done, "observed": happened.observed()}
     if isinstance(happened, ClientStep):
-        done = [_deed(event, happened) for event in deeds(happened.trace, "application")]
+        done = [
+            _deed(event, happened.places, happened.labels) for event in deeds(happened.trace, "application")
+        ]
         return {"client": happened.observed, "done": done}
     return {"disconnect": departed(happened)}
 
 
-def _deed(event: Event, step: ClientStep | None = None) -> dict[str, Any]:
-    place = step.places.get(event.address) if step else None
-    name = (step.labels.name(event.address) if step else None) or (storage_label(place) if place else None)
+def _deed(event: Event, places: Mapping[int, Place], labels: Labels | None = None) -> dict[str, Any]:
+    place = places.get(event.address)
+    name = (labels.name(event.address) if labels else None) or (storage_label(place) if place else None)
     detail = event.detail.name if isinstance(event.detail, RpcError) else event.detail
     deed = {
         "kind": event.kind,

@@ -37,7 +37,9 @@ def open_sessions(scenario: Scenario, environment: Environment) -> dict[int, Ses
 
 def _open(scenario: Scenario, environment: Environment, interface: str | None) -> Session:
     try:
-        return Session(scenario.idl, scenario.acf, environment, scenario.idl_file, interface=interface)
+        session = Session(scenario.idl, scenario.acf, environment, scenario.idl_file, interface=interface)
+        session.labels.numbered = True
+        return session
     except UsageError as error:
         raise scenario.error(("interface" if interface else "idl",), str(error)) from error
 

@@ -114,12 +114,19 @@ class Serving:
             return Reply(0, work())
         except RpcError as error:
             self.program.trace.add("raise", "server", self.actor, 0, 0, error.rule, error)
+            self._note_stop()
             return Reply(SERVER_OUT_OF_MEMORY if error.code == OUT_OF_MEMORY else error.code, b"")
         except MemoryFault as fault:
             if fault.kind == "unmapped" and self.actor == "stub":
                 leads = who_leads_to(self.space, self.parameters, fault.address)
                 self.program.trace.retell(f"read by the stub through {leads}" if leads else str(fault))
+            self._note_stop()
             return Reply(CALL_FAILED, b"")
+
+    def _note_stop(self) -> None:
+        """Keep what the routine has left where it went no further."""
+        if self.actor == "routine":
+            self.snapshot("stop")
 
     def run(self) -> bytes:
         self.receive()

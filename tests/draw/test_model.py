@@ -97,7 +97,7 @@ def test_a_ring_has_an_arrow_back() -> None:
 def test_a_dangling_pointer_and_freed_storage_are_said_in_words() -> None:
     shown = picture(freed())
     server = blocks(shown, "server")
-    assert server["root->left"].words == ("FREED",)
+    assert server["root->left"].words == ("FREED", "FAULT")
     assert server["root->left"].duty == "the routine freed it"
     assert parts(server["root"])[0].fields[1].dangling
     assert "DANGLING" in shown.words

@@ -92,11 +92,22 @@ def test_out_storage_is_provided_and_sized() -> None:
     assert call.labels.known() == ["a", "m"]
 
 
-def test_labels_of_later_calls_are_numbered() -> None:
+@pytest.mark.parametrize("numbered", [False, True])
+def test_the_same_call_has_the_same_labels_unless_a_scenario_numbers_them(numbered: bool) -> None:
     session = open_session(NODE + "void f([in] node *head, [out] long *n);")
-    for _ in range(2):
-        call = session.call("f", head=linked(2))
-    assert call.labels.known() == ["head", "head.next", "n", "head#2", "head.next#2", "n#2"]
+    session.labels.numbered = numbered
+    first, second = (session.call("f", head=linked(2)) for _ in range(2))
+    later = ["head#2", "head.next#2", "n#2"] if numbered else ["head", "head.next", "n"]
+    assert first.labels.known() == ["head", "head.next", "n"]
+    assert second.labels.known() == ["head", "head.next", "n", *later]
+
+
+def test_losing_the_same_storage_has_the_same_name_each_time() -> None:
+    def routine(call: Any, head: Any) -> None:
+        head.next = None
+
+    session = open_session(NODE + "void f([in, out] node *head);", routine)
+    assert [Audit(session.call("f", head=linked(2))).orphaned for _ in range(2)] == [["head.next"]] * 2
 
 
 def test_new_storage_can_be_named_later() -> None:
