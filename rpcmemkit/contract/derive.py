@@ -66,6 +66,9 @@ CONVERSIONS = {
 WHOLE_BLOCKS = frozenset({"all-nodes-one-block", "byte-count-sizes-buffer"})
 """The rules by which a stub allocates a whole graph by one call, and frees it by one."""
 
+MOST, DEEPEST = 2000, 64
+"""What a contract tells of a parameter: so many pointers, and so many types below each other."""
+
 MANY = 100
 """From so many pointers of a parameter on, each type is told of once: types that name each other have many paths."""
 
@@ -168,9 +171,11 @@ class _Parameter:
 
     def follow(self, client: Plan, server: Plan, parts: Parts, below: _Below, chain: _Chain) -> None:
         """Tell of the pointers inside a value, and of what they name."""
-        twins = {spot.parts: spot.plan for spot in spots(server, parts)}
-        for spot in spots(client, parts):
-            twin = twins[spot.parts]
+        for spot, (_, twin, _) in zip(spots(client, parts), spots(server, parts), strict=True):
+            if len(self.rows) >= MOST or len(chain) > DEEPEST:
+                raise UsageError(
+                    f"{parts[0]} leads to more than {MOST} pointers, or further than {DEEPEST} types"
+                )
             osf = self.setting.reading.osf
             filled = below.top or (below.provided and osf and dce_provides(server, twin))
             here = below.at(spot.plan, spot.parts)

@@ -37,7 +37,9 @@ def converted(plan: Plan) -> list[ConvertedPlan]:
 
 
 def leaves(plan: Plan, parts: Parts, loose: bool) -> Iterator[tuple[Parts, Plan, bool]]:
-    """Yield what a value consists of that is no array, structure or union."""
+    """Yield what a value consists of that is no array, structure or union, and no base value beside others."""
+    if plan.plain:
+        return
     if isinstance(plan, ArrayPlan):
         open_end = plan.varying or plan.size_of is not None
         yield from leaves(plan.element, (*parts, "[]"), loose or open_end)

@@ -174,6 +174,8 @@ class Compiler:
             elif isinstance(item, s.Block) and item.keyword in ("library", "module", "namespace"):
                 inner = replace(place, scoped_labels=place.scoped_labels or item.keyword == "namespace")
                 self._items(item.items, inner, None, own=own)
+                if own and item.keyword == "namespace" and not _holds_interface(item.items):
+                    self.report.add("IDL227", place.source, item.at, len(item.name), name=repr(item.name))
 
     def _announce(self, items: list[s.Item]) -> None:
         """Interfaces may be named before they are declared."""
@@ -267,6 +269,16 @@ class Compiler:
         )
         self.open.pop()
         self.done.add(path)
+
+
+def _holds_interface(items: list[s.Item]) -> bool:
+    waiting = list(items)
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, s.InterfaceBody):
+            return True
+        waiting += item.items if isinstance(item, s.Block) else []
+    return False
 
 
 def _file_default(items: list[s.Item]) -> PointerKind | None:

@@ -182,6 +182,12 @@ _ROWS = (
         "send it in parts",
         "arrays.md",
     ),
+    _warn(
+        "IDL227",
+        None,
+        "the namespace {name} holds no interface",
+        "in MIDL 3, another dialect, the compiler makes interfaces of classes: write them out",
+    ),
     # --- directions, pointers, arrays
     _row(
         "IDL301",

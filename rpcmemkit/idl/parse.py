@@ -11,6 +11,7 @@ from typing import Any
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
 
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.dialects import dialect_of_syntax
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Source
 from rpcmemkit.idl.vocabulary import check_names
@@ -132,10 +133,14 @@ def _place(error: UnexpectedInput, text: str) -> int:
 
 def _report(error: UnexpectedInput, at: int, source: Source, report: Report) -> None:
     expected = _expected(error)
+    remedy = dialect_of_syntax(source.text, *_declaration_at(source.text, at))
     if isinstance(error, UnexpectedCharacters):
-        report.add("IDL102", source, at, expected=expected, found=repr(error.char))
+        report.add("IDL102", source, at, expected=expected, found=repr(error.char), remedy=remedy)
     elif isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        report.add("IDL101", source, at, len(error.token), expected=expected, found=repr(str(error.token)))
+        found = str(error.token)
+        if found == ";" and "a name" in expected:
+            remedy = remedy or "a declaration needs a name before its ';'"
+        report.add("IDL101", source, at, len(found), expected=expected, found=repr(found), remedy=remedy)
     else:
         report.add("IDL103", source, max(at - 1, 0), expected=expected)
 
@@ -153,11 +158,15 @@ def _expected(error: UnexpectedInput) -> tuple[str, ...]:
 
 def _without_declaration(text: str, at: int) -> str:
     """Blank out from the ``;`` or brace before ``at`` to the ``;`` (or before the brace) after it."""
-    start = max(text.rfind(mark, 0, at) for mark in ";{}") + 1
-    end = min((found for mark in ";{}" if (found := text.find(mark, at)) >= 0), default=len(text))
+    start, end = _declaration_at(text, at)
     if text[end : end + 1] == ";":
         end += 1
     return text[:start] + re.sub(r"[^\n]", " ", text[start:end]) + text[end:]
+
+
+def _declaration_at(text: str, at: int) -> tuple[int, int]:
+    start = max(text.rfind(mark, 0, at) for mark in ";{}") + 1
+    return start, min((found for mark in ";{}" if (found := text.find(mark, at)) >= 0), default=len(text))
 
 
 # --- building the tree ---------------------------------------------------------------------------

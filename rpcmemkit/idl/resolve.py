@@ -13,6 +13,7 @@ from rpcmemkit.idl.attributes import Applier
 from rpcmemkit.idl.constants import Sizes, VisibleNames, wrapped
 from rpcmemkit.idl.conversions import check_conversion, converted
 from rpcmemkit.idl.declared import Declared, Place
+from rpcmemkit.idl.dialects import dialect_hint
 from rpcmemkit.idl.expressions import (
     ExpressionError,
     read_constant,
@@ -90,7 +91,8 @@ class Resolver:
             return [], Opaque("interface", core.name)
         if plain in self.scope.tags:
             return [], self.scope.tags[plain]
-        self.report.add("IDL201", place.source, core.at, len(core.name), name=repr(core.name))
+        hint = dialect_hint(plain)
+        self.report.add("IDL201", place.source, core.at, len(core.name), name=repr(core.name), remedy=hint)
         self.scope.aliases[plain] = Alias(plain, [], Opaque("unknown", plain))  # one report per name
         return [], Opaque("unknown", core.name)
 

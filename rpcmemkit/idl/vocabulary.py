@@ -9,6 +9,7 @@ from typing import Any
 from lark import Token
 
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.dialects import dialect_hint
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Source
 
@@ -52,6 +53,8 @@ def check_names(tree: Any, source: Source, report: Report) -> None:
 
 
 def _hint(name: str) -> str:
+    if told := dialect_hint(name):
+        return told
     close = difflib.get_close_matches(name.lower(), ATTRIBUTES, 1)
     return f"did you mean [{close[0]}]?" if close else "take it out: MIDL has no such attribute"
 

@@ -273,6 +273,7 @@ class Planner:
             plan.wire_stride = align_up(plan.wire_last, element.wire_align)
         plan.reusable = self._array_reusable(plan)
         fixed = plan.bound is not None and not plan.varying and element.body is not None
+        plan.plain = element.plain
         plan.width = 1 if isinstance(element, BasePlan) else (plan.bound or 0) * element.width
         if fixed and plan.width <= MAX_FUSED:
             slotless = not in_struct and isinstance(element, PointerPlan) and element.is_ref
@@ -325,6 +326,7 @@ class Planner:
             struct.width += plan.width
             offset += plan.size
         struct.size = align_up(offset, struct.align)
+        struct.plain = all(member.plan.plain for member in struct.members)
         self._cut(struct)
         struct.reusable = _struct_reusable(struct, self.syntax.padded)
 
@@ -393,6 +395,7 @@ class Planner:
             if arm.default:
                 plan.default = compiled
         widest = [arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan]
+        plan.plain = all(arm.plain for arm in widest)
         align = max((arm.align for arm in widest), default=1)
         size = max((arm.size for arm in widest), default=0)
         wire = max((arm.wire_align for arm in widest), default=1)

@@ -93,7 +93,7 @@ class Field:
 class Plan:
     """What every level has: its size and alignment in memory, its alignment on the wire, its fused body if flat.
 
-    ``width`` is the number of its base values and pointers.
+    ``width`` is the number of its base values and pointers; ``plain``: there are no pointers and their like in it.
     """
 
     type: types.Type
@@ -103,6 +103,7 @@ class Plan:
     body: Body | None = None
     reusable: bool = False
     width: int = 1
+    plain: bool = False
 
     def __repr__(self) -> str:
         return f"<plan of {self.type!r}: {self.size} octets>"
@@ -125,6 +126,7 @@ class BasePlan(Plan):
         self.align = self.size
         self.wire_align = self.wire_size
         self.reusable = self.size == self.wire_size and self.limits is None
+        self.plain = True
 
     @cached_property
     def value(self) -> Codec:

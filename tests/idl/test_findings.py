@@ -278,6 +278,7 @@ WHOLE_TEXTS = [
     ("IDL214", "[uuid] interface i { }"),
     ("IDL215", "[version(x)] interface i { }"),
     ("IDL215", "[version(1.2.3)] interface i { }"),
+    ("IDL227", "namespace Sample { [default_interface] runtimeclass Person { } }"),
     ("IDL355", "interface i { typedef struct { [string, string] char *s; } S; }"),
 ]
 
@@ -413,3 +414,29 @@ def test_the_help_names_what_it_speaks_of() -> None:
     (missing,) = findings('import "nowhere.idl";')
     assert "-I FOLDER" in missing.remedy
     assert "include_dirs" in missing.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect"),
+    [
+        ("namespace Sample { struct Point { Int32 X; Int32 Y; }; }", "MIDL 3"),
+        ("namespace Sample { runtimeclass Person { Person(); void Walk(long steps); } }", "MIDL 3"),
+        ("namespace Sample { interface IPerson { String Name { get; }; } }", "MIDL 3"),
+        ("namespace Sample { runtimeclass Person { } }", "MIDL 3"),
+        (interface("typedef bitmap info info;"), "Samba's pidl"),
+        (interface("typedef [noprint] struct { long a; } S;"), "Samba's pidl"),
+        (interface("NTSTATUS Close([in] long a);"), "Samba's pidl"),
+        (interface("void f([in] uint32 a);"), "Samba's pidl"),
+        (interface("typedef ISO_LATIN_1 letter;"), "DCE's IDL"),
+        (interface("void f([out] unsigned32 *st);"), "DCE's IDL"),
+    ],
+)
+def test_the_words_of_another_dialect_are_told_as_such(text: str, dialect: str) -> None:
+    assert dialect in findings(text)[0].remedy
+
+
+def test_a_member_without_a_name() -> None:
+    found = findings(interface("typedef struct { short a; long; } S;"))
+    assert [(one.code, one.remedy) for one in found] == [
+        ("IDL101", "a declaration needs a name before its ';'")
+    ]

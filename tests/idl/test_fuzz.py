@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from rpcmemkit.contract import as_text, contracts
 from rpcmemkit.errors import IdlError
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.idl.preprocess import read_source
@@ -189,3 +190,133 @@ def test_deep_types_behind_a_parameter() -> None:
     types = "".join(f"typedef struct {{ T{n} x; }} T{n + 1};" for n in range(3000)).replace("T0 ", "long ")
     (found, *_) = codes(f"interface i {{ {types} void f([in] T3000 *x); }}")
     assert found == "IDL104"
+
+
+HEAD = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i { "
+NUMBERS = (
+    "0",
+    "-1",
+    "1.5",
+    "1e400",
+    "0x7fffffff",
+    "0x80000000",
+    "0xffffffffffffffff",
+    "F",
+    "'x'",
+    '"text"',
+    "NULL",
+    "n",
+)
+HOLES = (
+    "const {type} A = {x}; void f([in] long n);",
+    "typedef enum {{ A = {x}, B }} E; void f([in] long n, [in] E e);",
+    "typedef [switch_type({type})] union {{ [case({x}, {y})] long a; [default] ; }} U; void f([in] {type} n, [in, switch_is(n)] U *u);",
+    "typedef union switch ({type} k) {{ case {x}: long a; case {y}: ; }} U; void f([in] U *n);",
+    "void f([in] long n, [in, size_is({x}), length_is({y})] {type} *a);",
+    "void f([in] long n, [in, max_is({x}), first_is({y}), last_is({x})] {type} *a);",
+    "void f([in] long n, [in, range({x}, {y})] {type} a);",
+    "void f([in] long n, [in] {type} a[{x}][{y}]);",
+    "typedef struct {{ {type} a[{x}]; long n : {y}; }} S; void f([in] S *n);",
+    "void f([in, unique] long *n, [in, size_is(n ? *n {op} {x} : {y})] {type} *a);",
+)
+OPERATORS = ("+", "-", "*", "/", "%", "<<", ">>", "&", "|", "^", "==", "<", "&&", "||")
+
+
+def test_random_constants() -> None:
+    """Every number in every place: a finding or a type, and what compiles can be explained."""
+    chance = random.Random(4)
+    kinds = (
+        "boolean",
+        "byte",
+        "char",
+        "small",
+        "unsigned short",
+        "long",
+        "unsigned long",
+        "hyper",
+        "double",
+        "wchar_t",
+    )
+    for _ in range(600):
+        x, y = (
+            f"{chance.choice(('', '-', '~', '!'))}{chance.choice(NUMBERS)} {chance.choice(OPERATORS)} {chance.choice(NUMBERS)}"
+            if chance.random() < 0.4
+            else chance.choice(NUMBERS)
+            for _ in range(2)
+        )
+        hole = chance.choice(HOLES).format(x=x, y=y, type=chance.choice(kinds), op=chance.choice(OPERATORS))
+        explained(f"{HEAD} const double F = 2.5; {hole} }}")
+
+
+def explained(text: str) -> None:
+    """Compile and explain; anything but success, a located IdlError or a sentence fails the test."""
+    if not tolerate(text):
+        return
+    interface = compile_idl(text).interface
+    told, refused = contracts(interface)
+    assert len(told) + len(refused) == len(interface.procedures)
+    as_text(told)
+
+
+def nest(count: int, form: str) -> str:
+    """``count`` typedefs, each made of the one before."""
+    return "".join(form.format(a=f"t{n}", b=f"t{n + 1}") for n in range(count))
+
+
+DEEP = {
+    "structures": "typedef struct {{ {a} x; }} {b};",
+    "doubled structures": "typedef struct {{ {a} x; {a} y; }} {b};",
+    "doubled pointers": "typedef struct {{ {a} *x; {a} *y; }} {b};",
+    "chained pointers": "typedef struct {{ {a} *x; }} {b};",
+    "[ref] pointers": "typedef struct {{ [ref] {a} *x; }} {b};",
+    "pointers": "typedef {a} *{b};",
+    "arrays": "typedef {a} {b}[2];",
+    "unions": "typedef union switch (long k) {{ case 1: {a} x; case 2: {a} y; }} {b};",
+    "conversions": "typedef [wire_marshal(long)] {a} {b};",
+    "sent conversions": "typedef [transmit_as({a})] long {b};",
+    "pipes": "typedef pipe {a} {b};",
+}
+
+
+@pytest.mark.parametrize("leaf", ["byte", "struct { long *p; }"])
+@pytest.mark.parametrize("count", [20, 66, 1000])
+@pytest.mark.parametrize("form", DEEP.values(), ids=DEEP.keys())
+def test_depth_and_doubling(form: str, count: int, leaf: str) -> None:
+    start = time.process_time()
+    explained(
+        f"{HEAD} typedef {leaf} t0; {nest(count, form)} void f([in] t{count} *x); void g([in, out] t{count} *x); }}"
+    )
+    assert time.process_time() - start < 10
+
+
+LONG = {
+    "members": ("typedef struct { long n; ", "[size_is(n)] long *a{n};", "} S; void f([in] S *s);"),
+    "arms": ("typedef union switch (long k) { ", "case {n}: long a{n};", "} S; void f([in] S *s);"),
+    "labels": ("typedef enum { ", "A{n},", "B } E; void f([in] E e);"),
+    "procedures": ("", "void f{n}([in] long a);", ""),
+    "typedefs": ("", "typedef struct s{n} {{ struct s{n} *next; }} s{n};", "void f([in] s1 *a);"),
+    "constants": ("", "const long A{n} = {n} + sizeof(long);", "void f(void);"),
+    "parameters": ("void f([in] long n", ", [in, size_is(n)] long *a{n}", ");"),
+    "attributes": ("[idempotent", ', helpstring("{n}")', "] void f(void);"),
+    "terms": ("void f([in] long n, [in, size_is(n", " + n", ")] long *a);"),
+    "interfaces": ("}", "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802)] interface i{n} {{ void f(void); }}", "interface z {"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", LONG.values(), ids=LONG.keys())
+def test_time_grows_with_the_text(parts: tuple[str, str, str]) -> None:
+    """Four times as much of anything takes about four times as long; a square would be sixteen times."""
+    before, each, after = parts
+    seconds = []
+    for count in (500, 2000):
+        text = (
+            HEAD
+            + before
+            + "".join(each.replace("{n}", str(n)).replace("{{", "{").replace("}}", "}") for n in range(count))
+            + after
+            + " }"
+        )
+        start = time.process_time()
+        tolerate(text)
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 9 * seconds[0] + 0.2
