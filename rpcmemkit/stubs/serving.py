@@ -240,7 +240,9 @@ class Serving:
             ):  # each will be moved and walked by itself
                 self.storage.allocator.allowance.take(count * ELEMENT)
         if where == STUB:
-            return self.storage.keep(size, rule, pointer.path)
+            address = self.storage.keep(size, rule, pointer.path)
+            self.program.trace.add("write", "server", "stub", address, size, "server-zeroes-out")
+            return address
         address = self.storage.allocator.allocate(size, rule)
         self.space.clear(address, size)
         return address

@@ -11,7 +11,8 @@ from rpcmemkit.ndr import FullPointers
 from rpcmemkit.ndr.aliases import LARGEST_ID
 from rpcmemkit.ndr.marshal import tag_bytes
 from rpcmemkit.plan import Planner
-from rpcmemkit.program import Program
+from rpcmemkit.program import Program, StubAllocator
+from rpcmemkit.stubs.decisions import Reading
 from rpcmemkit.stubs.models import ServerNodes
 from rpcmemkit.types import BASES
 from tests.engine.helpers import open_session, run
@@ -227,7 +228,9 @@ def test_what_moves_in_a_way_of_its_own_needs_a_handler() -> None:
     address = space.add_block(plan.size, "stack", fill=0)
     with pytest.raises(UsageError, match=r"p.c: <context handle h> is not marshalled"):
         Marshaller(space, planner, FullPointers(), "").parameter(plan, address, address, "p")
+    server = Program("server")
+    storage = ServerNodes(server, 0, StubAllocator(server, 0), Reading(osf=True))
     with pytest.raises(UsageError, match=r"p.c: <context handle h> is not marshalled"):
-        Unmarshaller(
-            space, planner, FullPointers(), b"", ServerNodes(Program("server"), 0, 0, True), address
-        ).parameter(plan, address, "p", 0, True)
+        Unmarshaller(space, planner, FullPointers(), b"", storage, address).parameter(
+            plan, address, "p", 0, True
+        )
