@@ -5,8 +5,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from rpcmemkit import RULES, Environment, Session, UsageError
 from rpcmemkit.audit import Audit
@@ -261,15 +259,11 @@ def test_promises_hold_for_every_construct(name, osf):
 # --- generated calls ----------------------------------------------------------------------------
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.randoms(use_true_random=False))
-def test_promises_hold_for_generated_interfaces(random):
-    _, session, call = carry_out(random)
-    assert Observed(call, session.environment, session.interface).check() == []
-
-
 def test_what_is_promised_does_happen():
-    """No promise is too wide: over many calls everything that may happen is seen to happen."""
+    """No promise is too wide: over many calls everything that may happen is seen to happen.
+
+    That the promises hold is tested with wider interfaces, in test_invariants.
+    """
     promised, seen = {}, set()
     for seed in range(200):
         _, session, call = carry_out(Random(seed))

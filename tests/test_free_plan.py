@@ -4,11 +4,9 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, settings
 
 from rpcmemkit import Audit, Session, UsageError
 from rpcmemkit.contract import FreePlan, Step, c_code
@@ -16,7 +14,7 @@ from rpcmemkit.walk import reach
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.conversions import list_session
 from tests.engine.helpers import NODE, TREE, first, idl_text, linked, open_session, serve
-from tests.generated import carry_out, make
+from tests.strategies import cases, interfaces, thorough
 
 DCE_REFUSES = {"conformant arrays", "ranges", "pointers to pointers"}
 GCC = shutil.which("gcc") or shutil.which("cc")
@@ -68,13 +66,13 @@ def test_every_construct_is_freed(name, osf):
 
 
 @pytest.mark.claims("M-166", "M-167")
-@settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.randoms(use_true_random=False))
-def test_generated_calls_are_freed(random):
+@thorough(250)
+@given(cases(careful=True))
+def test_random_calls_are_freed(case):
     """Also when the call failed: whatever the stub allocated is gone, once, and nothing else."""
-    _, session, call = carry_out(random)
-    assert not list(call.trace.select("free", side="client"))
-    freed = check_run(session, call)
+    run, outcome = case.run(case.environment)
+    call = outcome.call
+    freed = check_run(run.session, call)
     if not call.status and not shares(call):
         assert not freed.beyond_reach
     assert not Audit(call).faults or call.status
@@ -227,10 +225,15 @@ def test_a_plan_is_for_its_procedure():
 PRELUDE = """\
 #include <stdlib.h>
 #include <stdio.h>
-typedef long long hyper; typedef unsigned char byte, boolean; typedef signed char small;
+#define hyper long long
+#define small char
+#define __int3264 long
+typedef unsigned char byte, boolean; typedef unsigned long error_status_t;
 static long live;
 static void *midl_user_allocate(size_t size) { live++; return calloc(1, size); }
 static void midl_user_free(void *p) { live--; free(p); }
+static void CoTaskMemFree(void *p) { free(p); }
+static long RpcSmClientFree(void *p) { free(p); return 0; }
 """
 
 
@@ -257,13 +260,16 @@ def compiled(source, folder, *options):
 def test_the_c_of_generated_interfaces_compiles(tmp_path):
     """Each interface in a file of its own, all in one run of the compiler."""
     files = []
-    for seed in range(40):
-        made = make(Random(seed))
-        session = Session(idl_text(made.body))
-        source = f"{PRELUDE}{made.c_types}\n{FreePlan(session.interface, 'f').c}"
-        file = tmp_path / f"i{seed}.c"
-        file.write_text(source, encoding="utf-8")
+
+    @settings(thorough(60), phases=[Phase.generate])
+    @given(interfaces())
+    def write(made):
+        plan = FreePlan(Session(made.idl, made.acf).interface, "f")
+        file = tmp_path / f"i{len(files)}.c"
+        file.write_text(f"{PRELUDE}{made.c_types}\n{plan.c}", encoding="utf-8")
         files.append(str(file))
+
+    write()
     command = [
         GCC,
         "-std=c11",
