@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -38,7 +39,9 @@ def received(case: Case, outcome: Outcome) -> list[str]:
     expected = Received(case.interface, case.arguments).expected()
     found = [str(each) for each in Values(seen).compare("server_sees", expected)]
     made, there = list(labels_in(expected)), list(labels_in(seen))
-    if len(made) != len(there):
+    if (
+        len(made) != len(there) and not case.shares
+    ):  # a unique pointer's copy shares what full ones below it lead to
         found.append(f"{len(made)} aliases were sent, {len(there)} arrived")
     return found + overlaps(outcome)
 
@@ -225,6 +228,8 @@ def itself(case: Case, outcome: Outcome, environment: dict[str, Any]) -> list[st
     """What ``run --json`` prints is an ``expect`` that ``verify`` agrees with."""
     expect = json.loads(json.dumps(outcome.observed()))
     del expect["call"]
+    if any("$fault" in json.dumps(value) for value in expect.values()):
+        return []  # what cannot be read cannot be written down
     with compiled_once():
         report = verify(parse_scenario(case.text(environment, expect)))
     return [*map(str, report.differences), *([report.error] if report.error else [])]
@@ -234,8 +239,9 @@ def itself(case: Case, outcome: Outcome, environment: dict[str, Any]) -> list[st
 
 
 def story_of(outcome: Outcome) -> dict[str, Any]:
-    """What happened, apart from the bytes of the messages."""
-    observed = {k: v for k, v in outcome.observed().items() if k not in ("request", "response")}
+    """What happened, apart from the bytes of the messages and from addresses."""
+    text = json.dumps({k: v for k, v in outcome.observed().items() if k not in ("request", "response")})
+    observed = json.loads(re.sub(r"0x[0-9a-f]+", "0x…", text))
     events = outcome.call.trace.select("allocate", "free", "mark", "reuse", "raise", "fault", side="server")
     return observed | {"events": [(e.kind, e.actor, e.rule) for e in events]}
 
@@ -255,7 +261,8 @@ def check(case: Case, environment: dict[str, Any], whole: bool = True) -> Outcom
         "faces": faces(outcome) if whole else [],
         "itself": itself(case, outcome, environment) if whole else [],
     }
-    assert not {name: each for name, each in found.items() if each}
+    wrong = {name: each for name, each in found.items() if each}
+    assert not wrong, wrong
     return outcome
 
 
