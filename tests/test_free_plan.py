@@ -232,8 +232,6 @@ typedef unsigned char byte, boolean; typedef unsigned long error_status_t;
 static long live;
 static void *midl_user_allocate(size_t size) { live++; return calloc(1, size); }
 static void midl_user_free(void *p) { live--; free(p); }
-static void CoTaskMemFree(void *p) { free(p); }
-static long RpcSmClientFree(void *p) { free(p); return 0; }
 """
 
 
