@@ -172,14 +172,13 @@ class _Telling:
 _DEEDS = {"write": "write", "read": "read", "allocate": "allocation", "free": "free"}
 
 
+_PLACES = {"buffer": "in the receive buffer", "frame": "in the stub's own memory"}
+
+
 def _rules(column: Column) -> Iterator[str]:
     """Say of every referent where it lives and by which rule."""
     for block in _blocks(column):
-        where = (
-            "in the receive buffer"
-            if block.owner == "buffer"
-            else f"in a block of its own at {block.address:#x}"
-        )
+        where = _PLACES.get(block.owner, f"in a block of its own at {block.address:#x}")
         for part in block.parts:
             if isinstance(part, Part) and part.rule:
                 yield f"{part.label}: {where}, rule {part.rule}"

@@ -20,7 +20,7 @@ def test_a_call_that_succeeds_has_seven_steps() -> None:
         ("before",), ("request",), ("server",), ("server",), ("response",), ("server",), ("after",),
     ]  # fmt: skip
     assert told[3].text == "It does 6 writes, 1 read, 1 allocation."
-    assert told[5].text == "It frees 4 blocks; 1 block LEAKED."
+    assert told[5].text == "It frees 3 blocks; 1 block LEAKED."
     assert told[6].text.endswith("1 block NEW, 1 block ORPHANED.")
 
 
