@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from rpcmemkit.errors import MemoryFault, counted
-from rpcmemkit.memory import AddressSpace, Block
+from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import Program
@@ -38,8 +38,7 @@ class CleanUp:
         self._visited: set[int] = set()
         self._spared: list[Place] = []
         self._told = {event.address for event in self.space.trace.select("fault")}
-        self._met: set[_Node] = set()
-        self._open: set[_Node] = set()
+        self._open: dict[_Node, bool] = {}
         self._tracked: set[int] = set()
         self._found: list[tuple[int, Path | None]] = []
         self._freed: dict[int, Path | None] = {}
@@ -56,18 +55,23 @@ class CleanUp:
     @recording()
     def _walk(self, parameter: Place) -> None:
         """Find what is to be freed, in order. Nothing is freed before: sizes lie in what other parameters lead to."""
-        stack: list[Hop | tuple[_Node, Path | None]] = [*reversed(hops(self.space, parameter, []))]
+        space, found, visit, closed = self.space, self._found, self._visit, self._open
+        stack: list[Hop | tuple[_Node, bool, Path | None]] = [*reversed(hops(space, parameter, []))]
         while stack:
             item = stack.pop()
-            if len(item) == 2:
-                node, path = item
-                self._open.discard(node)
-                self._leave(node[0], path)
-            elif target := self._visit(*item):
-                node = target.address, id(target.plan)
-                self._open.add(node)
-                stack.append((node, item[3]))
-                stack += reversed(hops(self.space, target, []))
+            if len(item) == 3:
+                node, frees, path = item
+                closed[node] = False
+                if frees:
+                    found.append((node[0], path))
+            elif (own := visit(*item)) is not None:
+                pointer, address, scope, path = item
+                target = pointer.target
+                below = (path, "*") if isinstance(target, PointerPlan) and path else path
+                stack.append(((address, id(target)), own, path))
+                inner = hops(space, Place(target, address, scope, below), [])
+                inner.reverse()
+                stack += inner
 
     def _note_kept(self) -> None:
         """Say of what lies below dont_free pointers, and nowhere else, that it is kept on purpose."""
@@ -76,10 +80,10 @@ class CleanUp:
             if address not in self._visited:
                 self.space.trace.add("keep", "server", "stub", address, place.plan.size, "dont-free-keeps")
 
-    def _visit(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> Place | None:
-        """Return the referent of a pointer if it is to be looked into and freed."""
+    def _visit(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> bool | None:
+        """Return whether a pointer's referent is to be freed once it has been looked into; ``None``: not looked into."""
         if pointer.type.dont_free:
-            self._spared.append(Place(pointer.target, address, scope, _below(pointer, path)))
+            self._spared.append(Place(pointer.target, address, scope, path))
             return None
         if pointer.is_full:
             if address in self._tracked:
@@ -92,25 +96,20 @@ class CleanUp:
                 self._found.append((address, path))
             return None
         node = address, id(pointer.target)
-        if node in self._open:
+        state = self._open.get(node)
+        if state:
             self._endless(address, path)
             return None
-        if not block.live or (node in self._met and not self._looks_again(block)):
-            self._leave(address, path)
+        own = block.kind in STUB_MEMORY
+        frees = not own and block.address not in self.graphs
+        if state is False and own and self._revisits > 0:
+            self._revisits -= 1  # nobody freed it: the stub finds there what it found before
+        elif state is False or not block.live:
+            if frees:
+                self._found.append((address, path))
             return None
-        self._met.add(node)
-        return Place(pointer.target, address, scope, _below(pointer, path))
-
-    def _looks_again(self, block: Block) -> bool:
-        """Whether the stub finds in storage that it has seen before what it found there then: nobody freed it."""
-        self._revisits -= block.kind in STUB_MEMORY
-        return block.kind in STUB_MEMORY and self._revisits >= 0
-
-    def _leave(self, address: int, path: Path | None) -> None:
-        """Note that a referent is to be freed, if an allocator gave it out."""
-        block = self.space.block(address)
-        if block and block.kind not in STUB_MEMORY and block.address not in self.graphs:
-            self._found.append((address, path))
+        self._open[node] = True
+        return frees
 
     def _free(self, address: int, path: Path | None, parameters: Sequence[Place]) -> None:
         try:
@@ -138,11 +137,6 @@ class CleanUp:
     def _endless(self, address: int, path: Path | None) -> None:
         why = f"{c_text(path)} leads back to {address:#x}, which the stub has begun to free: it follows the pointers in it again, and again"
         self.space.fault("stack overflow", address, why, "stub")
-
-
-def _below(pointer: PointerPlan, path: Path | None) -> Path | None:
-    """Return the path of what a pointer leads to."""
-    return (path, "*") if isinstance(pointer.target, PointerPlan) and path else path
 
 
 def who_leads_to(space: AddressSpace, roots: Sequence[Place], address: int) -> str:
