@@ -32,6 +32,18 @@ THREE = [1, 2, 3]
             server_storage={"p": "stub", "*p": None},
         ),
         fact(
+            "M-079",
+            "typedef struct { long a[14]; } t;\nvoid f([in] t *p, [out] t *q);",
+            {"p": {"a": [0] * 14}},
+            sizes=[],
+        ),
+        fact(
+            "M-079",
+            "typedef struct { long a[15]; } t;\nvoid f([in] t *p, [out] t *q);",
+            {"p": {"a": [0] * 15}},
+            sizes=[60],
+        ),
+        fact(
             "M-183",
             "void f([in, out, unique] long *p);",
             {"p": {"$label": "mine", "$value": 1}},
