@@ -395,9 +395,13 @@ class Writer:
                 return plan.tag_of(self.space, place.scope)
             return next(number for number in range(len(plan.arms) + 1) if number not in plan.arms)
         try:
-            return int(scalar(plan.tag, case))
-        except (ValueError, TypeError) as error:
+            tag = int(scalar(plan.tag, case))
+            low = -(1 << 8 * plan.tag.size - 1) if plan.tag.code in "bhiq" else 0
+            if 0 <= tag - low < 1 << 8 * plan.tag.size:
+                return tag
+        except (ValueError, TypeError, OverflowError) as error:
             raise self._wrong(place, case, "a case label of the union") from error
+        raise self._wrong(place, case, f"a value that fits {plan.tag.type.name}")
 
     def _wrong(self, place: Place, value: Any, expected: str) -> UsageError:
         shown = repr(value)

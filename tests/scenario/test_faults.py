@@ -130,3 +130,31 @@ def test_labels_can_be_seen(text, wrap):
     with pytest.raises(ScenarioError, match=r"cannot be seen|surrogate") as caught:
         parse_scenario(file)
     assert caught.value.line == 8
+
+
+TAGGED = """
+scenario: tagged
+idl: |
+  [ uuid(3d1f0a52-6d0c-4c6e-9a6f-000000000001), version(1.0), pointer_default(unique) ]
+  interface i { typedef union switch (%s s) u { case 1: long x; default: ; } U; void f([in] U *u); }
+steps:
+- call: f
+  arguments: {u: {$case: %s, $value: 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    "case", [2**31, -(2**31) - 1, 2**70, "9223372036854775808", ".inf", "1.5", "{}"]
+)
+def test_a_selector_that_does_not_fit_is_located(case):
+    with pytest.raises(ScenarioError) as caught:
+        list(Run(parse_scenario(TAGGED % ("long", case))).outcomes())
+    assert caught.value.line == 8
+
+
+@pytest.mark.parametrize(
+    ("type_", "case"), [("long", -(2**31)), ("long", 2**31 - 1), ("unsigned short", 65535)]
+)
+def test_a_selector_may_be_any_value_of_its_type(type_, case):
+    (outcome,) = Run(parse_scenario(TAGGED % (type_, case))).outcomes()
+    assert not outcome.call.status
