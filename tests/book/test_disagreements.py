@@ -18,7 +18,7 @@ from tools.notebooks import ROOT
 DATA = ROOT / "book" / "disagreements.yaml"
 SCENARIOS = ROOT / "tests" / "scenarios"
 PAGE = Disagreements(DATA, SCENARIOS)
-CONTRADICTIONS = [f"K{number}" for number in range(1, 29)]
+CONTRADICTIONS = [f"K{number}" for number in range(1, 30)]
 OPEN = [f"U{number}" for number in range(1, 23)]
 CELLS = json.loads((ROOT / "book" / "disagreements.ipynb").read_text(encoding="utf-8"))["cells"]
 PROSE = "\n\n".join("".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "markdown")
