@@ -122,7 +122,7 @@ class Call(Finished):
     def __getitem__(self, name: str) -> Any:
         """Return one of :attr:`values`. Raises :class:`UsageError` if the procedure has no parameter of that name."""
         values = self.values
-        if name not in values:
+        if name not in [*values]:  # whatever is given: it need not be hashable
             raise UsageError(f"{self.procedure.name} has no parameter {name!r}{given.meant(name, values)}")
         return values[name]
 
@@ -145,7 +145,9 @@ class Call(Finished):
         """Return the memory of ``client before``, ``client after``, ``server entry``, ``server exit``, ``server after``.
 
         Where the routine raised an exception, or met a fault, there is ``server stop`` instead of ``server exit``.
+        Raises :class:`UsageError` for a moment that the call never came to.
         """
+        given.known("the moment", snapshot, self.trace.snapshots)
         return AddressSpace.from_image(snapshot.split(maxsplit=1)[0], self.trace.snapshots[snapshot].image)
 
     @property
@@ -467,6 +469,8 @@ class Session(OfThisProcess):
     def try_call(self, name: str, arguments: Mapping[str, Any]) -> Call:
         """As :meth:`call`, but an RPC exception or a fault is in the returned call's ``error``."""
         frame = self._frame(name)
+        if not isinstance(arguments, Mapping):
+            raise given.wrong("the arguments", arguments, "a map of values by parameter name")
         with nested(self.client, self.server):
             address, pipes, roots, number = self._open(frame, arguments)
             error: BaseException | None = None

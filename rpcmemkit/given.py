@@ -45,6 +45,12 @@ def one_of(what: str, value: object, allowed: Collection[object]) -> None:
         raise UsageError(f"{what} is {value!r}; it can be {' or '.join(map(repr, allowed))}")
 
 
+def known(what: str, name: object, names: Collection[str]) -> None:
+    """Check that a name is among those that there are."""
+    if not isinstance(name, str) or name not in names:
+        raise UsageError(f"{what} {name!r} is not there{meant(name, names)}")
+
+
 def elements(what: str, value: object) -> list[Any]:
     """Return the elements of something that has some; text has none here."""
     if not isinstance(value, Iterable) or isinstance(value, str):

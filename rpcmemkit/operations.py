@@ -113,7 +113,7 @@ class Operations:
         return address
 
     def _pair_of(self, deallocator: str) -> Pair:
-        if deallocator not in DEALLOCATORS:
+        if deallocator not in [*DEALLOCATORS]:
             known = ", ".join(DEALLOCATORS)
             raise UsageError(f"no deallocator is called {deallocator!r}; there are: {known}")
         return self.program.pairs[DEALLOCATORS[deallocator]]

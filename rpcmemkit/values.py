@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rpcmemkit import given
 from rpcmemkit.errors import UsageError, counted
 from rpcmemkit.memory import NEW, AddressSpace
 from rpcmemkit.paths import c_text, is_cut, path_text
@@ -474,7 +475,7 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
     if isinstance(value, Mapping) and ("$elements" in value or "$unwritten" in value):
         value = value.get("$elements", [])
     if isinstance(value, Mapping) and "$hex" in value:
-        return bytes.fromhex("".join(str(value["$hex"]).split()))
+        return _from_hex(value["$hex"], path)
     if isinstance(value, bytes | bytearray):
         if plan.is_string and plan.stride != 1:
             raise UsageError(f"{c_text(path)}: expected text, got {value!r}; octets as they are: {{$hex: …}}")
@@ -488,6 +489,13 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
     if plan.bound is not None and len(value) > plan.bound:
         raise UsageError(f"{c_text(path)}: {counted(len(value), 'element')} for an array of {plan.bound}")
     return value
+
+
+def _from_hex(digits: Any, path: Path | None) -> bytes:
+    try:
+        return bytes.fromhex("".join(str(digits).split()))
+    except ValueError:
+        raise given.wrong(c_text(path), digits, "pairs of hex digits after $hex") from None
 
 
 def _encoded(plan: ArrayPlan, text: str, path: Path | None) -> bytes:
@@ -507,10 +515,11 @@ def element_count(plan: ArrayPlan, value: Any, path: Path | None = None) -> int:
     if is_unwritten(value):
         raise UsageError(f"{c_text(path)}: of how many elements? {{$allocated: N, $unwritten: true}} says it")
     items = elements_of(plan, value, path)
-    given = len(items) // plan.stride if isinstance(items, bytes) else len(items)
+    shown = len(items) // plan.stride if isinstance(items, bytes) else len(items)
     if isinstance(value, Mapping) and "$allocated" in value:
-        return max(int(value["$allocated"]), given)
-    return given
+        room = given.instance(f"{c_text(path)}: $allocated", value["$allocated"], int, "a number of elements")
+        return max(room, shown)
+    return shown
 
 
 def storage_size(plan: Plan, value: Any, path: Path | None = None) -> int:

@@ -202,6 +202,7 @@ class RoutineCall(Allocating):
 
     def argument(self, name: str) -> Any:
         """Return an argument: a number, ``None`` for a null pointer, a :class:`PipeEnd`, else a view."""
+        given.known("the argument", name, self._call.frame.plan.by_name)
         if self._call.pipes is not None and name in self._call.pipes:
             return PipeEnd(self._call.pipes, name)
         place = self._call.place(name)

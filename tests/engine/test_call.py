@@ -128,7 +128,7 @@ def test_unfinished_call_has_no_server_snapshots() -> None:
     session = open_session("void f([in] long *p);")
     call: Call = session.try_call("f", {"p": None})
     assert list(call.trace.snapshots) == ["client before", "client after"]
-    with pytest.raises(KeyError):
+    with pytest.raises(UsageError, match="is not there"):
         call.space("server entry")
 
 
