@@ -143,9 +143,7 @@ steps:
 """
 
 
-@pytest.mark.parametrize(
-    "case", [2**31, -(2**31) - 1, 2**70, "9223372036854775808", ".inf", "1.5", "{}"]
-)
+@pytest.mark.parametrize("case", [2**31, -(2**31) - 1, 2**70, "9223372036854775808", ".inf", "1.5", "{}"])
 def test_a_selector_that_does_not_fit_is_located(case):
     with pytest.raises(ScenarioError) as caught:
         list(Run(parse_scenario(TAGGED % ("long", case))).outcomes())
