@@ -241,7 +241,8 @@ def test_promises_hold_for_every_recorded_call(file):
     run = Run(scenario)
     for outcome in run.outcomes():
         swapped = run.session.client.thread.client_pair is not None
-        observed = Observed(outcome.call, run.session.environment, run.session.interface, swapped)
+        interface = outcome.call.client_frame.interface
+        observed = Observed(outcome.call, run.session.environment, interface, swapped)
         assert observed.check() == []
 
 

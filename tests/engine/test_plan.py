@@ -89,10 +89,10 @@ def test_fields_name_every_value() -> None:
 @pytest.mark.parametrize(
     ("members", "pieces", "tail"),
     [
-        ("long n; [size_is(n)] long a[];", ["body", "a"], 4),
-        ("long n; [length_is(n)] long a[4]; hyper h; short s;", ["body", "a", "body"], None),
-        ("[string] char s[4]; short a; hyper h;", ["s", "body", "body"], None),
-        ("char a; struct { long n; [size_is(n)] char c[]; } inner;", ["body", "inner"], 8),
+        ("long n; [size_is(n)] long a[];", ["body", ".a"], 4),
+        ("long n; [length_is(n)] long a[4]; hyper h; short s;", ["body", ".a", "body"], None),
+        ("[string] char s[4]; short a; hyper h;", [".s", "body", "body"], None),
+        ("char a; struct { long n; [size_is(n)] char c[]; } inner;", ["body", ".inner"], 8),
     ],
 )
 def test_pieces(members: str, pieces: list[str], tail: int | None) -> None:
