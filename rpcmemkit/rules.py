@@ -6,12 +6,15 @@ which claims of the project's table it covers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from textwrap import wrap
 
 from rpcmemkit.data import yaml_table
+
+_PAIR = re.compile(r"\bmidl_user_(?:allocate|free)\b")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -25,6 +28,14 @@ class Rule:
     claims: tuple[str, ...]
     when: str
     then: str
+
+    def under(self, allocate: str, free: str) -> Rule:
+        """Return the rule in the words of the pair in force: the table tells of the one that most stubs call."""
+        pair = {"midl_user_allocate": allocate, "midl_user_free": free}
+        statement, then = (
+            _PAIR.sub(lambda found: pair[found.group()], text) for text in (self.statement, self.then)
+        )
+        return replace(self, statement=statement, then=then)
 
     def __repr__(self) -> str:
         lines = wrap(self.statement, 74) + wrap("source: " + ", ".join(self.sources), 74)

@@ -320,7 +320,7 @@ class _Teller:
         return [
             Sentence(text),
             Table(("storage", "type", "octets", "address", "rule"), rows),
-            *_cited(rules.values()),
+            *_cited(rules.values(), allocator, deallocator),
         ]
 
     def _new_row(self, space: AddressSpace, place: Place, rules: Mapping[int, str]) -> tuple[str, ...]:
@@ -584,10 +584,12 @@ def _freeing(function: str, events: Sequence[Event], names: _Names) -> str:
     return f"The stub calls {function} {_times(len(events))}: {shown}."
 
 
-def _cited(rules: Iterable[str]) -> list[Sentence]:
-    """Return the statements of the rules, each once."""
-    known = [rule for rule in dict.fromkeys(rules) if rule in RULES]
-    return [Sentence(f"{rule}: {RULES[rule].statement}", "rule") for rule in known]
+def _cited(
+    rules: Iterable[str], allocate: str = "midl_user_allocate", free: str = "midl_user_free"
+) -> list[Sentence]:
+    """Return the statements of the rules, each once, with the pair that was in force."""
+    known = [RULES[rule].under(allocate, free) for rule in dict.fromkeys(rules) if rule in RULES]
+    return [Sentence(f"{rule.id}: {rule.statement}", "rule") for rule in known]
 
 
 def _number(count: int, noun: str) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rpcmemkit import RULES
+from rpcmemkit import RULES, Environment, Session
 from rpcmemkit.cli import main
 from rpcmemkit.contract import as_data, as_text, contract, sheets
 from rpcmemkit.notebook import contract_table
@@ -200,3 +200,36 @@ def test_a_contract_shows_itself_in_a_notebook():
     assert REPRESENTATIONS[Contract] is contract_table
     assert "root-&gt;left" in contract_table(session, "Prune").html
     assert contract_table(contract(session.interface, "Prune")).html == contract_table(session, "Prune").html
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "osf", "said", "never"),
+    [
+        ("", "long", False, {"midl_user_allocate", "midl_user_free"}, {"CoTaskMem", "RpcSs", "malloc"}),
+        ("object,", "HRESULT", False, {"CoTaskMemAlloc", "CoTaskMemFree"}, {"midl_user", "malloc"}),
+        ("", "long", True, {"calls malloc", "calls RpcSsAllocate", "calls RpcSsFree"}, {"midl_user"}),
+    ],
+)
+def test_rules_say_the_allocator_in_force(head, body, osf, said, never):
+    text = (
+        f"[{head} uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i {{ typedef long HRESULT; "
+        f"{TREE} {body} Grow([in, out, ref] node *root); {body} Make([out] node **made); }}"
+    )
+    session = Session(text, environment=Environment(osf=osf))
+    contracts = [
+        contract(session.interface, name, session.environment) for name in session.interface.procedures
+    ]
+    told = " ".join(as_text(contracts).split())
+    assert {word for word in said if word not in told} == set()
+    assert {word for word in never if word in told} == set()
+    rules = json.dumps([as_data(each)["rules"] for each in contracts])
+    assert {word for word in never if word in rules} == set()
+
+
+def test_contracts_under_different_allocators_tell_both(idl):
+    body = "typedef long HRESULT; HRESULT Get([out, string] wchar_t **name);"
+    head = "uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)"
+    plain, com = (Session(f"[{kind} {head}] interface i {{ {body} }}").interface for kind in ("", "object,"))
+    told = " ".join(as_text([contract(plain, "Get"), contract(com, "Get")]).split())
+    assert "it calls midl_user_allocate, so that the stub can free. When" in told
+    assert "it calls CoTaskMemAlloc, so that the stub can free." in told

@@ -483,3 +483,15 @@ def test_new_storage_names_the_pair_that_fits(file, allocator, deallocator):
     new = next(text for text in told if "New: the client stub" in text)
     assert f"calls {allocator} " in new
     assert f"with {deallocator}." in new
+
+
+@pytest.mark.parametrize(("osf", "allocator"), [(False, "midl_user_allocate"), (True, "malloc")])
+def test_a_rule_is_told_with_the_allocator_that_was_called(osf, allocator):
+    one = session("[in, out, ref] node *root", osf=osf)
+
+    @one.routine
+    def f(call, root):
+        root.next = call.new({"value": 2, "next": None})
+
+    told = tell(one.call("f", root={"value": 1, "next": None}))
+    assert says(told, f"gets new storage from the client's {allocator}.")

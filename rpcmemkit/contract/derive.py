@@ -554,7 +554,14 @@ def contract(interface: types.Interface, procedure: str, environment: Environmen
             handles.append(name)
         if not told.rows and not isinstance(plan.type, types.Opaque):
             values.append(name)
-    return Contract(client.procedure, environment, tuple(_aliased(promises)), tuple(values), tuple(handles))
+    return Contract(
+        client.procedure,
+        environment,
+        tuple(_aliased(promises)),
+        tuple(values),
+        tuple(handles),
+        (setting.allocator, setting.server_allocator),
+    )
 
 
 def contracts(

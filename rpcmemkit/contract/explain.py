@@ -58,7 +58,7 @@ class Sheets(NamedTuple):
 def sheets(contract: Contract, numbers: dict[str, int] | None = None) -> Sheets:
     """Return a contract as text, laid out for tables. ``numbers`` are those that its rules have in a larger text."""
     numbers = numbers or _numbers([contract])
-    rules = _legend({rule: numbers[rule] for rule in contract.rules})
+    rules = _legend([contract], {rule: numbers[rule] for rule in contract.rules})
     sides = (
         Sheet(
             "On the client" + _tools(contract, lambda promise: promise.client.allocates),
@@ -80,8 +80,15 @@ def _numbers(contracts: Sequence[Contract]) -> dict[str, int]:
     return {rule: number for number, rule in enumerate(found, 1)}
 
 
-def _legend(numbers: dict[str, int]) -> list[tuple[str, str]]:
-    return [(f"[{number}]", f"{rule}: {_told(rule)}") for rule, number in numbers.items()]
+def _legend(contracts: Sequence[Contract], numbers: dict[str, int]) -> list[tuple[str, str]]:
+    """Return what each rule says; contracts under different allocators have it said for each."""
+    return [
+        (
+            f"[{number}]",
+            f"{rule}: {' '.join(dict.fromkeys(_told(each, rule) for each in contracts if rule in each.rules))}",
+        )
+        for rule, number in numbers.items()
+    ]
 
 
 def _tools(contract: Contract, acts: Callable[[Promise], tuple[Act, ...]]) -> str:
@@ -98,8 +105,11 @@ def _title(contract: Contract) -> str:
     return f"{contract.procedure.declaration or contract.procedure.name}  ({bits})"
 
 
-def _told(rule: str) -> str:
-    return f"When {RULES[rule].when}, {RULES[rule].then}." if rule in RULES else ""
+def _told(contract: Contract, rule: str) -> str:
+    if rule not in RULES:
+        return ""
+    told = contract.told(rule)
+    return f"When {told.when}, {told.then}."
 
 
 def remarks(contract: Contract) -> list[str]:
@@ -207,7 +217,7 @@ def as_text(contract: Contract | Sequence[Contract], width: int = 100) -> str:
     all_ = [contract] if isinstance(contract, Contract) else list(contract)
     numbers = _numbers(all_)
     parts = [_tables(each, numbers, width) for each in all_]
-    legend = [table_text(None, _legend(numbers), width)] if numbers else []
+    legend = [table_text(None, _legend(all_, numbers), width)] if numbers else []
     return "\n\n".join(["\n\n\n".join(parts), *legend])
 
 
@@ -231,9 +241,7 @@ def as_data(contract: Contract) -> dict[str, Any]:
     pointer that names the block in which its referent lies), ``client``, ``server`` and the ids of its ``rules``. A side holds cells, ``{"outcomes": [...], "rules": [...]}``, and lists of acts,
     ``{"by": …, "using": …, "rule": …}``.
     """
-    cells = {
-        rule: {"when": RULES[rule].when, "then": RULES[rule].then} for rule in contract.rules if rule in RULES
-    }
+    told = [contract.told(rule) for rule in contract.rules if rule in RULES]
     return {
         "procedure": contract.procedure.name,
         "declaration": contract.procedure.declaration,
@@ -242,7 +250,7 @@ def as_data(contract: Contract) -> dict[str, Any]:
         "values": list(contract.values),
         "handles": list(contract.handles),
         "statuses": variables(contract.procedure),
-        "rules": cells,
+        "rules": {rule.id: {"when": rule.when, "then": rule.then} for rule in told},
     }
 
 

@@ -11,6 +11,8 @@ from rpcmemkit import types
 from rpcmemkit.call import Environment
 from rpcmemkit.errors import UsageError
 from rpcmemkit.paths import c_text, path_text
+from rpcmemkit.program import deallocator_of
+from rpcmemkit.rules import RULES, Rule
 from rpcmemkit.trace import Path
 
 Parts: TypeAlias = tuple[str, ...]
@@ -112,7 +114,8 @@ class Contract:
     """The promises of one procedure under one environment, in marshalling order.
 
     ``values`` names the parameters that hold no pointer: they are copied, and nobody allocates or frees them.
-    ``handles`` names the context handles.
+    ``handles`` names the context handles. ``allocators`` are those of the client stub, while its program enables no
+    RpcSs environment, and of the server stub.
     """
 
     procedure: types.Procedure
@@ -120,6 +123,7 @@ class Contract:
     promises: tuple[Promise, ...]
     values: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
+    allocators: tuple[str, str] = ("midl_user_allocate", "midl_user_allocate")
     _rows: dict[Parts, Promise] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -143,6 +147,12 @@ class Contract:
             row = self._rows.get(at)
             at = (*(row.again if row and row.again is not None else at), part)
         return self._rows.get(at)
+
+    def told(self, rule: str) -> Rule:
+        """Return a rule with the allocator and the deallocator that are in force where it holds."""
+        found = RULES[rule]
+        allocator = self.allocators[found.side == "server"]
+        return found.under(allocator, deallocator_of(allocator))
 
     @property
     def rules(self) -> list[str]:
