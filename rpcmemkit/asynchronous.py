@@ -4,6 +4,9 @@ The client's [out] and [in, out] storage and its asynchronous handle belong to t
 anything but RPC_S_ASYNC_CALL_PENDING (making-the-asynchronous-call.md, nf-rpcasync-rpcasynccompletecall.md). On the
 server the parameters live until the routine's side completes or aborts the call, and not a moment longer
 (sending-the-asynchronous-reply.md, handling-asynchronous-calls.md).
+
+Only the stub that begins a call raises exceptions, and these a status attribute makes a value, as everywhere. Later failures are
+what RpcAsyncCompleteCall returns: nothing is raised, so nothing is stored (error-handling.md; Wine's ndr_async_client_call).
 """
 
 from __future__ import annotations
@@ -124,6 +127,7 @@ class AsyncCall(OfThisProcess):
         self.trace = self.space.trace
         self.aliases = FullPointers()
         self.call: Any = None
+        self.server: ServerAsync | None = None
         self._join = join
         self._close = close
         self._cut_off = False
@@ -131,11 +135,19 @@ class AsyncCall(OfThisProcess):
     def send(self, server: ServerStub) -> None:
         """Marshal the request and start the server's half.
 
+        If a status attribute has made an exception a value, the call has ended: ``call`` tells.
+
         Raises:
             RpcError, MemoryFault: of the client stub; the call has not begun, and nothing needs to be completed.
         """
         with self.stub.in_stub(self.frame):
-            request = self.stub.marshal(self.frame, self.address, self.aliases, self.pipes)
+            try:
+                request = self.stub.marshal(self.frame, self.address, self.aliases, self.pipes)
+            except RpcError as error:
+                if not self.stub.settle(self.frame, self.address, error):
+                    raise
+                self.call = self._close(None)
+                return
         frame = server.procedures.by_number(self.frame.procedure.opnum)
         assert frame is not None
         self.server = ServerAsync(server, frame, request)
@@ -162,6 +174,7 @@ class AsyncCall(OfThisProcess):
         reply = self._reply()
         if reply is None:
             return PENDING
+        assert self.server is not None
         with self.stub.program.remote_call():
             self.space.trace = self.trace
             self._join(self.server.trace, reply)
@@ -172,11 +185,15 @@ class AsyncCall(OfThisProcess):
     def cancel(self, *, abort: bool = False) -> None:
         """RpcAsyncCancelCall: tell the server; with ``abort`` also stop waiting for it. The buffers stay the call's."""
         rule = "async-cancel-keeps-buffers"
+        if self.server is None:
+            return
         self.trace.add("cancel", "client", "application", self.state, 0, rule, "abortive" if abort else "")
         self.server.cancelled = True
         self._cut_off = abort and self.server.reply is None
 
     def _reply(self) -> Reply | None:
+        if self.server is None:
+            return Reply(INVALID_ASYNC_HANDLE, b"")
         return Reply(CANCELLED, b"") if self._cut_off else self.server.reply
 
     def _receive(self, reply: Reply) -> RpcError | MemoryFault | None:

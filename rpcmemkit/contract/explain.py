@@ -137,9 +137,14 @@ def remarks(contract: Contract) -> list[str]:
 def _stored(contract: Contract) -> list[str]:
     """Say which exceptions are values."""
     kinds = {"comm_status": "of communication", "fault_status": "of the call itself"}
+    later = (
+        " After that, RpcAsyncCompleteCall returns the code."
+        if "async" in contract.procedure.attributes
+        else ""
+    )
     return [
         f"[{attribute}]: an exception {kinds[attribute]} is not raised; {'the result' if name == 'return' else name} "
-        f"is its code, and other [out] data is not valid then."
+        f"is its code, and other [out] data is not valid then.{later}"
         for attribute, name in variables(contract.procedure).items()
     ]
 

@@ -93,7 +93,7 @@ def parse_text(text: str, file: str, options: Options) -> Unit:
     """Preprocess and parse one text."""
     report = Report()
     source = read_source(text, file, report, folders=options.folders, defines=options.defines)
-    items = parse_idl(source, report)
+    items = parse_idl(source, report, osf=options.switches.osf)
     return Unit(source, items, tuple(report.diagnostics))
 
 
@@ -107,6 +107,7 @@ def parse_file(path: Path, options: Options) -> Unit:
         options.folders,
         Path.cwd(),
         tuple(options.defines.items()),
+        options.switches.osf,
     )
     if key not in _PARSED:
         _PARSED[key] = parse_text(read_text(path), str(path), options)
@@ -296,4 +297,6 @@ def compile_unit(unit: Unit, acf: str | None, acf_file: str, options: Options) -
         return Compiler(options, report).run(unit, Acf())
     folders = replace(options.folders, root=Path(acf_file).parent)
     source = read_source(acf, acf_file, report, folders=folders, defines=options.defines)
-    return Compiler(options, report).run(unit, Acf.of(source, parse_acf(source, report)))
+    return Compiler(options, report).run(
+        unit, Acf.of(source, parse_acf(source, report, osf=options.switches.osf))
+    )

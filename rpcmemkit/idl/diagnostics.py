@@ -720,6 +720,46 @@ _ROWS = (
     _row(
         "IDL424", 2300, "[encode] or [decode] on {name}, a method of an [object] interface", "", "encode.md"
     ),
+    _row(
+        "IDL425",
+        None,
+        "[{attribute}] is an attribute of DCE, MIDL has no counterpart",
+        "take it out, or choose the mode of DCE (--osf; in a scenario, osf: true in its environment)",
+        "-osf.md",
+        "M-218",
+    ),
+    _row(
+        "IDL426",
+        2070,
+        "[{attribute}] on {name}, which is no [out]-only pointer",
+        "make it [out] error_status_t *{bare}",
+        "comm-status.md",
+    ),
+    _row(
+        "IDL427",
+        2097,
+        "[{attribute}] on {name}, which does not point to an error_status_t",
+        "make it [out] error_status_t *{bare}",
+        "comm-status.md",
+    ),
+    _row("IDL428", 2069, "[{attribute}] on a second parameter, {name}", "keep one", "comm-status.md"),
+    _row(
+        "IDL429", 2050, "[comm_status] on both {name} and its parameter {other}", "keep one", "comm-status.md"
+    ),
+    _row(
+        "IDL430",
+        2245,
+        "[fault_status] on both {name} and its parameter {other}",
+        "keep one",
+        "fault-status.md",
+    ),
+    _warn(
+        "IDL431",
+        None,
+        "[{attribute}] on {name}, which does not return an error_status_t",
+        "give it that result",
+        "comm-status.md",
+    ),
     _row("IDL421", None, "[byte_count] on {name} is not supported by NDR64", "", "byte-count.md", "M-143"),
     _row("IDL416", 2158, "[{attribute}] on {name}, which is no pointer", "", "force-allocate.md"),
 )

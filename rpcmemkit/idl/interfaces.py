@@ -17,6 +17,7 @@ from rpcmemkit.idl.memory import apply_parameter, check_byte_count, check_orphan
 from rpcmemkit.idl.modes import check_modes
 from rpcmemkit.idl.placement import Placement
 from rpcmemkit.idl.resolve import Resolver
+from rpcmemkit.idl.statuses import StatusCheck
 from rpcmemkit.types import SERIALIZATION, Interface, Opaque, Parameter, PointerKind, Procedure, Type
 
 # Attributes that the types already express; all others are kept by name.
@@ -71,6 +72,7 @@ class InterfaceBuilder:
         self.source = place.source
         self.local = "local" in body.attributes
         self.callbacks = 0
+        self.statuses = StatusCheck()
         self.kind: bool | None = None  # whether the first procedure serializes
         self.interface = self._empty()
         self.next_opnum = len({procedure.opnum for procedure in self.interface.procedures.values()})
@@ -165,6 +167,7 @@ class InterfaceBuilder:
         placement.check(declaration.attributes, extra)
         parameters = self._parameters(function, target.name)
         result = self._result(declaration, target)
+        self.statuses = StatusCheck()
         built = [self._finish_parameter(declared, target.name) for declared in parameters]
         returned = self._result_type(result)
         self.interface.procedures[target.name] = Procedure(
@@ -176,6 +179,7 @@ class InterfaceBuilder:
             self._procedure_attributes(declaration.attributes, extra),
         )
         placement.serialization(result.base, declaration.attributes, extra)
+        self.statuses.procedure(placement, returned, declaration.attributes, extra)
         if self.checker is not None and not local:
             self.checker.procedure(parameters, built, result, returned)
             check_modes(self.resolver, parameters, result, extra)
@@ -286,10 +290,9 @@ class InterfaceBuilder:
     def _finish_parameter(self, declared: Declared, procedure: str) -> Parameter:
         extra = self.acf.of_parameter(self.body.name, procedure, declared.name)
         apply_parameter(self.resolver, declared, extra)
-        self._check_placement(declared, extra)
         is_out = "out" in declared.attributes
         is_in = "in" in declared.attributes or not is_out
-        return Parameter(
+        parameter = Parameter(
             declared.name,
             self.resolver.finish(declared, self.inner, parameter=True),
             is_in,
@@ -297,11 +300,14 @@ class InterfaceBuilder:
             self.captions[declared.name],
             self._parameter_attributes(declared, extra),
         )
+        self._check_placement(declared, extra, parameter)
+        return parameter
 
-    def _check_placement(self, declared: Declared, extra: s.Attributes) -> None:
+    def _check_placement(self, declared: Declared, extra: s.Attributes, parameter: Parameter) -> None:
         placement = Placement(self.resolver, "parameter", declared.name, self.source)
         placement.check(declared.attributes, extra)
         placement.serialization(declared.base, declared.attributes, extra)
+        self.statuses.parameter(placement, parameter.type, parameter.is_in, declared.attributes, extra)
 
     def _parameter_attributes(self, declared: Declared, extra: s.Attributes) -> Mapping[str, object]:
         """With maybenull_sizeis every sized parameter has [disable_consistency_check] (-backward-compat.md)."""

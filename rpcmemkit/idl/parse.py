@@ -58,17 +58,17 @@ _RARE = {
 _START_OF_TYPE = {"NAME", "TYPE_WORDS", "STRUCT", "UNION", "ENUM"}
 
 
-def parse_idl(source: Source, report: Report) -> list[s.Item]:
+def parse_idl(source: Source, report: Report, *, osf: bool = False) -> list[s.Item]:
     """The declarations of an IDL text. Syntax errors and unknown attributes go to ``report``; what spoils the syntax is left out."""
     items: list[s.Item] = _parse(source, report, "idl")
-    check_names(items, source, report)
+    check_names(items, source, report, osf=osf)
     return items
 
 
-def parse_acf(source: Source, report: Report) -> list[s.AcfInterface]:
+def parse_acf(source: Source, report: Report, *, osf: bool = False) -> list[s.AcfInterface]:
     """The interfaces of an ACF text."""
     interfaces: list[s.AcfInterface] = _parse(source, report, "acf")
-    check_names(interfaces, source, report)
+    check_names(interfaces, source, report, osf=osf)
     return interfaces
 
 

@@ -67,31 +67,32 @@ class Placement:
         places = _ACF.get(attribute.name)
         if places is not None and self.what not in places:
             remedy = "put it on a " + " or a ".join(_PLACES.get(place, place) for place in places)
-            self._complain("IDL317", attribute, from_acf, remedy=remedy)
+            self.complain("IDL317", attribute, from_acf, remedy=remedy)
         elif places is not None and not from_acf and not self.switches.app_config:
-            self._complain("IDL417", attribute, from_acf)
+            self.complain("IDL417", attribute, from_acf)
         if not self.switches.has(attribute.name):
             code = "IDL368" if attribute.name == "ptr" else "IDL370"
             level = f"NT{SINCE[attribute.name]}"
-            self._complain(code, attribute, from_acf, feature=f"[{attribute.name}]", level=level)
+            self.complain(code, attribute, from_acf, feature=f"[{attribute.name}]", level=level)
 
     def serialization(
         self, type_: Type | None, attributes: s.Attributes, extra: s.Attributes = s.NO_ATTRIBUTES
     ) -> None:
         """[context_handle_serialize] and its opposite, on a declaration of this type (context-handle-serialize.md)."""
-        given = [
-            (attribute, from_acf)
-            for found, from_acf in ((attributes, False), (extra, True))
-            for attribute in found.items
-            if attribute.name in (_SERIALIZE, _NOSERIALIZE)
-        ]
+        given = self.given(attributes, extra, _SERIALIZE, _NOSERIALIZE)
         if len({attribute.name for attribute, _ in given}) > 1:
-            self._complain("IDL418", *given[-1])
+            self.complain("IDL418", *given[-1])
         if not isinstance(type_, ContextHandle):
             for attribute, from_acf in given:
-                self._complain("IDL419", attribute, from_acf)
+                self.complain("IDL419", attribute, from_acf)
 
-    def _complain(self, code: str, attribute: s.Attribute, from_acf: bool, /, **details: Any) -> None:
+    @staticmethod
+    def given(attributes: s.Attributes, extra: s.Attributes, *names: str) -> list[tuple[s.Attribute, bool]]:
+        """Return the attributes of these names, and of each whether the attribute file gives it."""
+        both = ((attributes, False), (extra, True))
+        return [(each, from_acf) for found, from_acf in both for each in found.items if each.name in names]
+
+    def complain(self, code: str, attribute: s.Attribute, from_acf: bool, /, **details: Any) -> None:
         source = (self.resolver.acf.source if from_acf else None) or self.source
         details = {"name": repr(self.name), "attribute": attribute.name} | details
         parameter = self.name if self.what == "parameter" else None

@@ -32,24 +32,29 @@ _MIDL = """
     user_marshal usesgetlasterror uuid v1_array v1_enum v1_string v1_struct vararg vardescattr version
     winrt_remote_async wire_marshal zeroout_alignmentgap
 """
-# What /winrt adds, what Wine's compiler takes besides, and what only DCE's compiler has.
+# What /winrt adds, and what Wine's compiler takes besides.
 _OTHERS = """
     activatable allowforweb apicontract attributeusage composable constructor_name contract contractversion
     default_interface default_overload deprecated eventadd eventremove exclusiveto experimental feature flags
     hasvariant internal marshaling_behavior method_name muse noexcept overload platform protected static threading
     webhosthidden progid vi_progid
-    binding_callout client_memory exceptions extern_exceptions nocancel reflect_deletions
 """
-ATTRIBUTES = frozenset((_MIDL + _OTHERS).split())
+# What only DCE's compiler has.
+_DCE = frozenset(
+    ["binding_callout", "client_memory", "exceptions", "extern_exceptions", "nocancel", "reflect_deletions"]
+)
+ATTRIBUTES = frozenset((_MIDL + _OTHERS).split()) | _DCE
 
 
-def check_names(tree: Any, source: Source, report: Report) -> None:
-    """Report every attribute in a syntax tree that does not exist."""
+def check_names(tree: Any, source: Source, report: Report, *, osf: bool) -> None:
+    """Report every attribute in a syntax tree that does not exist, or only in the other mode (``osf``: DCE's)."""
     for attribute in _attributes(tree):
-        custom = "." in attribute.name  # an attribute type of the Windows Runtime, by its full name
-        if attribute.name not in ATTRIBUTES and not custom:
-            name = attribute.name
+        name = attribute.name
+        custom = "." in name  # an attribute type of the Windows Runtime, by its full name
+        if name not in ATTRIBUTES and not custom:
             report.add("IDL219", source, attribute.at, len(name), attribute=name, hint=_hint(name))
+        elif name in _DCE and not osf:
+            report.add("IDL425", source, attribute.at, len(name), attribute=name)
 
 
 def _hint(name: str) -> str:

@@ -89,10 +89,14 @@ class ClientStub:
             try:
                 self._call(frame, address, pipes or {})
             except RpcError as error:
-                if frame.interface.is_object:
-                    clear_out_parameters(self.program, frame, address)
-                if not store_status(self.program, frame, address, error):
+                if not self.settle(frame, address, error):
                     raise
+
+    def settle(self, frame: Frame, address: int, error: RpcError) -> bool:
+        """Leave the arguments as a stub does that meets an exception; return whether it has become a value."""
+        if frame.interface.is_object:
+            clear_out_parameters(self.program, frame, address)
+        return store_status(self.program, frame, address, error)
 
     def in_stub(self, frame: Frame) -> AbstractContextManager[None]:
         """Work as the stub of a procedure: the allocator pair is the one that it calls."""

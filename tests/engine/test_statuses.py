@@ -9,7 +9,7 @@ import pytest
 from rpcmemkit import Audit, RpcError, Session
 from rpcmemkit.contract import as_data, as_text, contract
 from rpcmemkit.story import tell
-from tests.engine.helpers import idl_text
+from tests.engine.helpers import idl_text, open_session
 
 BODY = """error_status_t Both([in] long x, [out] long *n); error_status_t Comm([in] long x);
     void Split([in] long x, [out] error_status_t *comm, [out] error_status_t *fault);"""
@@ -77,3 +77,32 @@ def test_every_face_tells_of_it() -> None:
     )
     assert as_data(told)["statuses"] == {"comm_status": "comm", "fault_status": "fault"}
     assert "It is not raised but stored" in str(tell(here.call("Both", x=DENIED)))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_the_stub_raises_when_a_call_begins_is_a_value(asynchronous: bool) -> None:
+    """A status attribute holds for asynchronous calls too, where there is an exception: when they begin."""
+    text = "void f([in, ref] long *p, [out] error_status_t *status);"
+    here = open_session(text, acf=f"{'[async]' if asynchronous else ''} f([fault_status] status);")
+    if not asynchronous:
+        assert here.call("f", p=None)["status"] == 1780
+        return
+    pending = here.begin("f", p=None)
+    assert (pending.call.status, pending.call["status"], pending.call.stored.code) == (0, 1780, 1780)
+    pending.cancel()
+    assert (pending.status, pending.complete()) == (1914, 1914)
+    assert "RpcAsyncCompleteCall returns the code" in as_text(contract(here.interface, "f"), 1000)
+
+
+def test_what_an_asynchronous_call_ends_with_is_returned_not_stored() -> None:
+    """RpcAsyncCompleteCall returns an error code: there is no exception that could become a value (error-handling.md)."""
+    kept = []
+    here = open_session(
+        "void f([out] error_status_t *status);",
+        lambda call, status: kept.append(call),
+        "[async] f([comm_status, fault_status] status);",
+    )
+    pending = here.begin("f")
+    kept[0].abort(FAILED)
+    assert pending.complete() == FAILED
+    assert (pending.call.status, pending.call["status"], pending.call.stored) == (FAILED, 0, None)

@@ -231,6 +231,18 @@ CASES = [
     Case("IDL422", "void f([in] long a);", acf="[encode, decode] interface i { }"),
     Case("IDL422", "void f([in] long a);", acf="interface i { [decode] f(); }"),
     Case("IDL424", "long f([in] long a);", acf="[encode] interface i { }", header=HEADER.replace("[uuid", "[object, uuid")),
+    Case("IDL425", "[reflect_deletions] void f([in, out, ptr] long *p);"),
+    Case("IDL425", "void f([in] long a);", acf="interface i { [exceptions] f(); }"),
+    Case("IDL426", "void f([in, out] error_status_t *s);", "s", "interface i { f([comm_status] s); }"),
+    Case("IDL426", "void f([in] error_status_t s);", "s", "interface i { f([fault_status] s); }"),
+    Case("IDL427", "void f([out] long *s);", "s", "interface i { f([comm_status] s); }"),
+    Case("IDL427", "void f([out] unsigned long *s);", "s", "interface i { f([fault_status] s); }"),
+    Case("IDL427", "void f([out] error_status_t **s);", "s", "interface i { f([fault_status] s); }"),
+    Case("IDL428", "void f([out] error_status_t *s, [out] error_status_t *t);", "t", "interface i { f([comm_status] s, [comm_status] t); }"),
+    Case("IDL429", "error_status_t f([out] error_status_t *s);", acf="interface i { [comm_status] f([comm_status] s); }"),
+    Case("IDL430", "error_status_t f([out] error_status_t *s);", acf="interface i { [fault_status] f([fault_status] s); }"),
+    Case("IDL431", "long f([in] long a);", acf="interface i { [comm_status, fault_status] f(); }"),
+    Case("IDL431", "void f([in] long a);", acf="interface i { [fault_status] f(); }"),
     Case("IDL401", "void f(void);", acf="interface other { }"),
     Case("IDL401", "void f(void);", acf="interface i { [nocode] g(); }"),
     Case("IDL401", "void f(void);", acf="interface i { f([force_allocate] x); }"),
@@ -371,10 +383,25 @@ def test_an_unknown_attribute_does_not_hide_other_mistakes() -> None:
 
 
 def test_attributes_without_effect_here_are_known() -> None:
-    names = (
-        "helpstring, annotation, v1_enum, webhosthidden, cs_char, reflect_deletions, Windows.Foundation.Any"
-    )
+    names = "helpstring, annotation, v1_enum, webhosthidden, cs_char, Windows.Foundation.Any"
     assert findings(interface(f"typedef [{names}] long T;")) == []
+
+
+def test_attributes_of_dce_are_known_in_its_mode() -> None:
+    """MIDL has no counterpart of what frees the client's nodes (M-218): it is not silently carried out."""
+    body = "[reflect_deletions] void f([in, out, ptr] long *p);"
+    assert findings(interface(body), osf=True) == []
+    (found,) = findings(interface(body))
+    assert (found.code, found.line > 1, found.length) == ("IDL425", True, len("reflect_deletions"))
+    assert "osf: true" in found.remedy
+
+
+def test_a_status_may_be_any_name_of_its_type() -> None:
+    body = (
+        "typedef unsigned long error_status_t; typedef error_status_t outcome; outcome f([out] outcome *s);"
+    )
+    acf = "interface i { [comm_status] f([fault_status] s); }"
+    assert findings(interface(body), acf) == []
 
 
 def test_an_unknown_attribute_in_an_imported_file(tmp_path: Path) -> None:

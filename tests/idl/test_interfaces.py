@@ -90,8 +90,8 @@ def test_object_interfaces_inherit() -> None:
 
 def test_parameters() -> None:
     built = compiled(
-        "long f(long a,\n   [in,  out]\n long *b, [out, retval] long c[2], [in, annotation(3, x)] long d);",
-        "interface i { [notify, code] f([comm_status] b); }",
+        "long f(long a,\n   [in,  out]\n long *b, [out, retval] error_status_t *c, [in, annotation(3, x)] long d);",
+        "interface i { [notify, code] f([comm_status] c); }",
     )
     procedure = built.procedures["f"]
     a, b, c, d = procedure.parameters
@@ -103,10 +103,10 @@ def test_parameters() -> None:
     ]
     assert (a.declaration, b.declaration) == ("long a", "[in, out] long *b")
     assert (c.declaration, d.declaration) == (
-        "[out, retval] long c[2]",
+        "[out, retval] error_status_t *c",
         "[in, annotation(3, x)] long d",
     )
-    assert (b.attributes, c.attributes) == ({"comm_status": True}, {"retval": True})
+    assert (b.attributes, c.attributes) == ({}, {"retval": True, "comm_status": True})
     assert d.attributes == {"annotation": (3, "x")}
     assert procedure.attributes == {"notify": True, "code": True}
     assert procedure.declaration.startswith("long f(long a, [in, out] long *b,")
