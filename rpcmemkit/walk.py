@@ -207,10 +207,12 @@ def hops(space: AddressSpace, place: Place, converted: list[Place] | None) -> li
 
 
 def all_pointers(space: AddressSpace, roots: Iterable[Place]) -> Iterator[Place]:
-    """Yield every pointer that can be reached, null ones too."""
+    """Yield every pointer that can be reached, null ones too; those in memory that is not live cannot be read."""
     places = list(roots)
     for place in (*places, *reach(space, places).values()):
+        if space.capacity(place.address) < max(place.plan.size, 1):
+            continue
         if isinstance(place.plan, PointerPlan):
             yield place
-        elif space.capacity(place.address) >= max(place.plan.size, 1):
+        else:
             yield from pointers_in(space, place)

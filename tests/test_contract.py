@@ -31,9 +31,11 @@ def pointers(space, roots):
     """Every pointer that can be reached, as (path, address of its referent or 0)."""
     places = list(roots)
     for place in (*places, *reach(space, places).values()):
+        if not space.capacity(place.address):
+            continue
         if isinstance(place.plan, PointerPlan):
             yield place.path, space.pointer_at(place.address)
-        elif space.capacity(place.address):
+        else:
             for pointer in pointers_in(space, place):
                 yield pointer.path, space.pointer_at(pointer.address)
 

@@ -166,3 +166,15 @@ def test_what_the_environment_releases_is_counted() -> None:
     assert (audit.server_frees, audit.server_marked, audit.server_released) == (1, 1, 3)
     told = "server       3 allocated, 1 freed (1 only marked), 3 released with the environment, 0 leaked"
     assert told in repr(audit)
+
+
+def test_a_freed_cell_between_two_levels_is_told_as_dangling():
+    """What lies in it cannot be read any more; what it led to is leaked."""
+
+    def f(call, made):
+        made.value = call.new(5)
+        call.free(made.value)
+
+    _, audit = audited("typedef struct { [unique] long **value; } T; void f([out] T *made);", {}, f)
+    assert [(each.side, each.path) for each in audit.dangling] == [("server", "made->value")]
+    assert audit.server_leaked == 1
