@@ -250,6 +250,7 @@ class Applier:
             self.complain("IDL317", declared, attribute, attribute="switch_is")
             return
         declared.switch_is = self.expression(run, attribute, declared, place) or Const(0)
+        declared.switch = self.resolver.switch_type(declared.attributes, place)
         declared.base = Switched(declared.base, declared.switch_is)
 
     def _markers(self, declared: Declared) -> None:

@@ -10,7 +10,7 @@ from rpcmemkit.idl.declared import Declared
 from rpcmemkit.idl.extents import LARGEST
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.idl.resolve import Resolver
-from rpcmemkit.idl.terms import Term, names, terms
+from rpcmemkit.idl.terms import Term, discriminant, names, terms
 from rpcmemkit.types import (
     Arm,
     Array,
@@ -229,8 +229,13 @@ class Checker:
         self._same_type(declared, level, siblings)
 
     def _discriminant(self, declared: Declared, siblings: dict[str, Declared]) -> None:
-        if declared.switch_is is not None:
-            self._terms(declared, "switch_is", declared.switch_is, siblings)
+        if declared.switch_is is None:
+            return
+        self._terms(declared, "switch_is", declared.switch_is, siblings)
+        switch = declared.switch or discriminant(declared.switch_is, siblings)
+        switched = declared.base
+        if isinstance(switched, Switched) and switch and not self.resolver.untyped.typed(switched, switch):
+            self.complain("IDL209", declared)
 
     def _terms(
         self, declared: Declared, attribute: str, expression: Expr, siblings: dict[str, Declared]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.idl.source import Source
-from rpcmemkit.types import Expr, PointerKind, Type
+from rpcmemkit.types import Base, EnumType, Expr, PointerKind, Type
 
 
 @dataclass(eq=False, slots=True)
@@ -23,6 +23,7 @@ class Declared:
     const: bool = False
     bits: bool = False
     switch_is: Expr | None = None
+    switch: Base | EnumType | None = None  # its [switch_type], which may stand beside [switch_is]
     type: Type | None = None
     parameter: str | None = None
     generic: bool = False  # its type is a [handle], or another name of one

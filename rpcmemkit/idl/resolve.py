@@ -28,7 +28,7 @@ from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.scope import Alias, Record, Scope, base_type
 from rpcmemkit.idl.source import Source
 from rpcmemkit.idl.switches import Switches
-from rpcmemkit.idl.unions import check_arms, discriminates
+from rpcmemkit.idl.unions import UntypedUnions, check_arms, discriminates
 from rpcmemkit.types import (
     BASES,
     Arm,
@@ -61,6 +61,7 @@ class Resolver:
         self.unsent_labels: dict[int, tuple[Source, Token, int]] = {}  # by id of the EnumType
         self.generic_handles: set[str] = set()  # types with [handle], by name
         self.conversions: list[Converted] = []
+        self.untyped = UntypedUnions(self)
         self.acf = Acf()
         self.applier = Applier(self)
         self.defaulted = False  # whether a pointer had to take the default of the mode
@@ -170,6 +171,9 @@ class Resolver:
     def _record(self, core: s.RecordSpec, place: Place, attributes: s.Attributes) -> Type:
         kind: type[Struct] | type[Union] = Struct if core.keyword == "struct" else Union
         defines = core.members is not None
+        known = self.scope.tags.get(core.tag or "")
+        if isinstance(known, EncapsulatedUnion) and not defines:
+            return known  # in C it is a structure with this tag: MS-RRASM writes `struct` where it uses one
         found = self._tag(core.tag, kind, core, defines, place)
         record = found if isinstance(found, (Struct, Union)) else self._new_record(core)
         if core.members is None:
@@ -179,9 +183,12 @@ class Resolver:
             record.members = self._members(core.members, place)
             parts = record.members
         else:
-            record.switch = self._switch_type(attributes, place, core) or record.switch
+            switch = self.switch_type(attributes, place)
+            record.switch = switch or record.switch
             record.arms = self._arms(core.members, place)
-            check_arms(self, record, core.members, place)
+            check_arms(self, record, core.members, place, stated=switch is not None)
+            if switch is None:
+                self.untyped.add(record, core.members, place)
             parts = [arm.member for arm in record.arms if arm.member]
         self.extents.note(record, (self.extents.of(part.type) for part in parts))
         self.scope.incomplete.discard(id(record))
@@ -230,7 +237,7 @@ class Resolver:
             "IDL203", place.source, declared.at, len(declared.name), name=repr(name or declared.name)
         )
 
-    def _switch_type(self, attributes: s.Attributes, place: Place, core: s.Core) -> Base | EnumType | None:
+    def switch_type(self, attributes: s.Attributes, place: Place) -> Base | EnumType | None:
         attribute = attributes.get("switch_type")
         if attribute is None:
             return None

@@ -6,7 +6,20 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rpcmemkit.idl.declared import Declared
-from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
+from rpcmemkit.types import (
+    BASES,
+    Base,
+    Binary,
+    Conditional,
+    Const,
+    EnumType,
+    Expr,
+    Name,
+    Pointer,
+    Ranged,
+    Type,
+    Unary,
+)
 
 _NO_EXPR: frozenset[Expr] = frozenset()
 
@@ -62,6 +75,23 @@ def terms(expression: Expr, siblings: dict[str, Declared]) -> Iterator[Term]:
             case Binary(op, left, right):
                 tested = tested or op in ("==", "!=")
                 waiting += [(right, tested, cast, safe), (left, tested, cast, safe)]
+
+
+def discriminant(expression: Expr, siblings: dict[str, Declared]) -> Type | None:
+    """Return the type of what selects an arm: of a variable its own, of any other expression long, as in C.
+
+    None of what cannot be an integer, which is reported elsewhere.
+    """
+    name = _name_behind(expression)
+    if name is None:
+        return BASES["long"]
+    found = siblings[name].type if name in siblings else None
+    while isinstance(found, Pointer):
+        found = found.target
+    found = found.target if isinstance(found, Ranged) else found
+    return (
+        found if isinstance(found, EnumType) or (isinstance(found, Base) and found.code not in "fd") else None
+    )
 
 
 def names(expression: Expr | None) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.constants import wrapped
-from rpcmemkit.types import Base, EnumType, Union
+from rpcmemkit.types import Base, EnumType, Switched, Type, Union
 
 if TYPE_CHECKING:
     from rpcmemkit.idl.declared import Place
@@ -21,16 +22,54 @@ def discriminates(found: object) -> bool:
     return isinstance(found, EnumType)
 
 
-def check_arms(resolver: Resolver, union: Union, fields: Sequence[s.Field], place: Place) -> None:
-    """Check the labels; each becomes the value that a discriminant of the switch type has."""
+class UntypedUnions:
+    """The unions without [switch_type]: what [switch_is] reads says how the discriminant of each use travels.
+
+    compiler-errors.md, MIDL2213.
+    """
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._defined: dict[int, tuple[Union, Sequence[s.Field], Place]] = {}
+        self._typed: dict[tuple[int, int], Union] = {}
+
+    def add(self, union: Union, fields: Sequence[s.Field], place: Place) -> None:
+        """Remember a union that its definition gave no switch type."""
+        self._defined[id(union)] = union, fields, place
+
+    def typed(self, switched: Switched, switch: Type) -> bool:
+        """Give the union of one use the type of its discriminant; return whether it has one that can select an arm."""
+        found = self._defined.get(id(switched.union))
+        if found is None:
+            return True
+        if not (isinstance(switch, (Base, EnumType)) and discriminates(switch)):
+            return False
+        union, fields, place = found
+        key = id(union), id(switch)
+        if key not in self._typed:
+            arms = [replace(arm) for arm in union.arms]
+            typed = self._typed[key] = Union(union.name, switch, arms)
+            check_arms(self._resolver, typed, fields, place)
+            extents = self._resolver.extents
+            extents.note(typed, [extents.of(arm.member.type) for arm in arms if arm.member])
+        switched.union = self._typed[key]  # uses of one type share it
+        return True
+
+
+def check_arms(
+    resolver: Resolver, union: Union, fields: Sequence[s.Field], place: Place, *, stated: bool = True
+) -> None:
+    """Check the labels; each becomes the value that a discriminant of the switch type has, once that is ``stated``."""
     low, high = _range(union.switch)
     seen: set[int] = set()
     defaults = 0
     for arm, field_ in zip(union.arms, fields, strict=True):
-        for label in arm.labels:
-            if not low <= label <= high:
-                resolver.report.add("IDL224", place.source, field_.at, label=label, type=union.switch.name)
-        arm.labels = tuple(_as_held(label, union.switch) for label in arm.labels)
+        if stated:
+            for label in arm.labels:
+                if not low <= label <= high:
+                    name = union.switch.name
+                    resolver.report.add("IDL224", place.source, field_.at, label=label, type=name)
+            arm.labels = tuple(_as_held(label, union.switch) for label in arm.labels)
         for label in arm.labels:
             if label in seen:
                 resolver.report.add("IDL212", place.source, field_.at, label=label)

@@ -6,7 +6,7 @@ import pytest
 
 from rpcmemkit import types as t
 from rpcmemkit.idl import compile_idl
-from tests.idl.helpers import compiled, findings, show, spell
+from tests.idl.helpers import compiled, findings, interface, show, spell
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,48 @@ def test_unions() -> None:
     assert plain.switch is t.BASES["unsigned short"]
     assert [arm.labels for arm in plain.arms] == [(2,), (6, 5)]
     assert by_enum.switch is types["COLOUR"]
+
+
+UNTYPED = "typedef union { [case(1)] long a; [case(3)] short *b; [default] ; } U;"
+
+
+@pytest.mark.parametrize(
+    ("tag", "read", "switch"),
+    [
+        ("short k", "k", "short"), ("unsigned char k", "k", "unsigned char"), ("unsigned long k", "k", "unsigned long"),
+        ("boolean *k", "*k", "boolean"), ("[range(0, 9)] small k", "k", "small"),
+        ("short k", "k + 1", "long"), ("short k", "k), switch_type(unsigned short", "unsigned short"),
+    ],
+)  # fmt: skip
+def test_a_union_without_a_switch_type_takes_the_one_of_its_discriminant(
+    tag: str, read: str, switch: str
+) -> None:
+    union = UNTYPED.replace("[case(3)] short *b; ", "") if switch == "boolean" else UNTYPED
+    tag = tag if tag.startswith("[") else f"[ref] {tag}" if "*" in tag else tag
+    built = compiled(
+        f"{union} typedef struct {{ {tag}; [switch_is({read})] U u; }} S; void f([in] S *s, [in] long n, [in, switch_is(n)] U *v);"
+    )
+    members = built.types["S"].members  # type: ignore[union-attr]
+    assert members[1].type.union.switch is t.BASES[switch]
+    assert built.procedures["f"].parameters[2].type.target.union.switch is t.BASES["long"]  # type: ignore[union-attr]
+
+
+def test_the_labels_of_a_union_without_a_switch_type_are_checked_where_it_is_used() -> None:
+    union = "typedef union { [case(-1)] long a; [case(70000)] short b; } U;"
+    use = "typedef struct { unsigned long k; [switch_is(k)] U u; } S; void f([in] S *s);"
+    members = compiled(union + use).types["S"].members  # type: ignore[union-attr]
+    assert [arm.labels for arm in members[1].type.union.arms] == [(0xFFFFFFFF,), (70000,)]
+    use = "void f([in] {} k, [in, switch_is(k)] U *u);"
+    for tag, code in (("short", "IDL224"), ("byte", "IDL209")):
+        assert [one.code for one in findings(interface(union + use.format(tag)))] == [code]
+
+
+def test_an_encapsulated_union_is_a_structure_to_whoever_points_to_it() -> None:
+    union = "typedef union tag switch (unsigned char kind) body { case 1: long n; } U;"
+    types = compiled(union + "typedef struct tag *P; void f([in] P p);").types
+    assert types["P"].target is types["U"]  # type: ignore[union-attr]
+    again = findings(interface(union + "typedef struct tag { long n; } S; void f([in] S *s);"))
+    assert [one.code for one in again] == ["IDL202"]
 
 
 def test_union_parameter() -> None:
