@@ -19,6 +19,7 @@ from rpcmemkit.memory import HEAPS, NEW, AddressSpace, Block
 from rpcmemkit.paths import c_text, is_cut, path_text, storage_label, storage_name
 from rpcmemkit.program import DISABLING
 from rpcmemkit.status import status_name
+from rpcmemkit.stubs.statuses import status_variable
 from rpcmemkit.trace import Event, Trace
 from rpcmemkit.walk import Place, all_pointers, reach
 
@@ -32,6 +33,20 @@ STORAGE_NAMES = {
     "stack": "stub",
     "global": "stub",
 }
+
+
+def stored_ending(call: Call) -> str:
+    """Return how a call ended whose exception became a value ([comm_status], [fault_status]); nothing of other calls."""
+    error = call.stored
+    if error is None:
+        return ""
+    who = "The server" if any(call.trace.select("raise", "fault", side="server")) else "The client stub"
+    variable = status_variable(call.client_frame, error.code)
+    where = "the function's result" if variable == "return" else f"in {variable}"
+    data = "Other [out] data may be half written" if call.response else "No other [out] data came back"
+    name = status_name(error.code)
+    shown = f"exception {name}" if name == str(error.code) else f"{name} ({error.code})"
+    return f"{who} raised {shown}. The call returns normally; the code is {where}. {data}: do not use it."
 
 
 LEAKS = ("other allocator", "inside", "state", "conversion", "other environment", "unreachable")

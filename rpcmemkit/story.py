@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
-from rpcmemkit.audit import Audit, deeds, leaked_in, left_by_routine
+from rpcmemkit.audit import Audit, deeds, leaked_in, left_by_routine, stored_ending
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault
 from rpcmemkit.memory import HEAPS, AddressSpace, Block
@@ -22,6 +22,7 @@ from rpcmemkit.program import ALLOCATORS, deallocator_of, default_allocator, ori
 from rpcmemkit.prose import Section, Sentence, Story, Table
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
+from rpcmemkit.stubs.statuses import status_variable
 from rpcmemkit.trace import Event, Path, Trace
 from rpcmemkit.values import Labels
 from rpcmemkit.walk import Place, reach
@@ -110,11 +111,8 @@ class _Teller:
 
     def _ending(self) -> Sentence:
         call = self.call
-        stored = call.stored
-        if stored is not None:
-            why = status_meaning(stored.code)
-            told = f"The call ends with {status_name(stored.code)} ({stored.code}): {why}. It is not raised but stored; other [out] data is not valid."
-            return Sentence(told, "bad")
+        if stored := stored_ending(call):
+            return Sentence(stored, "bad")
         if not call.status:
             return Sentence("The call succeeds.", "good")
         name, meaning = status_name(call.status), status_meaning(call.status)
@@ -287,7 +285,7 @@ class _Teller:
     def after(self) -> list[Sentence | Table]:
         """Tell what is new, what was overwritten, and what is lost."""
         space = self.call.space("client after")
-        found: list[Sentence | Table] = [*self._new(space), *self._overwritten()]
+        found: list[Sentence | Table] = [*self._new(space), *self._overwritten(), *self._status()]
         orphans = self.audit.orphaned_places
         if orphans:
             lost = _listed(_cut(orphans, self._label))
@@ -332,6 +330,15 @@ class _Teller:
             f"{place.address:#x}",
             rules.get(place.address, ""),
         )
+
+    def _status(self) -> Iterator[Sentence]:
+        """Tell what became of an exception that a status attribute has made a value."""
+        for event in self.trace.select("status", side="client"):
+            name = status_variable(self.call.client_frame, event.detail.code)
+            where = "returns it" if name == "return" else f"writes it over {name}"
+            yield Sentence(f"The exception became a value: the stub {where} ({event.detail.code}).")
+        if any(self.trace.select("status")):
+            yield from _cited(["status-stored"])
 
     def _overwritten(self) -> Iterator[Sentence]:
         made = {event.address for event in self.trace.select("allocate", side="client", actor="stub")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rpcmemkit.annotate import Direction
-from rpcmemkit.audit import Audit
+from rpcmemkit.audit import Audit, stored_ending
 from rpcmemkit.call import Call
 from rpcmemkit.draw import wire
 from rpcmemkit.draw.model import TITLES, Column, Counts, Picture
@@ -116,7 +116,7 @@ class Builder:
             f"{counted(len(audit.faults), 'memory fault')}" * bool(audit.faults),
         ]
         told = ", ".join(finding for finding in findings if finding)
-        outcome = (
+        outcome = stored_ending(self.call) or (
             f"The call ends with {status_text(self.call)}." if self.call.status else "The call succeeds."
         )
         return (
@@ -126,10 +126,15 @@ class Builder:
 
 def status_text(call: Call) -> str:
     """Return ``ok``, or the name and the number of the status."""
-    if not call.status:
+    return code_text(call.status)
+
+
+def code_text(status: int) -> str:
+    """Return ``ok``, or the name and the number of the status."""
+    if not status:
         return "ok"
-    name = status_name(call.status)
-    return name if name == str(call.status) else f"{name} ({call.status})"
+    name = status_name(status)
+    return name if name == str(status) else f"{name} ({status})"
 
 
 def signature(call: Call) -> str:

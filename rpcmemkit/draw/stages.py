@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from rpcmemkit.annotate import Direction
+from rpcmemkit.audit import stored_ending
 from rpcmemkit.call import Call
-from rpcmemkit.draw.build import LIMIT, Builder, signature, status_text
+from rpcmemkit.draw.build import LIMIT, Builder, code_text, signature
 from rpcmemkit.draw.model import Block, Column, Part, Picture
 from rpcmemkit.draw.panel import Panel, with_changes
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, EXIT, KEPT, LEAKED, NEW, ORPHANED, STOP, Moment
@@ -161,12 +162,15 @@ class _Telling:
         return self._step("after", "after", self._result(", ".join(found)))
 
     def _result(self, found: str) -> str:
+        if stored := stored_ending(self.call):
+            return f"{stored} Of the blocks: {found or 'none is new, none is lost'}."
         if self.call.status:
             return f"The call raises {self._status()}: {found or 'the memory is as it was'}."
         return f"What came back is written over the client's own storage: {found or 'no block is new, none is lost'}."
 
     def _status(self) -> str:
-        return status_text(self.call)
+        """Return the status that the server or the stub raised, also where it became a value."""
+        return code_text(self.call.stored.code if self.call.stored else self.call.status)
 
 
 _DEEDS = {"write": "write", "read": "read", "allocate": "allocation", "free": "free"}

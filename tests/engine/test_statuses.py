@@ -76,7 +76,7 @@ def test_every_face_tells_of_it() -> None:
         as_text(told).split()
     )
     assert as_data(told)["statuses"] == {"comm_status": "comm", "fault_status": "fault"}
-    assert "It is not raised but stored" in str(tell(here.call("Both", x=DENIED)))
+    assert "The call returns normally; the code is" in str(tell(here.call("Both", x=DENIED)))
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
