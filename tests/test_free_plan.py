@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, given, settings
 
-from rpcmemkit import Audit, Session, UsageError
+from rpcmemkit import Audit, Environment, Session, UsageError
 from rpcmemkit.contract import FreePlan, Step, c_code
+from rpcmemkit.idl import compile_idl
+from rpcmemkit.types import Interface
 from rpcmemkit.walk import reach
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.conversions import list_session
@@ -479,8 +481,8 @@ void note_before_Box(noted_blocks *yours, box *mine)
 }
 
 /* What the client frees after Box.
-   What you passed stays yours, also what the server cut off or no longer counts (the names
-   beyond a lowered n): yours->at[0] to yours->at[yours->yours - 1] list all of it.
+   What you passed stays yours, also what the server cut off:
+   yours->at[0] to yours->at[yours->yours - 1] list all of it.
    Free what you allocated of it as you always do, and yours->at with free. */
 void free_after_Box(noted_blocks *yours, box *mine)
 {
@@ -546,7 +548,7 @@ def test_the_shape_of_net_share_enum():
     code = FreePlan(session.interface, "Enum").c
     assert "note_before_Enum(noted_blocks *yours, ENUMS *info)" in code
     assert "free_after_Enum(noted_blocks *yours, ENUMS *info)" in code
-    assert "no longer counts" in code
+    assert "also what the server cut off:" in code  # its array holds numbers: no element can be cut off
 
 
 def test_the_c_says_when_it_is_right():
@@ -576,3 +578,33 @@ def test_without_an_environment_a_plan_goes_by_the_mode_of_its_interface():
 
     assert FreePlan(session.interface, "f").deallocator == "RpcSmClientFree"
     assert FreePlan(session.interface, "f").c == FreePlan(session.interface, "f", session.environment).c
+
+
+def test_elements_beyond_a_count_are_mentioned_where_an_array_has_one() -> None:
+    """An array of pointers that something counts; not one of a fixed size, of numbers, or none."""
+    beyond = "also what the server cut off (elements beyond a count that it lowered):"
+    texts = {
+        "counted": "typedef struct { long n; [size_is(n)] P *at; } t; void F([in, out] t *it);",
+        "ranged": "typedef struct { long n; [length_is(n)] P at[4]; } t; void F([in, out] t *it);",
+        "fixed": "typedef struct { P at[4]; } t; void F([in, out] t *it);",
+        "numbers": "typedef struct { long n; [size_is(n)] long *at; P one; } t; void F([in, out] t *it);",
+    }
+    told = {name: FreePlan(interface_of(text), "F").c for name, text in texts.items()}
+    assert {name: beyond in " ".join(code.split("\n   ")) for name, code in told.items()} == {
+        "counted": True,
+        "ranged": True,
+        "fixed": False,
+        "numbers": False,
+    }
+
+
+def test_the_prototype_of_rpc_sm_client_free_returns_a_status() -> None:
+    interface = interface_of("P Get(void);")
+    code = FreePlan(interface, "Get", Environment(osf=True)).c
+    assert "\nRPC_STATUS RpcSmClientFree(void *);\n" in code
+    assert "\nvoid midl_user_free(void *);\n" in FreePlan(interface, "Get").c
+
+
+def interface_of(text: str) -> Interface:
+    head = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1805), pointer_default(unique)]"
+    return compile_idl(f"{head} interface i {{ typedef [unique] long *P; {text} }}").interface

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from rpcmemkit import types
-from rpcmemkit.contract.spots import converted, spots
+from rpcmemkit.contract.spots import arms, converted, spots
 from rpcmemkit.contract.steps import Step, below, holds_pointers
 from rpcmemkit.plan import ArmPlan, ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rpcmemkit.contract.free_plan import FreePlan
 
 HEADERS = {"midl_user_free": "rpc.h", "RpcSmClientFree": "rpc.h", "CoTaskMemFree": "objbase.h"}
+STATUS = {
+    "RpcSmClientFree": "RPC_STATUS"
+}  # what it returns (nf-rpcndr-rpcsmclientfree.md); the others return nothing
 INCLUDE = "/* Put this behind the header that MIDL writes from the IDL file. */\n#include <stdlib.h>\n"
 YOURS = """\
 /* Blocks. Those that are yours stand first, sorted; behind them those that were met after the call. */
@@ -96,11 +99,13 @@ def _header(deallocator: str) -> str:
     """Return what declares a deallocator: the header of Windows; a compiler without it gets a prototype."""
     if deallocator not in HEADERS:
         return ""
+    result = STATUS.get(deallocator, "void")
+    type_ = "typedef long RPC_STATUS;\n" if result == "RPC_STATUS" else ""
     return f"""\
 #ifdef _WIN32
 #include <{HEADERS[deallocator]}>
 #else
-void {deallocator}(void *);
+{type_}{result} {deallocator}(void *);
 #endif
 """
 
@@ -181,7 +186,7 @@ class _Writer:
         text = "\n".join(self._body())
         if not text:
             return self._comment(f"After {self.plan.procedure} the client frees nothing.")
-        head = f"void free_after_{self.plan.procedure}({self._parameters_in(text)})"
+        head = f"void free_after_{self.of}{self.plan.procedure}({self._parameters_in(text)})"
         comment = self._comment(f"What the client frees after {self.plan.procedure}.")
         return f"{self._before()}{comment}{head}\n{{\n{text}\n}}\n"
 
@@ -195,7 +200,7 @@ class _Writer:
         if not self.compares:
             return ""
         text = "\n".join(self._yours())
-        head = f"void note_before_{self.plan.procedure}({self._parameters_in(text)})"
+        head = f"void note_before_{self.of}{self.plan.procedure}({self._parameters_in(text)})"
         told = (
             f"/* Call it before {self.plan.procedure}, with noted_blocks {{0}}: what you pass stays yours. */"
         )
@@ -205,12 +210,14 @@ class _Writer:
         """Return what the reader of the code has to know: the conditions under which it is right."""
         told = [first]
         if self.compares:
-            told.append(
-                "What you passed stays yours, also what the server cut off or no longer counts (the names"
+            counted = any(
+                _is_counted(below(plan))
+                for name, plan, _ in self.plan.frame.all
+                if name in self.parameters and self.parameters[name].is_out
             )
-            told.append(
-                f"beyond a lowered n): {self.met}->at[0] to {self.met}->at[{self.met}->yours - 1] list all of it."
-            )
+            beyond = " (elements beyond a count that it lowered)" * counted
+            told.append(f"What you passed stays yours, also what the server cut off{beyond}:")
+            told.append(f"{self.met}->at[0] to {self.met}->at[{self.met}->yours - 1] list all of it.")
             told.append(f"Free what you allocated of it as you always do, and {self.met}->at with free.")
         if self.plan.deallocator == "RpcSmClientFree":
             told.append("RpcSmClientFree calls the deallocator in force: RpcSsFree, once you have enabled")
@@ -610,6 +617,23 @@ def _has_refs(plan: Plan) -> bool:
 def _has_converted(plan: Plan) -> bool:
     """Whether a value, or what its pointers name, holds a type that the application's routines convert."""
     return any(leaf for root in (plan, *(p.target for p in _all_pointers(plan))) for leaf in converted(root))
+
+
+def _is_counted(root: Plan) -> bool:
+    """Whether an array that something counts holds pointers, in a value or behind its pointers."""
+    return any(map(_counts, (root, *(pointer.target for pointer in _all_pointers(root)))))
+
+
+def _counts(plan: Plan) -> bool:
+    match plan:
+        case ArrayPlan():
+            counted = plan.varying or plan.size_of is not None
+            return holds_pointers(plan.element) and (counted or _counts(plan.element))
+        case StructPlan():
+            return any(_counts(member.plan) for member in plan.members)
+        case UnionPlan():
+            return any(_counts(arm) for _, arm in arms(plan))
+    return False
 
 
 def _all_pointers(root: Plan) -> Iterator[PointerPlan]:
