@@ -260,9 +260,10 @@ def check(arguments: argparse.Namespace) -> int:
         checked.acf = subject.acf
         compiled = subject.compile()
         checked.interfaces = [each.name for each in compiled.interfaces]
-        checked.findings = compiled.warnings
+        checked.types = len(compiled.types)
+        checked.findings = [*_nothing(compiled, arguments.file), *compiled.warnings]
         if subject.scenario and subject.scenario.expect_error is None:
-            _carry_out(subject.scenario)
+            checked.faults = _carry_out(subject.scenario)
     except IdlError as error:
         checked.findings = error.diagnostics
     except ScenarioError as error:
@@ -278,15 +279,36 @@ class Checked:
 
     acf: str | None = None
     interfaces: list[str] = field(default_factory=list)
+    types: int = 0
     findings: list[Diagnostic] = field(default_factory=list)
+    faults: int = 0  # calls of a scenario that met one
 
 
-def _carry_out(scenario: Scenario) -> None:
-    """Carry out the calls of a scenario. Raises :class:`~rpcmemkit.errors.ScenarioError` if one cannot be made."""
+def _nothing(compiled: Compilation, file: str) -> Iterator[Diagnostic]:
+    """Yield a warning where a text defines nothing: no interface, and nothing that another file could import."""
+    from rpcmemkit.errors import Diagnostic
+    from rpcmemkit.idl.scope import predefined
+
+    constants = len(compiled.constants) > len(predefined().constants)
+    if not (compiled.interfaces or compiled.types or constants or len(compiled.files) > 1):
+        told = "the text defines no interface, and no type that another file could import"
+        file = "<stdin>" if file == STDIN else file
+        yield Diagnostic(
+            "interface", told, file, 1, 1, 1, severity="warning", remedy="write interface NAME { … }"
+        )
+
+
+def _carry_out(scenario: Scenario) -> int:
+    """Carry out the calls of a scenario, and return how many met a fault.
+
+    Raises :class:`~rpcmemkit.errors.ScenarioError` if one cannot be made.
+    """
     from rpcmemkit.scenario import Run
 
-    for _ in Run(scenario).happenings():
-        pass
+    return sum(
+        outcome.call.error is not None or any(outcome.call.trace.select("fault"))
+        for outcome in Run(scenario).outcomes()
+    )
 
 
 def _show(checked: Checked, form: str, code: int) -> int:
@@ -298,15 +320,19 @@ def _show(checked: Checked, form: str, code: int) -> int:
         case "msvc":
             say("".join(f"{_msvc_text(each)}\n" for each in found), "")
         case _:
-            say("\n".join([*map(str, found), *_read(checked), _tally(found)]))
+            say("\n".join([*map(str, found), *_read(checked), _tally(found, checked.faults)]))
     return code
 
 
 def _read(checked: Checked) -> Iterator[str]:
     """Yield lines that say what was read."""
+    from rpcmemkit.errors import counted
+
     if checked.interfaces:
         word = "Interface" if len(checked.interfaces) == 1 else "Interfaces"
         yield f"{word}: {', '.join(checked.interfaces)}"
+    elif checked.types:
+        yield f"No interface: {counted(checked.types, 'type')}."
     yield attributes(checked.acf)
 
 
@@ -328,7 +354,11 @@ def _as_diagnostic(error: ScenarioError) -> Diagnostic:
     )
 
 
-def _tally(found: Sequence[Diagnostic]) -> str:
+def _tally(found: Sequence[Diagnostic], faults: int) -> str:
+    from rpcmemkit.errors import counted
+
+    if faults and not found:
+        return f"No errors in the interface; {counted(faults, 'call')} met {'a fault' if faults == 1 else 'faults'} (see run)."
     if not found:
         return "All checks passed."
     severities = [each.severity for each in found]

@@ -1,6 +1,7 @@
 """Files with several interfaces, the attribute file that is read, and options that cannot apply."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,33 @@ def test_check_of_a_scenario(run, tmp_path):
         assert [each["file"] for each in findings] == [str(file)]
 
 
+def test_check_of_a_file_without_an_interface(run, tmp_path):
+    file = tmp_path / "types.idl"
+    file.write_text("typedef long a; typedef struct { a x; } b;")
+    assert run("check", file)[1] == "No interface: 2 types.\nAttribute file: none\nAll checks passed.\n"
+
+    for text in ("", "\n/* nothing yet */\n"):
+        file.write_text(text)
+        code, out, _ = run("check", file)
+        assert (code, out.splitlines()[-1]) == (0, "0 errors, 1 warning")
+        assert f"{file}:1:1: warning" in out
+        assert "the text defines no interface" in out
+        assert "types.idl(1) : warning" in run("check", file, "--format", "msvc")[1]
+        assert len(json.loads(run("check", file, "--format", "json")[1])["findings"]) == 1
+    file.write_text("const long MOST = 3;")
+    assert run("check", file)[1].endswith("All checks passed.\n")
+
+
+def test_check_says_that_calls_met_faults(run, tmp_path):
+    file = tmp_path / "s.yaml"
+    step = "  - {call: P, arguments: {x: 1}, server: [{raise: 5}]}\n"
+    head = f"scenario: s\nidl: |\n  {GOOD.replace('Take([in] handle_t h, [in] long a)', 'P([in] long x)')}\nsteps:\n"
+    for count, told in ((1, "1 call met a fault"), (2, "2 calls met faults")):
+        file.write_text(head + step * count)
+        code, out, _ = run("check", file)
+        assert (code, out.splitlines()[-1]) == (0, f"No errors in the interface; {told} (see run).")
+
+
 def test_check_reads_a_scenario_from_standard_input(run, monkeypatch):
     import io
     import sys
@@ -244,8 +272,8 @@ def test_the_free_plans_of_several_interfaces_are_one_text_that_compiles(run, tm
     node = "typedef struct n { struct n *next; long v; } n;"
     file = tmp_path / "same.idl"
     file.write_text(
-        f"[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface a {{ {node} n *Get(void); }}\n"
-        "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1803), pointer_default(unique)] interface b { n *Get([in] long x); }\n"
+        f"[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface a {{ {node} n *Get(void); void Cut([in, out] n *p); }}\n"
+        "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1803), pointer_default(unique)] interface b { n *Get([in] long x); void Cut([in, out] n *q); }\n"
     )
     out = run("explain", file, "--free-plan")[1]
     assert [out.count(f"void free_after_{name}(n *result)") for name in ("a_Get", "b_Get", "Get")] == [
@@ -254,6 +282,9 @@ def test_the_free_plans_of_several_interfaces_are_one_text_that_compiles(run, tm
         0,
     ]
     assert out.count("static void free_n(struct n *it)\n{") == 1
+    functions = re.findall(r"^(?:static )?void (\w+)\(.*\)$", out, re.MULTILINE)
+    assert {"free_after_a_Cut", "note_before_a_Cut", "note_before_b_Cut"} <= set(functions)
+    assert len(functions) == len(set(functions))
 
     com = "[object, uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1804), pointer_default(unique)] interface c { long Give([out] n **p); }"
     file.write_text(file.read_text() + com)
