@@ -31,10 +31,12 @@ from rpcmemkit.plan import (
     PointerPlan,
     StructPlan,
     UnionPlan,
+    names_in,
 )
 from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.status import BAD_STUB_DATA, NULL_REF_POINTER
 from rpcmemkit.trace import Path, Span, recording
+from rpcmemkit.types import Array, Expr, Switched
 
 Move: TypeAlias = "Callable[[int, int, Path | None, Found, bool], None]"
 """Reads a value to an address, given its scope, its path, where to put the pointers it meets, and if storage is new."""
@@ -73,6 +75,9 @@ class Unmarshaller(MessageCursor):
         """Where the message lies in the program's memory, 0 if it does not."""
         self.vacate: Callable[[int], bool] = lambda slot: False
         """Frees what the object pointer at an address points to and nulls it, if that has to be: on the client."""
+        self.pending: set[str] = set()
+        """The parameters that the message has yet to bring: what reads one of them cannot be checked before."""
+        self._reads: dict[ArrayPlan | UnionPlan, frozenset[str]] = {}
         self._later: Found = []
         self.correlations: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
         self._in_struct: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
@@ -113,6 +118,7 @@ class Unmarshaller(MessageCursor):
             raise RpcError(
                 BAD_STUB_DATA, "the message ends too early", path=c_text(path), rule="bad-data-rejected"
             ) from None
+        self.pending.discard(name)
 
     def indicator(self, address: int, name: str) -> bool:
         """Read whether a [partial_ignore] pointer is non-null: nothing else of it is in a request."""
@@ -121,6 +127,7 @@ class Unmarshaller(MessageCursor):
         except struct.error:
             raise self.bad_data("the message ends too early", (None, name)) from None
         self.space.set_pointer(address, 0)
+        self.pending.discard(name)
         return number != 0
 
     def deletions(self) -> list[int]:
@@ -135,7 +142,7 @@ class Unmarshaller(MessageCursor):
             raise self.bad_data("the list of deletions ends too early", None) from None
 
     def finish(self) -> None:
-        """Check what could only be checked when all parameters were there: sizes sent twice have to agree.
+        """Check what could only be checked when all parameters were there: what travels twice has to agree.
 
         Raises:
             RpcError: RPC_X_BAD_STUB_DATA.
@@ -426,7 +433,10 @@ class Unmarshaller(MessageCursor):
             self._clear_other_arm(plan, address, held, tag)
         if plan.tag_of is None:
             self.space.write(address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
-        elif scope == self.frame or (held := discriminant_at(self.space, plan, address, scope)) is None:
+        elif (
+            self._comes_later(plan, scope)
+            or (held := discriminant_at(self.space, plan, address, scope)) is None
+        ):
             self.tags.append((plan, tag, scope, path))  # what switch_is names has yet to come
         elif held != tag:
             raise self.bad_data("the discriminant differs from the one in switch_is", path)
@@ -556,13 +566,24 @@ class Unmarshaller(MessageCursor):
     def _note_correlation(
         self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool
     ) -> None:
-        """Compare what was received with the attributes when these are there: at once, or when more has arrived."""
-        if scope == self.frame:
+        """Compare what was received with the attributes when these are there: at once, or when more has arrived.
+
+        An early correlation, whose size comes before the array, is checked right away (correlation-descriptors-tfs.md).
+        """
+        if self._comes_later(plan, scope):
             self.correlations.append((plan, scope, shape, path, new))
         elif plan.slots_have_ids:
             self._in_struct.append((plan, scope, shape, path, new))
         else:
             self._correlate_now_or_later(plan, scope, shape, path, new)
+
+    def _comes_later(self, plan: ArrayPlan | UnionPlan, scope: int) -> bool:
+        """Whether the attributes of an array or a union read a parameter that the message has yet to bring."""
+        if scope != self.frame:
+            return False
+        if plan not in self._reads:
+            self._reads[plan] = frozenset().union(*map(names_in, attributes_of(plan)))
+        return not self._reads[plan].isdisjoint(self.pending)
 
     def _correlate_now_or_later(
         self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool
@@ -629,6 +650,14 @@ class _Rehearsal(Unmarshaller):
 
     def _correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
         pass
+
+
+def attributes_of(plan: ArrayPlan | UnionPlan) -> tuple[Expr | None, ...]:
+    """Return the expressions that say how much of an array there is, or which arm a union has."""
+    type_ = plan.type
+    if isinstance(type_, Array):
+        return type_.size, type_.length, type_.first
+    return (type_.switch_is,) if isinstance(type_, Switched) else ()
 
 
 def _receiving(body: Body) -> list[tuple[str, int, int | None, PointerPlan]]:

@@ -175,6 +175,7 @@ class ClientStub:
     ) -> None:
         """Read the parameters of a response, and what comes behind them."""
         space = self.program.space
+        reader.pending = {name for name, _, _ in frame.outputs}
         for name, plan, offset in frame.outputs:
             place = address + offset
             held = space.pointer_at(place) if isinstance(plan, PointerPlan) and name != "return" else 0

@@ -184,6 +184,7 @@ class Serving:
         self.program.trace.messages["request"] = Message(
             "request", self.request, reader.spans, self.stub.planner.big_endian
         )
+        reader.pending = {name for name, _, _ in self.frame.inputs}
         for name, plan, offset in self.frame.inputs:
             if name not in self.frame.partial:
                 reader.parameter(plan, self.address + offset, name, 0, True)

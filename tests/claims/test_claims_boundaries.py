@@ -158,3 +158,60 @@ def test_a_pipe_asks_for_bytes_and_is_given_bytes() -> None:
     session.call("f", p=Pipe(alloc, pull))
     assert set(rooms) == {2}, "20 bytes hold two elements of 8"
     assert set(asked) == {4096}, "the request is a number of bytes, whatever an element takes"
+
+
+# --- early and late correlation ---
+
+CHOICE = "typedef [switch_type(long)] union { [case(1)] long l; [default] ; } u;\n"
+EARLY = [  # what is sent twice differs, and what follows ends too early: which of the two is found first?
+    ("void f([in] long n, [in, size_is(n)] long *a, [in] long z);", "02000000 01000000 07000000"),
+    ("void f([in] long *n, [in, size_is(*n)] long *a, [in] long z);", "02000000 01000000 07000000"),
+    (
+        "void f([in] long n, [in, size_is(4), length_is(n)] long *a, [in] long z);",
+        "02000000 04000000 00000000 01000000 07000000",
+    ),
+    (CHOICE + "void f([in] long n, [in, switch_is(n)] u *a, [in] long z);", "01000000 02000000"),
+    ("typedef struct { long n; [size_is(n)] long *a; } s; void f([in] s *s, [in] long z);",
+     "02000000 01000000 01000000 07000000"),
+]  # fmt: skip
+LATE = [
+    ("void f([in, size_is(n)] long *a, [in] long n, [in] long z);", "01000000 07000000 02000000"),
+    (CHOICE + "void f([in, switch_is(n)] u *a, [in] long n, [in] long z);", "02000000 01000000"),
+]
+
+
+@proving("M-364")
+@pytest.mark.parametrize(("body", "octets"), EARLY)
+def test_an_early_correlation_is_checked_at_once(body: str, octets: str) -> None:
+    assert "differs" in (why := why_refused(body, octets)) or "attribute says 2" in why
+
+
+@proving("M-364")
+@pytest.mark.parametrize(("body", "octets"), LATE)
+def test_a_late_correlation_is_checked_when_all_has_come(body: str, octets: str) -> None:
+    assert "at z: the message ends too early" in why_refused(body, octets)
+    whole = why_refused(body, octets + "00000000")
+    assert "differs" in whole or "attribute says 2" in whole
+
+
+def why_refused(body: str, octets: str) -> str:
+    session = open_session(body)
+    assert session.server_stub.dispatch(0, bytes.fromhex(octets)).status == 1783
+    (raised,) = session.server.trace.select("raise")
+    return str(raised.detail)
+
+
+@proving("M-364")
+def test_a_client_checks_at_once_what_it_knows_of_the_size() -> None:
+    """[in] sizes lie in the client's frame before the response comes; an [out] one comes before or after the array."""
+    for parameters, early in (
+        ("[in] long n, [out, size_is(, n)] long **a, [out] long *z", True),
+        ("[in] long x, [out] long *n, [out, size_is(, *n)] long **a, [out] long *z", True),
+        ("[in] long x, [out, size_is(, *n)] long **a, [out] long *n, [out] long *z", False),
+    ):
+        session = open_session(f"void f({parameters});")
+        first = "02000000" if "long *n, [out, size_is" in parameters else ""
+        reply = bytes.fromhex(first + "01000000 01000000 07000000")
+        session.client_stub.transport = lambda number, request, reply=reply: (0, reply)
+        call = session.try_call("f", {"n": 2} if "[in] long n" in parameters else {"x": 0})
+        assert ("the size attribute says 2" in str(call.error)) is early, parameters
