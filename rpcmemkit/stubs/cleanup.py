@@ -1,8 +1,8 @@
-"""The server stub's clean-up: it visits the pointers of every parameter, and frees what each leads to.
+"""What stubs free by themselves: the pointers of every parameter are visited, and what each leads to is freed.
 
 A pointer's referent is looked into first and freed afterwards, parameter by parameter. Only full pointers are looked up
 in a table of what was freed. Storage that two unique or reference pointers lead to is freed twice: a fault of the
-server program, which has made them share it.
+server program, which has made them share it. A proxy frees in the same way what object pointers led to before the call.
 
 Sources: server-stub-memory-management.md; Wine's PointerFree and NdrFullPointerFree, observed on Wine 8.0.
 """
@@ -29,12 +29,23 @@ _Node: TypeAlias = "tuple[int, int]"
 
 
 class CleanUp:
-    """One walk over the pointers of a call. ``graphs`` are the blocks that hold several referents: one call frees each."""
+    """One walk over the pointers of a call. ``graphs`` are the blocks that hold several referents: one call frees each.
 
-    def __init__(self, program: Program, graphs: Collection[int]) -> None:
+    ``rule`` is why it frees; ``own`` are the kinds of memory that are the stub's and go by themselves.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        graphs: Collection[int] = (),
+        rule: str = "server-frees-after-reply",
+        own: Collection[str] = STUB_MEMORY,
+    ) -> None:
         self.program = program
         self.space = program.space
         self.graphs = graphs
+        self.rule = rule
+        self.own = own
         self._visited: set[int] = set()
         self._spared: list[Place] = []
         self._told = {event.address for event in self.space.trace.select("fault")}
@@ -51,6 +62,12 @@ class CleanUp:
         self._note_kept()
         for address, path in self._found:
             self._free(address, path, parameters)
+
+    def find(self, place: Place) -> list[tuple[int, Path | None]]:
+        """Return what would be freed for a value, in order: addresses, and the paths of the pointers that lead there."""
+        before = len(self._found)
+        self._walk(place)
+        return self._found[before:]
 
     @recording()
     def _walk(self, parameter: Place) -> None:
@@ -82,6 +99,8 @@ class CleanUp:
 
     def _visit(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> bool | None:
         """Return whether a pointer's referent is to be freed once it has been looked into; ``None``: not looked into."""
+        if not pointer.travels:
+            return None
         if pointer.type.dont_free:
             self._spared.append(Place(pointer.target, address, scope, path))
             return None
@@ -100,7 +119,7 @@ class CleanUp:
         if state:
             self._endless(address, path)
             return None
-        own = block.kind in STUB_MEMORY
+        own = block.kind in self.own
         frees = not own and block.address not in self.graphs
         if state is False and own and self._revisits > 0:
             self._revisits -= 1  # nobody freed it: the stub finds there what it found before
@@ -111,17 +130,27 @@ class CleanUp:
         self._open[node] = True
         return frees
 
-    def _free(self, address: int, path: Path | None, parameters: Sequence[Place]) -> None:
+    def release(self, address: int, path: Path | None) -> None:
+        """Free what a pointer leads to.
+
+        Raises:
+            MemoryFault: it was freed before, or does not come from the allocator in force.
+        """
         try:
-            self.program.free(address, "stub", "server-frees-after-reply")
+            self.program.free(address, "stub", self.rule)
         except MemoryFault as fault:
             if fault.kind == "double free":
                 self.space.trace.retell(self._twice(address, path))
-            elif fault.kind == "not allocated":
+            raise
+        self._freed[address] = path
+
+    def _free(self, address: int, path: Path | None, parameters: Sequence[Place]) -> None:
+        try:
+            self.release(address, path)
+        except MemoryFault as fault:
+            if fault.kind == "not allocated":
                 leads = who_leads_to(self.space, parameters, address) or c_text(path)
                 self.space.trace.retell(f"{self.program.pair.free_name} for {leads}")
-        else:
-            self._freed[address] = path
 
     def _twice(self, address: int, path: Path | None) -> str:
         function, name = self.program.pair.free_name, c_text(path)
@@ -132,7 +161,8 @@ class CleanUp:
                 f"{attempt}, which leads to the block that it freed for {first}, at {address:#x}; only full pointers "
                 "([ptr]) may share storage"
             )
-        return f"{attempt}, which leads to the block at {address:#x}: the routine has freed that before"
+        who = "routine" if self.space.side == "server" else "application"
+        return f"{attempt}, which leads to the block at {address:#x}: the {who} has freed that before"
 
     def _endless(self, address: int, path: Path | None) -> None:
         why = f"{c_text(path)} leads back to {address:#x}, which the stub has begun to free: it follows the pointers in it again, and again"

@@ -11,6 +11,7 @@ from rpcmemkit.operations import clear_out_parameters, zero_out_parameters
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan, UnionPlan
 from rpcmemkit.program import Program
 from rpcmemkit.status import NULL_REF_POINTER
+from rpcmemkit.stubs.cleanup import CleanUp
 from rpcmemkit.stubs.contexts import ClientContexts
 from rpcmemkit.stubs.conversion import Conversions
 from rpcmemkit.stubs.decisions import Above, replaces
@@ -18,8 +19,8 @@ from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.stubs.models import ClientNodes, OneBlock
 from rpcmemkit.stubs.pipes import ClientPipes, Pipe
 from rpcmemkit.stubs.statuses import store_status
-from rpcmemkit.trace import Message
-from rpcmemkit.walk import Place, pointers_in, reach, referent
+from rpcmemkit.trace import Message, Path
+from rpcmemkit.walk import Place, pointers_in, referent
 
 Transport = Callable[[int, bytes], tuple[int, bytes]]
 """Sends an operation number and request octets, returns a status and response octets."""
@@ -29,12 +30,13 @@ class ObjectPointers:
     """The object pointers that a call may replace, and what each pointed to before the call (pointers-tfs.md, FC_OP).
 
     With a pointer's referent everything below it is freed, as the sizes before the call measure it: the proxy stands
-    for the method, which would have freed the old value whole.
+    for the method, which would have freed the old value whole. It frees pointer by pointer, as the server's clean-up does.
     """
 
     def __init__(self, program: Program, frame: Frame, address: int) -> None:
         self.program = program
-        self._below: dict[int, list[int]] = {}
+        self._frees = CleanUp(program, rule="object-pointer-replaced", own=())
+        self._below: dict[int, list[tuple[int, Path | None]]] = {}
         space, seen = program.space, set[int]()
         pending = [
             (Place(plan, address + offset, address, (None, name)), Above())
@@ -47,8 +49,7 @@ class ObjectPointers:
                 assert isinstance(pointer.plan, PointerPlan)
                 target = referent(space, pointer) if pointer.plan.travels else None
                 if target and replaces(pointer.plan, here):
-                    inner = reach(space, [target], lambda plan: plan.travels, [])
-                    self._below[pointer.address] = [*reversed(inner), target.address]
+                    self._below[pointer.address] = self._frees.find(pointer)
                 elif target and target.address not in seen:
                     seen.add(target.address)
                     pending.append((target, here.below()))
@@ -57,11 +58,11 @@ class ObjectPointers:
         """Free what the object pointer at ``slot`` points to, and null it.
 
         Raises:
-            MemoryFault: it does not come from the allocator of COM.
+            MemoryFault: it does not come from the allocator of COM, or another pointer led there too.
         """
         storage = self._below.pop(slot, [])
-        for address in storage:
-            self.program.free(address, "stub", "object-pointer-replaced")
+        for address, path in storage:
+            self._frees.release(address, path)
         if storage:
             self.program.space.set_pointer(slot, 0)
         return bool(storage)

@@ -178,3 +178,32 @@ def test_plain_interfaces_write_over() -> None:
     here = Session(f"{HEAD.replace('object, ', '')} {{ long Next([in, out, string] wchar_t **point); }}")
     call = here.call("Next", point="old")
     assert (Audit(call).client_frees, Audit(call).client_allocations) == (0, 0)
+
+
+TREE = "typedef struct tree { long v; struct tree *l, *r; } tree;"
+
+
+@pytest.mark.claims("M-217")
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("deep", [False, True])
+def test_storage_that_two_pointers_lead_to_is_freed_twice(environment: Environment, deep: bool) -> None:
+    """The proxy frees pointer by pointer, as the server's clean-up does: sharing below [unique] pointers is a fault."""
+    here = session(f"{TREE} long F([in, out] tree *t);", environment)
+    twin = {"$label": "twin", "$value": {"v": 2, "l": None, "r": None}}
+    shared = {"v": 1, "l": twin, "r": {"$alias": "twin"}}
+    given = {"v": 0, "l": shared, "r": None} if deep else shared
+    call = here.try_call("F", {"t": given})
+    (fault,) = Audit(call).faults
+    kind, told = fault.detail
+    assert (kind, fault.side, call.status) == ("double free", "client", 1784)
+    first, second = ("t->l->l", "t->l->r") if deep else ("t->l", "t->r")
+    assert f"the stub calls CoTaskMemFree for {second}, which leads to the block that it freed for {first}" in told
+
+
+def test_full_pointers_may_share_what_an_object_pointer_leads_to() -> None:
+    body = "typedef struct tree { long v; [ptr] struct tree *l, *r; } tree; typedef struct { tree *top; } box; "
+    here = session(body + "long F([in, out] box *b);")
+    twin = {"$label": "twin", "$value": {"v": 2, "l": None, "r": None}}
+    call = here.call("F", b={"top": {"v": 1, "l": twin, "r": {"$alias": "twin"}}})
+    audit = Audit(call)
+    assert (audit.faults, audit.client_frees) == ([], 1 + len({2}))
