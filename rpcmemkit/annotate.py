@@ -95,7 +95,11 @@ class _Annotator:
             case "tag":
                 yield self._tag(span)
             case "elements":
-                yield from self._elements(span)
+                yield from self._elements(span, span.path, 0)
+            case "nulls":
+                assert span.path is not None
+                array, first = span.path
+                yield from self._elements(span, array, int(first[1:-1]))
             case "context":
                 yield from self._context(span)
             case "chunk":
@@ -212,8 +216,9 @@ class _Annotator:
 
     # --- runs of elements ---
 
-    def _elements(self, span: Span) -> Iterator[Row]:
-        plan, path = span.plan, span.path
+    def _elements(self, span: Span, path: Path | None, first: int) -> Iterator[Row]:
+        """Yield the rows of a run of elements, the ``first`` one of the array's and those behind it."""
+        plan = span.plan
         body = plan.element.body
         if isinstance(plan.element, BasePlan):
             yield from self._run(
@@ -222,12 +227,12 @@ class _Annotator:
             return
 
         def element(index: int, at: int) -> Iterator[Row]:
-            yield from self._body(body, at, (path, f"[{index}]"))
+            yield from self._body(body, at, (path, f"[{first + index}]"))
             gap = min(at + plan.wire_stride, span.offset + span.size)
             if at + body.wire.size < gap:
                 yield self.gap(at + body.wire.size, gap)
 
-        yield from self._cut(span.offset, span.count, plan.wire_stride, span.size, path, element)
+        yield from self._cut(span.offset, span.count, plan.wire_stride, span.size, path, element, first)
 
     def _run(
         self,
@@ -261,6 +266,7 @@ class _Annotator:
         size: int,
         path: Path | None,
         element: Callable[[int, int], Iterator[Row]],
+        begin: int = 0,
     ) -> Iterator[Row]:
         """Yield the rows of the first elements and of the last; those between are one row together."""
         short = count <= HEAD + TAIL + 1
@@ -271,7 +277,7 @@ class _Annotator:
             return
         left_out = count - HEAD - TAIL
         at, end = start + HEAD * stride, start + (count - TAIL) * stride
-        first, last = c_text((path, f"[{HEAD}]")), f"[{count - TAIL - 1}]"
+        first, last = c_text((path, f"[{begin + HEAD}]")), f"[{begin + count - TAIL - 1}]"
         yield Row(at, self._octets(at, end - at), f"… {left_out:,} more, {first} to {last}", c_text(path))
         for index in range(count - TAIL, count):
             yield from element(index, start + index * stride)

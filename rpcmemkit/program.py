@@ -22,6 +22,8 @@ from rpcmemkit.trace import Trace
 
 LARGEST_BLOCK = 1 << 28  # octets; who asks for more finds no memory
 UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
+OUT_LIMIT = 32 << 20
+"""Bytes of [out] storage that a stub provides because a request says how large it is. Only here a few bytes may ask for much."""
 DISABLING = ("RpcSsDisableAllocate", "RpcSmDisableAllocate")
 """The functions that release a whole environment: what they free was not freed block by block."""
 
@@ -530,6 +532,13 @@ class Allowance:
 
     def __init__(self, received: int) -> None:
         self.left = UNSENT_LIMIT + 64 * received
+        self.left_for_out = OUT_LIMIT
+
+    def grant(self, size: int) -> None:
+        """Let the next ``size`` bytes be [out] storage: up to :data:`OUT_LIMIT` of it the message need not justify."""
+        granted = min(size, self.left_for_out)
+        self.left_for_out -= granted
+        self.left += granted
 
     def take(self, size: int) -> None:
         """Count ``size`` octets more. Raises :class:`RpcError`, RPC_S_OUT_OF_MEMORY, when that is too many."""

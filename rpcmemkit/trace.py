@@ -89,7 +89,8 @@ class Event(NamedTuple):
 class Span(NamedTuple):
     """A run of octets in a message and the plan that shaped it.
 
-    ``part`` is ``body``, ``size`` (maximum count), ``range`` (offset and actual count), ``id`` (referent id) or ``tag``.
+    ``part`` is ``body``, ``size`` (maximum count), ``range`` (offset and actual count), ``id`` (referent id), ``tag``,
+    ``elements`` (of an array, without pointers) or ``nulls`` (elements whose pointers are null: ``path`` leads to the first).
     """
 
     offset: int

@@ -11,7 +11,16 @@ from typing import NamedTuple, TypeAlias
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
-from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.plan import (
+    ArrayPlan,
+    Body,
+    ContextPlan,
+    ConvertedPlan,
+    Plan,
+    PointerPlan,
+    StructPlan,
+    UnionPlan,
+)
 from rpcmemkit.trace import Path, recording
 
 
@@ -190,6 +199,8 @@ def reach(
 def hops(space: AddressSpace, place: Place, converted: list[Place] | None) -> list[Hop]:
     """Return the non-null pointers of a value, in order; converted values go to the list, if there is one."""
     body = place.plan.body
+    if body is None and isinstance(place.plan, ArrayPlan) and (each := place.plan.element.body) is not None:
+        return _hops_of_elements(space, place.plan, each, place)
     if body is None:
         pointers = pointers_in(space, place, converted)
         return [hop for pointer in pointers for hop in hops(space, pointer, converted)]
@@ -203,6 +214,27 @@ def hops(space: AddressSpace, place: Place, converted: list[Place] | None) -> li
         if value:
             within = place.scope if slot.scope is None else address + slot.scope
             found.append((slot.plan, value, within, (path, slot.name) if slot.name else path))
+    return found
+
+
+def _hops_of_elements(space: AddressSpace, plan: ArrayPlan, body: Body, place: Place) -> list[Hop]:
+    """As :func:`hops`, for an array of flat elements: most of many may be null, and cost one look."""
+    if not body.slots:
+        return []
+    first, length = range_at(space, plan, place)
+    _, address, scope, path = place
+    at = address + first * plan.stride
+    found: list[Hop] = []
+    start, stride = at - space.base, plan.stride
+    data = space.data[start : start + length * stride]
+    for index in range(length):
+        values = body.memory_pointers.unpack_from(data, index * stride)
+        if any(values):
+            where, base = (path, f"[{first + index}]"), at + index * stride
+            for slot, value in zip(body.slots, values):  # noqa: B905 (same length by construction, hot)
+                if value:
+                    within = scope if slot.scope is None else base + slot.scope
+                    found.append((slot.plan, value, within, (where, slot.name) if slot.name else where))
     return found
 
 

@@ -38,6 +38,7 @@ from rpcmemkit.trace import Path, Span, recording
 FIRST_ID, ID_STEP = 0x00020000, 4
 ZEROS = bytes(8)
 ROWS = 4096  # elements that are converted at once: as Python objects they take fifty times their room
+NULLS = 64  # so many elements in a row whose pointers are all null are written together
 RECORD = tuple.__new__  # makes a named tuple from its parts, in half the time of the call
 
 Found: TypeAlias = "list[tuple[int, int, PointerPlan, int, Path | None]]"
@@ -371,15 +372,57 @@ class Marshaller:
         if body is not None and not body.slots:
             return self._run(plan, body)
         write = partial(self._body, element) if body is None else self._flat(body, element)
+        many = None if body is None else self._many(plan, body, self._flat(body, element))
 
         def one_by_one(
             address: int, scope: int, path: Path | None, found: Found, first: int, length: int
         ) -> None:
+            if many is not None and length >= NULLS:
+                many(address, scope, path, found, first, length)
+                return
             for index in range(first, first + length):
                 write(address, scope, (path, f"[{index}]"), found)
                 address += stride
 
         return one_by_one
+
+    def _many(
+        self, plan: ArrayPlan, body: Body, write: Move
+    ) -> Callable[[int, int, Path | None, Found, int, int], None] | None:
+        """Return what writes many elements, with one event for those in a row whose pointers are all null."""
+        if any(slot.plan.is_ref for slot in body.slots):
+            return None
+        out, data, base, stride, align = (
+            self.out,
+            self.space.data,
+            self.space.base,
+            plan.stride,
+            body.wire_align,
+        )
+        note, side, rule = self._events.append, self.space.side, self.rule
+        pointers = Codec(f"{body.memory_pointers.format}{stride - body.memory_pointers.size}x")
+
+        def move(address: int, scope: int, path: Path | None, found: Found, first: int, length: int) -> None:
+            start = address - base
+            leads = bytes(map(any, pointers.iter_unpack(data[start : start + length * stride])))
+            index = 0
+            while index < length:
+                at, end = address + index * stride, leads.find(1, index)
+                end = length if end < 0 else end
+                where, size = (path, f"[{first + index}]"), (end - index) * stride
+                if end - index < NULLS:
+                    write(at, scope, where, found)
+                    index += 1
+                    continue
+                if pad := -len(out) % align:
+                    out.extend(ZEROS[:pad])
+                before = len(out)
+                out.extend(self._converted(plan, body, data[at - base : at - base + size], path))
+                span = (before, len(out) - before, "nulls", plan, where, end - index)
+                note(("marshal", side, "stub", at, size, rule, span))
+                index = end
+
+        return move
 
     def _run(self, plan: ArrayPlan, body: Body) -> Callable[[int, int, Path | None, Found, int, int], None]:
         """Return what moves elements without pointers: as one block, or by one conversion each."""

@@ -26,7 +26,7 @@ from rpcmemkit.walk import Place
 if TYPE_CHECKING:
     from rpcmemkit.stubs.server import ServerStub
 
-ELEMENT = 128  # octets that the work on an element costs which does not move in a block with others
+ELEMENT = 128  # what the work on an element counts for whose layout is not fixed: each moves by itself
 
 
 class Reply(NamedTuple):
@@ -221,6 +221,7 @@ class Serving:
         if room < plan.target.size:
             raise buffer_too_small(plan.target.size, room, (None, name))
         rule = provided(plan, self.reading, sized=True).rule
+        self.storage.allocator.allowance.grant(room)
         address = self.storage.allocator.allocate(room, rule)
         self.space.clear(address, room)
         self.storage.blocks[address] = rule
@@ -231,19 +232,17 @@ class Serving:
         assert isinstance(pointer.plan, PointerPlan)
         plan = pointer.plan.target
         where, rule = provided(pointer.plan, self.reading)
-        size = plan.size
+        size, work = plan.size, 0
         if isinstance(plan, ArrayPlan):
             with located(pointer.path):
                 count = plan.count(self.space, pointer.scope)
-            size = count * plan.stride
-            if (
-                plan.element.body is None or plan.element.body.slots
-            ):  # each will be moved and walked by itself
-                self.storage.allocator.allowance.take(count * ELEMENT)
+            size, work = count * plan.stride, count * ELEMENT if plan.element.body is None else 0
         if where == STUB:
             address = self.storage.keep(size, rule, pointer.path)
             self.program.trace.add("write", "server", "stub", address, size, "server-zeroes-out")
             return address
+        self.storage.allocator.allowance.grant(size + work)
+        self.storage.allocator.allowance.take(work)
         address = self.storage.allocator.allocate(size, rule)
         self.space.clear(address, size)
         return address

@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from rpcmemkit import AddressSpace, Audit, Reply, RpcError, Session, Trace
+from rpcmemkit.program import OUT_LIMIT, UNSENT_LIMIT
 from rpcmemkit.stubs.contexts import ContextTable
 from rpcmemkit.values import Labels
 from tests.engine import conversions as c
 from tests.engine.constructs import CONSTRUCTS, MODELS
 from tests.engine.helpers import open_session, serve
 
-NOT_JUSTIFIED = 4 << 20
-MOST_MEMORY = 64 << 20
+MOST_MEMORY = 192 << 20
 NUMBERS = (
     0,
     1,
@@ -236,7 +236,9 @@ def server_keeps_its_promises(target: Target, octets: bytes) -> None:
     trace = session.server.trace
     assert isinstance(reply, Reply)
     assert not list(trace.select("fault")), "a fault"
-    assert asked_for(trace, "server") < NOT_JUSTIFIED + 64 * len(octets) + 4096, "asked for too much"
+    assert asked_for(trace, "server") < OUT_LIMIT + UNSENT_LIMIT + 64 * len(octets) + 4096, (
+        "asked for too much"
+    )
     kept = {event.address for event in trace.select("keep")} | before
     left = [
         b for b in session.server.space.ledger if b.live and b.address not in kept and b.kind != "context"
@@ -256,7 +258,7 @@ def client_keeps_its_promises(target: Target, octets: bytes) -> None:
     finally:
         session.client_stub.transport = honest
     assert call.error is None or isinstance(call.error, RpcError), "no RpcError"
-    assert asked_for(call.trace, "client") < NOT_JUSTIFIED + 64 * len(octets) + 4096, "asked for too much"
+    assert asked_for(call.trace, "client") < UNSENT_LIMIT + 64 * len(octets) + 4096, "asked for too much"
     audit = Audit(call)
     assert audit.faults == [], "a fault"
     assert isinstance(call.values, dict)

@@ -197,11 +197,16 @@ def test_storage_that_two_pointers_lead_to_is_freed_twice(environment: Environme
     kind, told = fault.detail
     assert (kind, fault.side, call.status) == ("double free", "client", 1784)
     first, second = ("t->l->l", "t->l->r") if deep else ("t->l", "t->r")
-    assert f"the stub calls CoTaskMemFree for {second}, which leads to the block that it freed for {first}" in told
+    assert (
+        f"the stub calls CoTaskMemFree for {second}, which leads to the block that it freed for {first}"
+        in told
+    )
 
 
 def test_full_pointers_may_share_what_an_object_pointer_leads_to() -> None:
-    body = "typedef struct tree { long v; [ptr] struct tree *l, *r; } tree; typedef struct { tree *top; } box; "
+    body = (
+        "typedef struct tree { long v; [ptr] struct tree *l, *r; } tree; typedef struct { tree *top; } box; "
+    )
     here = session(body + "long F([in, out] box *b);")
     twin = {"$label": "twin", "$value": {"v": 2, "l": None, "r": None}}
     call = here.call("F", b={"top": {"v": 1, "l": twin, "r": {"$alias": "twin"}}})

@@ -7,6 +7,7 @@ import multiprocessing
 import pickle
 import sys
 import threading
+import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from rpcmemkit import Audit, MemoryFault, RpcError, Session, UsageError, program
+from rpcmemkit.annotate import rows
 from rpcmemkit.errors import Diagnostic, IdlError, RpcMemKitError, ScenarioError
 from rpcmemkit.records import equal, shown
 from tests.engine.conversions import FOUR, four
@@ -297,11 +299,80 @@ def test_arguments_by_value_fit_a_stack(type_: str) -> None:
     assert session.call("g", n=1).status == 0
 
 
-def test_an_array_of_structures_is_not_made_on_the_word_of_four_octets() -> None:
-    body = "typedef struct { [string, unique] char *s; } S; void f([in] long n, [out, size_is(n)] S *a);"
-    session = open_session(body)
-    assert session.server_stub.dispatch(0, (300_000).to_bytes(4, "little")).status == 1130
+SPARSE = (
+    "typedef struct { long v; [string, unique] char *s; } S; void f([in] long n, [out, size_is(n)] S *a);"
+)
+
+
+def test_an_array_that_nobody_filled_costs_little_more_than_its_storage() -> None:
+    """Four bytes ask for 100,000 structures: what real stubs do is cheap here too, and what is not is refused."""
+    session = open_session(SPARSE)
+    tracemalloc.start()
+    try:
+        assert session.server_stub.dispatch(0, (100_000).to_bytes(4, "little")).status == 0
+        assert tracemalloc.get_traced_memory()[1] < 14 << 20
+    finally:
+        tracemalloc.stop()
     assert len(session.server.trace) < 100
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"server_pointer_size": 4}, {"transfer_syntax": "ndr64"}], ids=str
+)
+def test_honest_arrays_of_a_million_elements_pass(environment: dict[str, Any]) -> None:
+    count = 1_000_000 if not environment else 70_000
+    session = open_session(
+        "void f([in] long n, [out, size_is(n)] long *a);", lambda call, n, a: None, **environment
+    )
+    assert session.server_stub.dispatch(0, count.to_bytes(4, "little")).status == 0
+
+    def routine(call: Any, n: int, a: Any) -> None:
+        a[0].v, a[count - 1].s = 7, call.new("last")
+
+    session = open_session(SPARSE, routine, **environment)
+    reply = session.server_stub.dispatch(0, count.to_bytes(4, "little"))
+    assert (reply.status, len(session.server.trace) < 100) == (0, True)
+    assert not list(session.server.trace.select("fault"))
+
+
+def test_elements_in_a_row_without_pointers_are_sent_as_they_are_one_by_one() -> None:
+    """The same bytes, values and rows of the annotation, whether elements move together or not."""
+    for null in (range(0), range(70), range(3, 200), [*range(70), *range(71, 199)]):
+        skip = set(null)
+
+        def routine(call: Any, n: int, a: Any, skip: set[int] = skip) -> None:
+            for index in range(n):
+                a[index].v = index
+                if index not in skip:
+                    a[index].s = call.new(f"{index}")
+
+        call = open_session(SPARSE, routine).call("f", n=200)
+        want = [{"v": i, "s": None if i in skip else str(i)} for i in range(200)]
+        assert call["a"] == want
+        told = {row.path: row.value for row in rows(call, "response")}
+        assert all(told[f"a[{i}].v"] == i for i in range(200) if f"a[{i}].v" in told)
+        assert {"a[0].v", "a[199].v"} <= set(told)
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        ("typedef struct { char c[220]; } S; void f([in] long n, [out, size_is(n)] S *a);", 1_000_000),
+        ("void f([in] long n, [out, size_is(n)] hyper *a);", 100_000_000),
+        (
+            "typedef struct { long k; [string] char s[20]; } S; void f([in] long n, [out, size_is(n)] S *a);",
+            1_000_000,
+        ),
+    ],
+)
+def test_storage_is_not_made_on_the_word_of_four_bytes(body: str, count: int) -> None:
+    session = open_session(body)
+    tracemalloc.start()
+    try:
+        assert session.server_stub.dispatch(0, count.to_bytes(4, "little")).status == 1130
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
     assert session.server_stub.dispatch(0, (20_000).to_bytes(4, "little")).status == 0
 
 
