@@ -17,7 +17,8 @@ Audit of Discount: ok
 """
 
 from rpcmemkit.audit import Audit
-from rpcmemkit.call import Call, Environment, Session
+from rpcmemkit.call import Call, Session
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, RpcError, RpcMemKitError, UsageError
 from rpcmemkit.idl import Switches, compile_file, compile_idl
 from rpcmemkit.memory import AddressSpace, Block

@@ -6,7 +6,7 @@ import pytest
 
 from rpcmemkit import Session
 from rpcmemkit.annotate import annotate, as_text, octets_text, type_name
-from rpcmemkit.call import Environment
+from rpcmemkit.environment import Environment
 from rpcmemkit.scenario import Run, find_files, load_scenario
 
 FOLDER = Path(__file__).parent / "conformance"

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from rpcmemkit import Session
-from rpcmemkit.call import Environment
+from rpcmemkit.environment import Environment
 from rpcmemkit.prose import Sentence, Table, table_text
 from rpcmemkit.scenario import ClientStep, Run, find_files, load_scenario, parse_scenario
 from rpcmemkit.story import counts, tell, tell_client

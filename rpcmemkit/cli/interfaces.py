@@ -13,8 +13,8 @@ from rpcmemkit.cli.common import DIFFERS, OK, STDIN, as_json, command, read_stdi
 from rpcmemkit.cli.options import add_switches, apply, environment
 
 if TYPE_CHECKING:
-    from rpcmemkit.call import Environment
     from rpcmemkit.contract import Contract, FreePlan
+    from rpcmemkit.environment import Environment
     from rpcmemkit.errors import Diagnostic, ScenarioError
     from rpcmemkit.idl.compilation import Compilation
     from rpcmemkit.scenario import Scenario

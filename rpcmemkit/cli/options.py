@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rpcmemkit.call import Environment
+    from rpcmemkit.environment import Environment
     from rpcmemkit.scenario import Scenario
 
 _SWITCHES = ("target", "mode", "robust", "rpcss", "app_config", "include_dirs", "include_anywhere")

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from rpcmemkit import types
 from rpcmemkit.annotate import type_name
-from rpcmemkit.call import Environment
 from rpcmemkit.contract.promises import (
     CONTEXT_RECORD,
     CONTEXT_TABLE,
@@ -26,6 +25,7 @@ from rpcmemkit.contract.promises import (
     usual_environment,
 )
 from rpcmemkit.contract.spots import Spot, leaves, spots
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import UsageError
 from rpcmemkit.plan import (
     ArrayPlan,

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from rpcmemkit.call import Environment
 from rpcmemkit.contract.promises import (
     STUB_MEMORY,
     Act,
@@ -22,6 +21,7 @@ from rpcmemkit.contract.promises import (
     parts_in_c,
     parts_text,
 )
+from rpcmemkit.environment import Environment
 from rpcmemkit.program import ALLOCATORS, deallocator_of
 from rpcmemkit.prose import table_text
 from rpcmemkit.rules import RULES

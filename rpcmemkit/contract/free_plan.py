@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rpcmemkit import types
-from rpcmemkit.call import Call, Environment, Session
+from rpcmemkit.call import Call, Session
 from rpcmemkit.contract.c_code import c_code
 from rpcmemkit.contract.promises import require_procedure, usual_environment
 from rpcmemkit.contract.steps import Step, step_of
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import UsageError
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import deallocator_of, default_allocator

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from rpcmemkit import types
-from rpcmemkit.call import Environment
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import UsageError
 from rpcmemkit.paths import c_text, path_text
 from rpcmemkit.program import deallocator_of

@@ -12,8 +12,9 @@ from textwrap import indent
 from typing import Any
 
 from rpcmemkit.audit import Audit
-from rpcmemkit.call import Departure, Environment
+from rpcmemkit.call import Departure
 from rpcmemkit.contract import FreePlan, c_code, contracts
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import RpcMemKitError
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.idl.compilation import Compilation

@@ -12,7 +12,8 @@ import shlex
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from rpcmemkit.call import Environment, Session
+from rpcmemkit.call import Session
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import RpcMemKitError, UsageError
 from rpcmemkit.notebook.bench import interface_report, scenario_report, trouble
 from rpcmemkit.notebook.tables import Shown

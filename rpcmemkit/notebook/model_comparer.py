@@ -15,11 +15,12 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from rpcmemkit.audit import Audit
-from rpcmemkit.call import Call, Environment, Session
+from rpcmemkit.call import Call, Session
 from rpcmemkit.contract import Contract, contract
 from rpcmemkit.draw import Builder
 from rpcmemkit.draw.build import status_text
 from rpcmemkit.draw.svg import STYLE
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, counted
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.memory import HEAPS, Block

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from rpcmemkit.audit import Audit, deeds, leaked_in
-from rpcmemkit.call import Call, Departure, Environment, Session, rundowns_in
+from rpcmemkit.call import Call, Departure, Session, rundowns_in
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
 from rpcmemkit.idl import Switches
 from rpcmemkit.operations import IN_FORCE, Operations

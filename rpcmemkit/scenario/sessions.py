@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rpcmemkit import given
-from rpcmemkit.call import Environment, Session
+from rpcmemkit.call import Session
+from rpcmemkit.environment import Environment
 from rpcmemkit.errors import UsageError
 from rpcmemkit.scenario.document import Path
 from rpcmemkit.scenario.load import Scenario
