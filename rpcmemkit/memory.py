@@ -82,7 +82,7 @@ class Image(Finished):
         "size",
         "space",
     )
-    _stays = "it shares the memory that it shows; its octets are image[:]"
+    _stays = "it shares the memory that it shows; its bytes are image[:]"
 
     def __init__(self, space: AddressSpace) -> None:
         self.space = space

@@ -20,7 +20,7 @@ from rpcmemkit.paths import c_text
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.trace import Trace
 
-LARGEST_BLOCK = 1 << 28  # octets; who asks for more finds no memory
+LARGEST_BLOCK = 1 << 28  # bytes; who asks for more finds no memory
 UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
 OUT_LIMIT = 32 << 20
 """Bytes of [out] storage that a stub provides because a request says how large it is. Only here a few bytes may ask for much."""
@@ -546,7 +546,7 @@ class Allowance:
         if self.left < 0:
             raise RpcError(
                 OUT_OF_MEMORY,
-                f"the message asks for {counted(size, 'octet')} that it does not send",
+                f"the message asks for {counted(size, 'byte')} that it does not send",
                 rule="bad-data-rejected",
             )
 

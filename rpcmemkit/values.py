@@ -478,7 +478,7 @@ def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes 
         return _from_hex(value["$hex"], path)
     if isinstance(value, bytes | bytearray):
         if plan.is_string and plan.stride != 1:
-            raise UsageError(f"{c_text(path)}: expected text, got {value!r}; octets as they are: {{$hex: …}}")
+            raise UsageError(f"{c_text(path)}: expected text, got {value!r}; bytes as they are: {{$hex: …}}")
         return bytes(value)
     if plan.is_text and not isinstance(value, list | tuple):
         encoded = _encoded(plan, str(value), path)

@@ -102,7 +102,7 @@ class Buffer:
             RpcError: RPC_X_BAD_STUB_DATA, the message ends before.
         """
         if not 0 <= size <= self.end - self.address:
-            why = f"{counted(size, 'octet')} to read, {max(self.end - self.address, 0)} left in the message"
+            why = f"{counted(size, 'byte')} to read, {max(self.end - self.address, 0)} left in the message"
             raise RpcError(BAD_STUB_DATA, why, rule="user-unmarshal-reads")
         octets = self.space.read(self.address, size)
         self.address += size

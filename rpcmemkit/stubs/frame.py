@@ -21,7 +21,7 @@ from rpcmemkit.plan import (
 from rpcmemkit.status import BAD_STUB_DATA, INVALID_BOUND
 from rpcmemkit.walk import Place, presented
 
-LARGEST_FRAME = 1 << 20  # octets: the stack that a thread of Windows has unless it asks for more
+LARGEST_FRAME = 1 << 20  # bytes: the stack that a thread of Windows has unless it asks for more
 
 Entry = tuple[str, Plan, int]
 """A parameter's name, plan, and offset in the frame."""
@@ -176,7 +176,7 @@ class Procedures:
         if plan.size > LARGEST_FRAME:
             largest = max(plan.members, key=lambda member: member.plan.size)
             raise UsageError(
-                f"{procedure.name}: the arguments take {plan.size} octets by value, a thread's stack has "
-                f"{LARGEST_FRAME}; pass {largest.name}, of {largest.plan.size} octets, by a pointer"
+                f"{procedure.name}: the arguments take {plan.size} bytes by value, a thread's stack has "
+                f"{LARGEST_FRAME}; pass {largest.name}, of {largest.plan.size} bytes, by a pointer"
             )
         return Frame(procedure, plan, self.interface)

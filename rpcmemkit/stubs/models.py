@@ -174,7 +174,7 @@ EMPTY = 1
 
 def buffer_too_small(needed: int, room: int, path: Path | None) -> RpcError:
     """Return the exception for data that does not fit the buffer of [byte_count]."""
-    why = f"the data takes {counted(needed, 'octet')} or more, the buffer has {room}"
+    why = f"the data takes {counted(needed, 'byte')} or more, the buffer has {room}"
     return RpcError(BYTE_COUNT_TOO_SMALL, why, path=c_text(path), rule="byte-count-too-small")
 
 

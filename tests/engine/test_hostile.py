@@ -151,7 +151,7 @@ PAIR = "typedef struct { hyper a; hyper b; } pair;\n"
         ("void f([in, range(-5, 5)] long n);", "06000000", 1734, "at n: 6 is not in -5"),
         (SIZED, "02000000 ffffffff", 1783, "at a: 4294967295 elements announced"),
         (SIZED, "02000000 01000000 01000000", 1783, "at a: 1 element, but the size attribute says 2"),
-        (VARYING, "ffffff7f 00000000 ffffff7f 00000000 00000000", 14, "asks for 4294967294 octets"),
+        (VARYING, "ffffff7f 00000000 ffffff7f 00000000 00000000", 14, "asks for 4294967294 bytes"),
         (VARYING, "08000000 03000000 08000000 06000000 03000000", 1734, "6 to 8 of an array of 8"),
         (VARYING, "02000000 02000000 02000000 00000000 01000000 0100", 1783, "length attribute says 2"),
         ("void f([in, size_is(n), range(0, 2)] byte *b, [in] long n);", "03000000", 1734, "3 is not in 0"),

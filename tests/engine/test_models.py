@@ -285,7 +285,7 @@ COUNTED = TREE + "void f([in] long size, [out] node *root);"
 IN_PLACE = "f([byte_count(size)] root);"
 
 
-@pytest.mark.parametrize(("size", "said"), [(23, "24 octets or more, the buffer has 23"), (24, "")])
+@pytest.mark.parametrize(("size", "said"), [(23, "24 bytes or more, the buffer has 23"), (24, "")])
 def test_a_buffer_smaller_than_its_type_is_refused_on_the_server(size: int, said: str) -> None:
     call = run(COUNTED, {"size": size}, lambda call, size, root: None, IN_PLACE)
     raised = [event.detail for event in call.trace.select("raise", side="server")]
@@ -302,7 +302,7 @@ def test_data_that_outgrows_a_buffer_is_named() -> None:
 
     assert call.error is not None
     assert (call.error.code, call.error.path) == (1782, "root->left")  # type: ignore[union-attr]
-    assert "48 octets or more, the buffer has 40" in str(call.error)
+    assert "48 bytes or more, the buffer has 40" in str(call.error)
 
 
 def test_a_string_may_not_outgrow_the_one_it_replaces_even_where_there_is_room() -> None:

@@ -177,7 +177,7 @@ def test_disabling_what_was_never_enabled() -> None:
 def test_stub_allocates_no_more_than_the_message_justifies() -> None:
     allocator = StubAllocator(Program("client"), 10)
     address = allocator.allocate(UNSENT_LIMIT + 640, "client-null-to-new")
-    with pytest.raises(RpcError, match="asks for 1 octet that it does not send") as caught:
+    with pytest.raises(RpcError, match="asks for 1 byte that it does not send") as caught:
         allocator.allocate(1, "client-null-to-new")
     assert (caught.value.code, allocator.made) == (14, [address])
 

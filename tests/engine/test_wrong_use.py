@@ -94,7 +94,7 @@ USING: list[tuple[Callable[[Any], Any], str]] = [
         lambda s: s.call("Flow", p=Pipe(lambda n: (s.allocate(8), 8), lambda room: None)),
         "p.pull: expected the number",
     ),
-    (lambda s: s.call("Text", s=b"abc"), r"s: expected text, got b'abc'; octets as they are: {\$hex: …}"),
+    (lambda s: s.call("Text", s=b"abc"), r"s: expected text, got b'abc'; bytes as they are: {\$hex: …}"),
     (lambda s: s.call("Narrow", s="€"), "s: expected characters of Latin-1, got '€'"),
 ]
 

@@ -294,7 +294,7 @@ def test_a_bad_byte_count_is_a_status(n: int) -> None:
 @pytest.mark.parametrize("type_", ["byte a[0x30000000]", "[string] char a[0x200000]", "hyper a[0x20001]"])
 def test_arguments_by_value_fit_a_stack(type_: str) -> None:
     session = open_session(f"typedef struct {{ {type_}; }} s; void f([in] s x); void g([in, out] long *n);")
-    with pytest.raises(UsageError, match=r"f: the arguments take \d+ octets by value.*pass x"):
+    with pytest.raises(UsageError, match=r"f: the arguments take \d+ bytes by value.*pass x"):
         session.call("f", x={"a": []})
     assert session.call("g", n=1).status == 0
 
