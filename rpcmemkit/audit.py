@@ -17,10 +17,11 @@ from rpcmemkit.call import Call
 from rpcmemkit.errors import MemoryFault, counted
 from rpcmemkit.memory import HEAPS, NEW, AddressSpace, Block
 from rpcmemkit.paths import c_text, is_cut, path_text, storage_label, storage_name
+from rpcmemkit.plan import StructPlan
 from rpcmemkit.program import DISABLING
 from rpcmemkit.status import status_name
 from rpcmemkit.stubs.statuses import status_variable
-from rpcmemkit.trace import Event, Trace
+from rpcmemkit.trace import Event, Span, Trace
 from rpcmemkit.walk import Place, all_pointers, reach
 
 SHOWN = 6  # names or faults in a repr
@@ -53,6 +54,20 @@ LEAKS = ("other allocator", "inside", "state", "conversion", "other environment"
 """Why a server stub leaves a block: its deallocator does not fit the block; what it follows leads into the middle; the
 block was the state of a context handle; a conversion routine made it; the stub releases an environment, and the block
 is none of it; nothing leads to the block."""
+
+
+def _values(event: Event) -> Iterator[tuple[int, int]]:
+    """Yield where the values lay that one event of marshalling moved: gaps in memory do not travel."""
+    span = Span._make(event.detail)
+    plan, size = (span.plan.element, span.plan.stride) if span.part == "elements" else (span.plan, event.size)
+    pieces = plan.pieces if isinstance(plan, StructPlan) and plan.body is None else ()
+    bodies = [plan.body, *(body for _, body, _, _ in pieces)]
+    moved = next((body for body in bodies if body and body.size == size), None)
+    extents = [(field.offset, field.plan.size * field.count) for field in moved.fields] if moved else []
+    if sum(extent for _, extent in extents) == size:
+        extents, size = [(0, event.size)], event.size
+    for start in range(event.address, event.address + event.size, max(size, 1)):
+        yield from ((start + offset, extent) for offset, extent in extents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +165,11 @@ class Audit:
         """As :attr:`orphaned`, for people: paths as C writes them."""
         name = self.call.labels.shown
         return [name(place.address) or storage_name(place) for place in self.orphaned_places]
+
+    @property
+    def client_places(self) -> dict[int, Place]:
+        """What the arguments lead to on the client, by address: before the call, then after it."""
+        return {**self._after, **self._before}
 
     @property
     def new_places(self) -> list[Place]:
@@ -262,11 +282,12 @@ class Audit:
         return result
 
     def _server_roots(self, snapshot: str) -> list[Place]:
+        """Return the parameters on the server, and the result where the routine has run."""
         frame = self.call.trace.snapshots[snapshot].frame
         return [
             self.call.server_frame.place(name, frame)
             for name, _, _ in self.call.server_frame.all
-            if name != "return"
+            if name != "return" or snapshot != "server entry"
         ]
 
     @cached_property
@@ -279,12 +300,12 @@ class Audit:
             return 0
         space, starts = self.call.space("server exit"), [start for start, _ in holes]
         sent = 0
-        for event in self.trace.select("marshal", side="server"):
-            end = event.address + event.size
-            for start, stop in holes[
-                max(bisect_right(starts, event.address) - 1, 0) : bisect_left(starts, end)
-            ]:
-                first, last = max(start, event.address) - space.base, min(stop, end) - space.base
+        for address, size in (
+            part for e in self.trace.select("marshal", side="server") for part in _values(e)
+        ):
+            end = address + size
+            for start, stop in holes[max(bisect_right(starts, address) - 1, 0) : bisect_left(starts, end)]:
+                first, last = max(start, address) - space.base, min(stop, end) - space.base
                 sent += space.data[first:last].count(NEW) if first < last else 0
         return sent
 

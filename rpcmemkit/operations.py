@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rpcmemkit.errors import RpcError, UsageError, counted
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
 from rpcmemkit.paths import c_text, value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
 from rpcmemkit.program import ALLOCATORS as PAIRS
@@ -118,12 +118,19 @@ class Operations:
             raise UsageError(f"no deallocator is called {deallocator!r}; there are: {known}")
         return self.program.pairs[DEALLOCATORS[deallocator]]
 
-    def result_storage(self, place: Place, value: Any) -> None:
-        """Write a function's result: a structure behind a pointer is new storage from the routine's allocator."""
-        if isinstance(place.plan, PointerPlan) and value is not None:
-            self.allocate(place, value)
-        else:
-            self._write(place, value, IN_FORCE)
+    def result_storage(self, place: Place, value: Any, allocator: str = IN_FORCE) -> None:
+        """Write a function's result: a structure behind a pointer is new storage from the routine's allocator.
+
+        A routine that fails on the way returns nothing: what it has allocated by then is lost.
+        """
+        try:
+            if isinstance(place.plan, PointerPlan) and value is not None:
+                self.allocate(place, value, allocator)
+            else:
+                self._write(place, value, allocator)
+        except (RpcError, MemoryFault):
+            self.program.space.write(place.address, bytes(place.plan.size))
+            raise
 
     # --- helpers ---
 

@@ -305,7 +305,7 @@ def follow(space: AddressSpace, place: Place, path: str) -> Place:
         raise UsageError(f"{path!r}: there is no pointer to follow")
     target = referent(space, place)
     if target is None:
-        raise space.fault("null", 0, f"{path}: a null pointer is followed", "routine")
+        raise space.fault("null", 0, f"{path}: a null pointer is followed, {c_text(place.path)}", "routine")
     return target
 
 

@@ -285,7 +285,12 @@ class _Teller:
     def after(self) -> list[Sentence | Table]:
         """Tell what is new, what was overwritten, and what is lost."""
         space = self.call.space("client after")
-        found: list[Sentence | Table] = [*self._new(space), *self._overwritten(), *self._status()]
+        found: list[Sentence | Table] = [
+            *self._freed(),
+            *self._new(space),
+            *self._overwritten(),
+            *self._status(),
+        ]
         orphans = self.audit.orphaned_places
         if orphans:
             lost = _listed(_cut(orphans, self._label))
@@ -298,6 +303,15 @@ class _Teller:
         )
         found += [Sentence(text, "bad") for text in told]
         return found or [Sentence("Nothing has changed in your memory.")]
+
+    def _freed(self) -> Iterator[Sentence]:
+        """Tell which blocks the client stub frees: what a proxy replaces or clears, what [reflect_deletions] names."""
+        freed = list(self.trace.select("free", side="client", actor="stub"))
+        names = _Names(self.audit.client_places, self.trace, self.call.labels)
+        for function in dict.fromkeys(event.detail for event in freed):
+            these = [event for event in freed if event.detail == function]
+            yield Sentence(_freeing(function, these, names, "client stub"))
+        yield from _cited(event.rule for event in freed)
 
     def _new(self, space: AddressSpace) -> list[Sentence | Table]:
         new = self.audit.new_places
@@ -584,11 +598,11 @@ def _allocator(event: Event) -> str:
     return "an allocator of its own" if event.detail == "private" else str(event.detail)
 
 
-def _freeing(function: str, events: Sequence[Event], names: _Names) -> str:
+def _freeing(function: str, events: Sequence[Event], names: _Names, who: str = "stub") -> str:
     shown = _listed(_cut([event.address for event in events], names.block))
     if function == "RpcSsDisableAllocate":
         return f"The stub releases the whole RpcSs environment, {_number(len(events), 'block')}: {shown}."
-    return f"The stub calls {function} {_times(len(events))}: {shown}."
+    return f"The {who} calls {function} {_times(len(events))}: {shown}."
 
 
 def _cited(

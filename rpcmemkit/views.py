@@ -257,8 +257,8 @@ class RoutineCall(Allocating):
         elif isinstance(value, View) and isinstance(place.plan, PointerPlan):
             self.operations.assign(place, address_of(value))
         elif value is not None:
-            plain = value.value if isinstance(value, New) else _plain(value)
-            self.operations.result_storage(place, plain)
+            made = value if isinstance(value, New) else New(_plain(value))
+            self.operations.result_storage(place, made.value, made.allocator)
 
 
 def _exception(code: int) -> int:

@@ -495,3 +495,32 @@ def test_a_rule_is_told_with_the_allocator_that_was_called(osf, allocator):
 
     told = tell(one.call("f", root={"value": 1, "next": None}))
     assert says(told, f"gets new storage from the client's {allocator}.")
+
+
+def test_what_the_client_stub_frees_is_told():
+    """A proxy frees what it replaces; the old blocks and the new ones are told apart by their addresses."""
+    idl = (
+        "[object, uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1803), pointer_default(unique)] interface IShop "
+        "{ typedef long HRESULT; HRESULT Rename([in, out, string] wchar_t **name); }"
+    )
+    com = Session(idl)
+
+    @com.routine
+    def Rename(call, name):
+        name[0] = None
+
+    told = tell(com.call("Rename", name="ab"))
+
+    assert says(told, "The client stub calls CoTaskMemFree once: *name (at ", "object-pointer-replaced: ")
+
+
+def test_the_storage_of_a_result_has_a_name():
+    made = session("", "struct node *")
+
+    @made.routine
+    def f(call):
+        return call.new({"value": 1, "next": {"value": 2, "next": None}})
+
+    told = tell(made.call("f"))
+
+    assert says(told, "It allocates return (at ", "It allocates return->next (at ", "return->next (at ")

@@ -179,13 +179,14 @@ class Values:
         if isinstance(expected, Mapping):
             if not expected.keys().isdisjoint(("$alias", "$label", "$new")):
                 return self._identity(pair)
-            pair = pair._replace(actual=self._unwrapped(pair.actual))
+            pair = pair._replace(actual=self._innermost(pair.actual))
             if "$context" in expected:
                 return self._context(pair)
             if "$hex" in expected:
                 return [] if _octets(pair.actual) == octets_of(expected) else self._differ(pair)
             return self._allocated(pair) if "$allocated" in expected else self._map(pair)
-        pair = pair._replace(actual=self._unwrapped(pair.actual))
+        reach = self._unwrapped if expected is None else self._innermost
+        pair = pair._replace(actual=reach(pair.actual))
         if isinstance(expected, list):
             return self._list(pair)
         return [] if same_scalar(expected, pair.actual) else self._differ(pair)
@@ -236,6 +237,12 @@ class Values:
             actual = self.storage.get(actual["$alias"], actual)
         if isinstance(actual, Mapping) and ("$label" in actual or "$new" in actual):
             return actual.get("$value")
+        return actual
+
+    def _innermost(self, actual: Any) -> Any:
+        """Return what a chain of pointers ends in: the file may leave out what the storage on the way is called."""
+        while (inner := self._unwrapped(actual)) is not actual:
+            actual = inner
         return actual
 
     # --- compound values ---

@@ -137,6 +137,36 @@ def test_elements(value, sent):
     assert report("void f([out] long *n, [out, size_is(, *n)] long **a);", step).result == "agree"
 
 
+@pytest.mark.parametrize(
+    "environment", ["", "environment: {pointer_size: 4}", "environment: {transfer_syntax: ndr64}"]
+)
+@pytest.mark.parametrize(("then", "sent"), [("", 9), ("- {set: '*a', to: {c: x, h: 1, s: null}}", 0)])
+def test_gaps_between_members_do_not_travel(environment, then, sent):
+    """Storage is left unwritten with its gaps; a stub sends values."""
+    body = "typedef struct gap { char c; hyper h; [string] char *s; } gap; void f([out] gap **a);"
+    value = "{$unwritten: true}" if then else "{s: null}"
+    step = f"""- call: f
+  server:
+  - {{allocate: '*a', value: {value}}}
+  {then}
+  expect: {{status: ok, unwritten_sent: {sent or 0}}}"""
+
+    assert report(body, step, environment).result == "agree"
+
+
+def test_gaps_between_elements_do_not_travel():
+    body = "typedef struct gap { hyper h; char c; } gap; void f([out] long *n, [out, size_is(, *n)] gap **a);"
+    step = """- call: f
+  server:
+  - {set: n, to: 2}
+  - {allocate: '*a', value: {$allocated: 2, $unwritten: true}}
+  - {set: '(*a)[0]', to: {h: 1, c: x}}
+  - {set: '(*a)[1].h', to: 1}
+  expect: {status: ok, unwritten_sent: 1}"""
+
+    assert report(body, step).result == "agree"
+
+
 def test_how_many_elements_must_be_known():
     step = "- {call: f, server: [{set: n, to: 2}, {allocate: '*a', value: {$unwritten: true}}]}"
 

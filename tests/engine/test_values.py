@@ -302,7 +302,7 @@ def test_path_through_null_is_a_fault() -> None:
     from rpcmemkit import MemoryFault
 
     memory = Memory()
-    with pytest.raises(MemoryFault, match=r"x\.one\.value: a null pointer is followed"):
+    with pytest.raises(MemoryFault, match=r"x\.one\.value: a null pointer is followed, x\.one$"):
         _at(memory, "x.one.value")
 
 

@@ -190,6 +190,20 @@ def test_result_may_be_new_or_a_view() -> None:
     assert run(body, {"p": linked(2)}, lambda call, p: p.next).result == linked(1, value=1)
 
 
+def test_a_result_comes_from_the_allocator_that_made_it() -> None:
+    session = open_session(NODE + "node *f();", lambda call: call.new({"value": 1, "next": None}, "private"))
+    audit = Audit(session.try_call("f", {}))
+    assert [event.detail[0] for event in audit.faults] == ["mismatched free"]
+
+
+def test_a_result_that_was_never_returned_is_lost() -> None:
+    value = {"value": 1, "next": {"value": 2, "next": None}}
+    session = open_session(NODE + "node *f();", lambda call: call.new(value), fail_after=1)
+    audit = Audit(session.try_call("f", {}))
+    assert audit.call.status == 1130
+    assert (audit.server_frees, audit.server_leaked) == (0, 1)
+
+
 def test_void_returns_nothing() -> None:
     session = open_session("void f();", lambda call: 5)
     with pytest.raises(UsageError, match="f returns void, not 5"):

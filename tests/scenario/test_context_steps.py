@@ -57,7 +57,7 @@ def test_the_story_tells_run_down_routines_from_the_calls_own(capsys):
     second = capsys.readouterr().out.split("Call 2: Make")[1].split("Call 3: Make")[0]
     routine, rest = second.split("What your routine does")[1].split("the server cleans up")
     assert "frees" not in routine
-    assert "The run-down routine frees (at" in rest
+    assert "The run-down routine frees return (at" in rest
 
 
 def test_a_pointer_that_dangles_on_the_server_is_not_told_of_the_client(capsys):

@@ -123,6 +123,27 @@ def test_a_label_on_storage_that_nothing_else_names_is_equal_to_the_value(expect
     assert verify(parse_scenario(SEEN % expected)).result == result
 
 
+@pytest.mark.parametrize(
+    ("expected", "result"),
+    [
+        ("{p: {m: 7}}", "agree"),
+        ("{p: {m: 8}}", "differ"),
+        ("{p: {m: {$label: p.m, $value: 7}}}", "agree"),
+        ("{q: {x: 1}}", "agree"),
+        ("{q: {x: 2}}", "differ"),
+        ("{q: null}", "differ"),
+    ],
+)
+def test_no_storage_on_the_way_to_a_value_needs_a_label(expected, result):
+    idl = "typedef struct { long **m; } T; typedef struct { long x; } U; void f([in, out] T *p, [in, out] U **q);"
+    text = SEEN.replace("void f([in] long *p, [in] long n, [in, size_is(n)] short *a);", idl)
+    text = text.replace("{p: 5, n: 2, a: [1, 2]}", "{p: {m: 7}, q: {x: 1}}").replace(
+        "server_sees", "client_after"
+    )
+
+    assert verify(parse_scenario(text % expected)).result == result
+
+
 @pytest.mark.parametrize("text", [r'"\x01"', r'"\ud800"', r'"a\u200bb"'])
 @pytest.mark.parametrize("wrap", ["{$label: %s, $value: 5}", "{$alias: %s}"])
 def test_labels_can_be_seen(text, wrap):
