@@ -608,3 +608,22 @@ def test_the_prototype_of_rpc_sm_client_free_returns_a_status() -> None:
 def interface_of(text: str) -> Interface:
     head = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1805), pointer_default(unique)]"
     return compile_idl(f"{head} interface i {{ typedef [unique] long *P; {text} }}").interface
+
+
+@pytest.mark.parametrize(
+    ("parameter", "cut"),
+    [
+        ("[in, out] name *a", False),
+        ("[in, out, size_is(5), length_is(*n)] name *a", True),
+        ("[in, out] held *a", True),
+    ],
+)
+def test_a_plan_for_com_says_what_no_proxy_frees(parameter, cut):
+    """A pointer that does not come back is not replaced: its storage is orphaned."""
+    session = Session(
+        "[object, uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i {"
+        "typedef struct { [string] char *s; } name; typedef struct { long n; [size_is(n)] name *names; } held;"
+        f"typedef long HRESULT; HRESULT f([in, out] long *n, {parameter}); }}"
+    )
+
+    assert ("a lowered count" in FreePlan(session.interface, "f").c) == cut

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from rpcmemkit import types
-from rpcmemkit.contract.spots import arms, converted, spots
+from rpcmemkit.contract.spots import all_pointers, arms, converted, spots
 from rpcmemkit.contract.steps import Step, below, holds_pointers
 from rpcmemkit.plan import ArmPlan, ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
@@ -156,7 +156,7 @@ class _Writer:
             pointer.is_full
             for step, root in freed
             if step.action != "free block"
-            for pointer in _all_pointers(root)
+            for pointer in all_pointers(root)
         )
         """Whether full pointers may lead to one block twice, or to what an [in] parameter brought."""
         self.compares = any(self._mixes(step, root) for step, root in freed)
@@ -172,7 +172,7 @@ class _Writer:
         parameter = self.parameters.get(step.name)
         if parameter is None or not parameter.is_in or self.plan.interface.is_object:
             return False
-        return any(not pointer.is_ref for pointer in _all_pointers(below(root)))
+        return any(not pointer.is_ref for pointer in all_pointers(below(root)))
 
     def _unused(self, name: str) -> str:
         """Return a name for something of the function's own that no parameter has."""
@@ -249,10 +249,13 @@ class _Writer:
         below_own = "; what is new below nodes of your own is not freed here" * is_in
         one = [f"{name}: one block below it{below_own}."] if blocks else []
         if is_in and self.plan.interface.is_object:
+            holders = [below(plan), *(pointer.target for pointer in all_pointers(below(plan)))]
+            cut = any(spot.loose for holder in holders for spot in spots(holder, ()))
             return [
                 *one,
                 f"{name}: the proxy replaces what hangs below it, so that your own nodes have to come",
                 "from CoTaskMemAlloc, and you keep no other pointer to them.",
+                *["What a lowered count or another union arm cuts off is freed by nobody."] * cut,
             ]
         null = not is_in and not self.plan.interface.is_object
         return [
@@ -616,12 +619,12 @@ def _has_refs(plan: Plan) -> bool:
 
 def _has_converted(plan: Plan) -> bool:
     """Whether a value, or what its pointers name, holds a type that the application's routines convert."""
-    return any(leaf for root in (plan, *(p.target for p in _all_pointers(plan))) for leaf in converted(root))
+    return any(leaf for root in (plan, *(p.target for p in all_pointers(plan))) for leaf in converted(root))
 
 
 def _is_counted(root: Plan) -> bool:
     """Whether an array that something counts holds pointers, in a value or behind its pointers."""
-    return any(map(_counts, (root, *(pointer.target for pointer in _all_pointers(root)))))
+    return any(map(_counts, (root, *(pointer.target for pointer in all_pointers(root)))))
 
 
 def _counts(plan: Plan) -> bool:
@@ -634,18 +637,6 @@ def _counts(plan: Plan) -> bool:
         case UnionPlan():
             return any(_counts(arm) for _, arm in arms(plan))
     return False
-
-
-def _all_pointers(root: Plan) -> Iterator[PointerPlan]:
-    """Yield every pointer of a type, also behind other pointers, each once."""
-    seen: dict[int, PointerPlan] = {}
-    pending = [root]
-    while pending:
-        for spot in spots(pending.pop(), ()):
-            if spot.plan.travels and id(spot.plan) not in seen:
-                seen[id(spot.plan)] = spot.plan
-                pending.append(spot.plan.target)
-                yield spot.plan
 
 
 # --- the text of declarations and expressions -----------------------------------------------------

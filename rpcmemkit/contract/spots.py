@@ -31,6 +31,18 @@ def spots(plan: Plan, parts: Parts) -> Iterator[Spot]:
             yield Spot(where, leaf, loose)
 
 
+def all_pointers(root: Plan) -> Iterator[PointerPlan]:
+    """Yield every pointer of a type, also behind other pointers, each once."""
+    seen: dict[int, PointerPlan] = {}
+    pending = [root]
+    while pending:
+        for spot in spots(pending.pop(), ()):
+            if spot.plan.travels and id(spot.plan) not in seen:
+                seen[id(spot.plan)] = spot.plan
+                pending.append(spot.plan.target)
+                yield spot.plan
+
+
 def converted(plan: Plan) -> list[ConvertedPlan]:
     """Return the types inside a value that the application's routines convert."""
     return [leaf for _, leaf, _ in leaves(plan, (), False) if isinstance(leaf, ConvertedPlan)]
