@@ -55,7 +55,7 @@ class Operations:
     def allocate(self, place: Place, value: Any = UNWRITTEN, allocator: str = IN_FORCE) -> int:
         """Allocate new storage for a value, write it there, and make the pointer at ``place`` point to it.
 
-        With :data:`UNWRITTEN` nothing is written. ``None`` is the null that a new pointer holds. ``allocator`` is one of ``ALLOCATORS``; without one it is the allocator in force.
+        With ``UNWRITTEN`` nothing is written. ``None`` is the null that a new pointer holds. ``allocator`` is one of ``ALLOCATORS``; without one it is the allocator in force.
 
         Raises:
             UsageError: the place holds no pointer, or the allocator needs an environment that nobody set up.

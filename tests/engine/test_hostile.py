@@ -155,8 +155,8 @@ PAIR = "typedef struct { hyper a; hyper b; } pair;\n"
         (VARYING, "08000000 03000000 08000000 06000000 03000000", 1734, "6 to 8 of an array of 8"),
         (VARYING, "02000000 02000000 02000000 00000000 01000000 0100", 1783, "length attribute says 2"),
         ("void f([in, size_is(n), range(0, 2)] byte *b, [in] long n);", "03000000", 1734, "3 is not in 0"),
-        (HOLDER + "void f([in] h *a);", "0100 0200", 1783, "at a.body: the discriminant differs"),
-        (HOLDER + "void f([in] h *a);", "0500 0500", 1733, "at a.body: no arm for 5"),
+        (HOLDER + "void f([in] h *a);", "0100 0200", 1783, "at a->body: the discriminant differs"),
+        (HOLDER + "void f([in] h *a);", "0500 0500", 1733, "at a->body: no arm for 5"),
         (
             UNION + "void f([in] short t, [in, switch_is(t)] u *a);",
             "0100 0200",

@@ -57,7 +57,7 @@ def space() -> AddressSpace:
         (0x10008, 1, "out of bounds", "read of 1 octet at 0x10008, 1 past the end of a block of 8"),
         (0x10009, 1, "unmapped", "read at 0x10009, which belongs to no block"),
         (0x5000, 1, "unmapped", "read at 0x5000, which belongs to no block"),
-        (0xCDCDCDCDCDCDCDCD, 8, "unmapped", "which belongs to no block"),
+        (0xCDCDCDCDCDCDCDCD, 8, "unmapped", "the pointer was never written"),
     ],
 )
 def test_fault(space: AddressSpace, address: int, size: int, kind: str, why: str) -> None:
