@@ -78,5 +78,12 @@ def function(what: str, value: object, parameters: Sequence[str] = ()) -> Callab
 def meant(name: object, known: Iterable[str], lead: str = "there are:") -> str:
     """Return a hint for a name that is unknown: the one that was meant, or all there are."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, 1) if isinstance(name, str) else []
-    return f"; did you mean {close[0]}?" if close else f"; {lead} {', '.join(names) or 'none'}"
+    close = closest(name, names)
+    return f"; did you mean {close}?" if close else f"; {lead} {', '.join(names) or 'none'}"
+
+
+def closest(name: object, known: Iterable[str]) -> str:
+    """Return the name that was meant, or nothing; one with the same last word goes first, as in ``server_leaked``."""
+    close = difflib.get_close_matches(name, list(known), 3) if isinstance(name, str) else []
+    last = str(name).rpartition("_")[2]
+    return min(close, key=lambda each: each.rpartition("_")[2] != last, default="")

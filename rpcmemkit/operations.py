@@ -45,7 +45,7 @@ class Operations:
         if is_unwritten(value):
             raise UsageError(f"{path}: only new storage can be left unwritten: use allocate")
         if value is not None:
-            place = value_place(self.program.space, place, path)
+            place = value_place(self.program.space, place, path, ": use allocate")
         elif not isinstance(place.plan, PointerPlan):
             raise UsageError(f"{path}: only a pointer can be null")
         if isinstance(place.plan, ArrayPlan):

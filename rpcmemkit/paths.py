@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rpcmemkit.errors import UsageError
+from rpcmemkit.given import meant
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.trace import Part, Path
@@ -294,8 +295,8 @@ def _all_parts(path: Path | None) -> list[str]:
     return parts[::-1]
 
 
-def follow(space: AddressSpace, place: Place, path: str) -> Place:
-    """Return what the pointer at a place leads to.
+def follow(space: AddressSpace, place: Place, path: str, hint: str = "") -> Place:
+    """Return what the pointer at a place leads to; ``hint`` says what to do if it is null.
 
     Raises:
         UsageError: it is no pointer.
@@ -305,14 +306,15 @@ def follow(space: AddressSpace, place: Place, path: str) -> Place:
         raise UsageError(f"{path!r}: there is no pointer to follow")
     target = referent(space, place)
     if target is None:
-        raise space.fault("null", 0, f"{path}: a null pointer is followed, {c_text(place.path)}", "routine")
+        why = f"{path}: a null pointer is followed, {c_text(place.path)}{hint}"
+        raise space.fault("null", 0, why, "routine")
     return target
 
 
-def value_place(space: AddressSpace, place: Place, path: str) -> Place:
+def value_place(space: AddressSpace, place: Place, path: str, hint: str = "") -> Place:
     """Follow pointers from a place until something is no pointer."""
     while isinstance(place.plan, PointerPlan):
-        place = follow(space, place, path)
+        place = follow(space, place, path, hint)
     return place
 
 
@@ -335,7 +337,8 @@ def step(space: AddressSpace, place: Place, part: str, path: str) -> Place:
         return presented(inner)
     if part.startswith(".") and isinstance(plan, UnionPlan):
         return _arm(plan, place, name, path)
-    raise UsageError(f"{path!r}: nothing is called {part!r} there")
+    members = [*plan.by_name] if isinstance(plan, StructPlan) and part.startswith(".") else []
+    raise UsageError(f"{path!r}: nothing is called {part!r} there{meant(name, members) if members else ''}")
 
 
 def _arm(plan: UnionPlan, place: Place, name: str, path: str) -> Place:
@@ -347,4 +350,5 @@ def _arm(plan: UnionPlan, place: Place, name: str, path: str) -> Place:
         if arm is not None and arm.plan is not None and arm.name == name:
             at = place.address + plan.arms_offset
             return presented(Place(arm.plan, at, place.scope, (place.path, arm.step)))
-    raise UsageError(f"{path!r}: the union has no arm {name!r}")
+    arms = dict.fromkeys(arm.name for arm in (*plan.arms.values(), plan.default) if arm and arm.plan)
+    raise UsageError(f"{path!r}: the union has no arm {name!r}{meant(name, arms)}")

@@ -33,7 +33,9 @@ _SPECIAL = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": mat
 _TAGS = {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))}
 _BLOCK_HEADER = re.compile(r"[|>][-+0-9]*\s*(#.*)?$")
 
+_STAR = 'in YAML put a path with a star in quotes: "*t"'
 _REMEDIES = (
+    ("while scanning an alias", _STAR),
     ("'\\t'", "indent with spaces: YAML does not take tabs"),
     ("mapping values are not allowed", "quote a text that holds ': ', or look at the indentation"),
     ("could not find expected ':'", "put ': ' between a key and its value"),
@@ -264,7 +266,9 @@ class _Composer:
         )
         target = self.anchors.get(event.anchor)
         if target is None:
-            raise self.document.error(here, f"no anchor &{event.anchor} stands before this alias")
+            raise self.document.error(
+                here, f"no anchor &{event.anchor} stands before this alias", remedy=_STAR
+            )
         if target in self.open:
             raise self.document.error(
                 here,

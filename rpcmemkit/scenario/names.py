@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from rpcmemkit import given
 from rpcmemkit.claims import claims
 from rpcmemkit.errors import ScenarioError
 from rpcmemkit.rules import RULES
@@ -76,6 +76,6 @@ def _facts(document: Document, data: Mapping[str, Any]) -> Iterator[ScenarioErro
 def _unknown(
     document: Document, path: Path, what: str, name: str | int, known: Collection[str], otherwise: str
 ) -> ScenarioError:
-    close = difflib.get_close_matches(str(name), known, 1)
-    remedy = f"did you mean `{close[0]}`?" if close else otherwise
+    close = given.closest(str(name), known)
+    remedy = f"did you mean `{close}`?" if close else otherwise
     return document.error(path, f"there is no {what} `{name}`", remedy=remedy)

@@ -6,7 +6,6 @@ a value by itself, with the same schema of one level.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from rpcmemkit import given
 from rpcmemkit.errors import ScenarioError
 from rpcmemkit.scenario.document import Document, Path
 
@@ -120,11 +120,11 @@ def _located(document: Document, start: Path, error: ValidationError) -> Scenari
 def _unknown_key(error: ValidationError) -> tuple[str, list[str]] | None:
     """Return the key that an error calls unknown, and the keys there are."""
     rule: Any = error.schema
-    given: Any = error.instance
+    found: Any = error.instance
     if error.validator == "additionalProperties":
         allowed = list(rule["properties"])
         patterns = rule.get("patternProperties", {})
-        names = [key for key in given if key not in allowed and not _matches(key, patterns)]
+        names = [key for key in found if key not in allowed and not _matches(key, patterns)]
         return str(names[0]), allowed
     if "propertyNames" in error.absolute_schema_path:
         return str(error.instance), list(rule["enum"])
@@ -136,13 +136,13 @@ def _matches(key: str, patterns: Mapping[str, Any]) -> bool:
 
 
 def _unknown(document: Document, path: Path, name: str, allowed: list[str]) -> ScenarioError:
-    close = difflib.get_close_matches(name, allowed, 1)
+    close = given.closest(name, allowed)
     return document.error(
         path,
         f"the key `{name}` does not belong here",
         key=True,
         expected=() if close else tuple(f"`{key}`" for key in allowed),
-        remedy=f"did you mean `{close[0]}`?" if close else "",
+        remedy=f"did you mean `{close}`?" if close else "",
     )
 
 
@@ -150,11 +150,11 @@ def _explain(error: ValidationError) -> tuple[str, tuple[str, ...]]:
     """Return what is wrong, and what was expected."""
     rule: Any = error.schema
     value: Any = error.validator_value
-    given: Any = error.instance
+    found: Any = error.instance
     description = (rule["description"],) if "description" in rule else ()
     match error.validator:
         case "required":
-            missing = [name for name in value if name not in given]
+            missing = [name for name in value if name not in found]
             return f"the key `{missing[0]}` is missing", ()
         case "type":
             kinds = [value] if isinstance(value, str) else value
@@ -163,8 +163,10 @@ def _explain(error: ValidationError) -> tuple[str, tuple[str, ...]]:
             return f"{_shown(error.instance)} does not fit here", tuple(
                 item if isinstance(item, str) else json.dumps(item) for item in value
             )
-        case "anyOf" if given and "steps" in rule.get("properties", {}):
+        case "anyOf" if found and "steps" in rule.get("properties", {}):
             return "there is nothing to do: neither `steps` nor `expect_error` is given", ()
+        case "not" if value == {"const": 0}:
+            return "0 is success: it cannot be raised", ("a number other than 0, or the name of a status",)
         case "not" if "required" in value:
             return (
                 "`steps` and `expect_error` exclude each other: a file that must not compile cannot run",

@@ -111,7 +111,7 @@ WRONG = [
     (CALL + "  server:\n  - set: a\n", "steps[0].server[0]", 14, 5, "the key `to` is missing", ""),
     (CALL + "  server:\n  - {free: a, to: 1}\n", "steps[0].server[0].to", 14, 15, "`to`", "`free`"),
     (CALL + "  server:\n  - {}\n", "steps[0].server[0]", 14, 5, "an empty map", "One action"),
-    (CALL + "  server: [{raise: 0}]\n", "steps[0].server[0].raise", 13, 20, "the number 0", ""),
+    (CALL + "  server: [{raise: 0}]\n", "steps[0].server[0].raise", 13, 20, "0 is success", ""),
     (CALL + "- client: [{keep: a}]\n", "steps[1].client[0].keep", 13, 13, "`keep`", "`set`"),
     (CALL + "- {client: [], call: Add}\n", "steps[1].call", 13, 16, "`call`", "`client`"),
     (CALL + "- {}\n", "steps[1]", 13, 3, "an empty map", "One remote call"),

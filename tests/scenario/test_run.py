@@ -216,3 +216,45 @@ def test_steps_as_data():
         "detail": "free",
     }
     assert gone == {"disconnect": {"rundowns": [], "server_leaked": 0, "faults": []}}
+
+
+STARS = """scenario: s
+idl: |
+  [uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i {
+    typedef struct node { long value; struct node *next; } node; void F([in, out] node *list); }
+steps:
+  - call: F
+    arguments: {list: {value: 1, next: null}}
+    server: [ACTION]
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("{allocate: *t}", 'put a path with a star in quotes: "*t"'),
+        ("{allocate: *t.next}", 'put a path with a star in quotes: "*t"'),
+        ("{raise: 0}", "a number other than 0, or the name of a status"),
+        ("{allocate: list.next, with: new}", "malloc, private"),
+        ("{allocate: list.next, with: midl_user_free}", "malloc, private"),
+        ("{free: list.next, with: malloc}", "expected: midl_user_free,"),
+        ("{set: list.vlue, to: 3}", "did you mean value?"),
+    ],
+)
+def test_mistakes_of_an_action_are_told_with_what_is_right(action, told):
+    with pytest.raises(ScenarioError) as error:
+        for _ in Run(parse_scenario(STARS.replace("ACTION", action))).outcomes():
+            pass
+    assert told in str(error.value)
+
+
+def test_a_null_pointer_that_is_set_through_needs_storage():
+    text = STARS.replace("ACTION", "{set: list.next, to: {value: 2, next: null}}")
+    (outcome,) = Run(parse_scenario(text)).outcomes()
+    assert "use allocate" in str(outcome.call.error)
+
+
+def test_a_leak_of_the_client_is_meant_as_one_of_the_server():
+    text = STARS.replace("server: [ACTION]", "expect: {client_leaked: 0}")
+    with pytest.raises(ScenarioError, match="did you mean `server_leaked`"):
+        parse_scenario(text)
