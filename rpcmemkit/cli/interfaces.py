@@ -68,11 +68,13 @@ class Subject:
     acf: str | None
     compile: Callable[[], Compilation]
     scenario: Scenario | None = None
+    other_acfs: Sequence[str] = ()
 
 
-def attributes(acf: str | None) -> str:
-    """Return which attribute file was read."""
-    return f"Attribute file: {acf or 'none'}"
+def attributes(acf: str | None, others: Sequence[str] = ()) -> str:
+    """Return which attribute file was read, and which others of that name are not."""
+    also = f" ({' and '.join(others)} {'is' if len(others) == 1 else 'are'} there too, and not read)"
+    return f"Attribute file: {acf or 'none'}{also if others else ''}"
 
 
 def _subject(arguments: argparse.Namespace) -> Subject:
@@ -113,13 +115,17 @@ def _in_scenario(scenario: Scenario) -> Subject:
 
 def _in_file(arguments: argparse.Namespace) -> Subject:
     from rpcmemkit.files import read_bytes
-    from rpcmemkit.idl import acf_beside, compile_file
+    from rpcmemkit.idl import acfs_beside, compile_file
 
     around = environment(arguments)
     read_bytes(arguments.file)  # what has no name of its own, such as a folder, ends here
-    acf = arguments.acf or acf_beside(Path(arguments.file))
+    found = [arguments.acf] if arguments.acf else list(map(str, acfs_beside(Path(arguments.file))))
+    acf = next(iter(found), None)
     return Subject(
-        around, str(acf) if acf else None, lambda: compile_file(arguments.file, acf, switches=around.switches)
+        around,
+        acf,
+        lambda: compile_file(arguments.file, acf, switches=around.switches),
+        other_acfs=[Path(each).name for each in found[1:]],
     )
 
 
@@ -160,7 +166,7 @@ def explain(arguments: argparse.Namespace) -> int:
     elif arguments.free_plan:
         say(_planned(told), "")
     else:
-        say("\n\n\n".join([attributes(subject.acf), *_explained_text(told)]))
+        say("\n\n\n".join([attributes(subject.acf, subject.other_acfs), *_explained_text(told)]))
     return OK
 
 
@@ -257,7 +263,7 @@ def check(arguments: argparse.Namespace) -> int:
     checked = Checked()
     try:
         subject = _subject(arguments)
-        checked.acf = subject.acf
+        checked.acf, checked.other_acfs = subject.acf, subject.other_acfs
         compiled = subject.compile()
         checked.interfaces = [each.name for each in compiled.interfaces]
         checked.types = len(compiled.types)
@@ -278,6 +284,7 @@ class Checked:
     """What is to be shown of a check."""
 
     acf: str | None = None
+    other_acfs: Sequence[str] = ()
     interfaces: list[str] = field(default_factory=list)
     types: int = 0
     findings: list[Diagnostic] = field(default_factory=list)
@@ -333,7 +340,7 @@ def _read(checked: Checked) -> Iterator[str]:
         yield f"{word}: {', '.join(checked.interfaces)}"
     elif checked.types:
         yield f"No interface: {counted(checked.types, 'type')}."
-    yield attributes(checked.acf)
+    yield attributes(checked.acf, checked.other_acfs)
 
 
 def _as_diagnostic(error: ScenarioError) -> Diagnostic:

@@ -74,15 +74,18 @@ def compile_file(
 
 def acf_beside(path: Path) -> Path | None:
     """Return the attribute file beside an IDL file, whatever the case of its name, or ``None``."""
+    return next(iter(acfs_beside(path)), None)
+
+
+def acfs_beside(path: Path) -> list[Path]:
+    """Return the attribute files beside an IDL file, the one that is taken first: the exact name goes before others."""
     wanted = path.with_suffix(".acf")
-    if is_file(wanted):
-        return wanted
     name = wanted.name.casefold()
     try:
         found = sorted(each for each in path.parent.iterdir() if each.name.casefold() == name)
     except OSError:  # a folder may let its files be read and not be listed
-        return None
-    return next(filter(is_file, found), None)
+        found = [wanted]
+    return sorted(filter(is_file, found), key=lambda each: each.name != wanted.name)
 
 
 def _path(given: object) -> Path:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lark import Token
 
+from rpcmemkit import given
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Source
+from rpcmemkit.types import Interface
 
 
 @dataclass(eq=False, slots=True)
@@ -51,10 +54,10 @@ class Acf:
 
     def of_type(self, name: str) -> s.Attributes:
         """The attributes of a type, whichever interface of the file names it."""
-        given = self.types.get(name, [])
-        for interface, _ in given:
+        entries = self.types.get(name, [])
+        for interface, _ in entries:
             self.unused.pop((interface, "typedef", name), None)
-        items = tuple(item for _, attributes in given for item in attributes.items)
+        items = tuple(item for _, attributes in entries for item in attributes.items)
         return s.Attributes(0, items) if items else s.NO_ATTRIBUTES
 
     def of_procedure(self, interface: str, name: str) -> s.Attributes:
@@ -70,8 +73,23 @@ class Acf:
                 return attributes
         return s.NO_ATTRIBUTES
 
-    def report_unused(self, report: Report) -> None:
-        """Report every name in the file that the interface does not have."""
-        for code, token in self.unused.values():
+    def report_unused(self, report: Report, interfaces: Iterable[Interface], types: Iterable[str]) -> None:
+        """Report every name in the file that the interface does not have, with those that there are."""
+        by_name = {each.name: each for each in interfaces}
+        for path, (code, token) in self.unused.items():
             assert self.source is not None
-            report.add(code, self.source, token.start_pos or 0, len(token), name=repr(str(token)))
+            known = [*types] if code == "IDL402" else _known(by_name, path)
+            close = given.closest(str(token), known)
+            remedy = f"did you mean {close}?" if close else f"there are: {', '.join(known)}" if known else ""
+            at = token.start_pos or 0
+            report.add(code, self.source, at, len(token), name=repr(str(token)), remedy=remedy)
+
+
+def _known(interfaces: Mapping[str, Interface], path: tuple[str, ...]) -> list[str]:
+    """Return the names beside the last one of a path: of interfaces, procedures or parameters."""
+    if len(path) == 1 or path[0] not in interfaces:
+        return [*interfaces]
+    procedures = interfaces[path[0]].procedures
+    if len(path) == 2 or path[1] not in procedures:
+        return [*procedures]
+    return [parameter.name for parameter in procedures[path[1]].parameters]

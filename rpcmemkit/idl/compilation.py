@@ -137,7 +137,9 @@ class Compiler:
         place = Place(unit.source, _file_default(unit.items), self.resolver.mode_default)
         self._items(unit.items, place, None, own=True)
         settle_conversions(self.resolver, place)
-        acf.report_unused(self.report)
+        acf.report_unused(self.report, self.interfaces, self.scope.own_types())
+        if pointers := self.scope.own_types(pointers=True):  # only now all of them are known
+            self.report.advise("IDL406", f"put it on a pointer type; there are: {', '.join(pointers)}")
         self.report.stop_on_errors()
         types = self._types()
         for interface in self.interfaces:

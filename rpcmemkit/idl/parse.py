@@ -140,6 +140,8 @@ def _report(error: UnexpectedInput, at: int, source: Source, report: Report) -> 
         found = str(error.token)
         if found == ";" and "a name" in expected:
             remedy = remedy or "a declaration needs a name before its ';'"
+        elif "';'" in expected and re.match(r"\w|[}\[]", found):
+            remedy = remedy or "a ; is missing before it"
         report.add("IDL101", source, at, len(found), expected=expected, found=repr(found), remedy=remedy)
     else:
         report.add("IDL103", source, max(at - 1, 0), expected=expected)

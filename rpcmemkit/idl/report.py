@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rpcmemkit.errors import Diagnostic, IdlError
@@ -81,6 +81,12 @@ class Report:
                 remedy=finding.remedy,
             )
         )
+
+    def advise(self, code: str, remedy: str) -> None:
+        """Give the findings of a code a remedy that is known only at the end."""
+        self.diagnostics = [
+            replace(found, remedy=remedy) if found.code == code else found for found in self.diagnostics
+        ]
 
     @property
     def errors(self) -> list[Diagnostic]:

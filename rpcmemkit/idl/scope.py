@@ -38,6 +38,14 @@ class Scope:
     interfaces: dict[str, Interface | None] = field(default_factory=dict)
     incomplete: set[int] = field(default_factory=set)
 
+    def own_types(self, *, pointers: bool = False) -> list[str]:
+        """The names of the types that files have defined; or of the pointer types, ``void *`` aside."""
+        own = [alias for alias in self.aliases.values() if alias.source is not None]
+        if pointers:
+            own = [each for each in own if each.levels and each.levels[0].pointer]
+            own = [each for each in own if not (isinstance(each.base, Opaque) and each.base.what == "void")]
+        return [each.name for each in own]
+
     def interface(self, name: str) -> Interface | None:
         """A defined interface, by its plain or qualified name."""
         return self.interfaces.get(name.rpartition(".")[2])

@@ -295,3 +295,25 @@ def test_the_free_plans_of_several_interfaces_are_one_text_that_compiles(run, tm
     assert "CoTaskMemFree(" not in first
     assert "CoTaskMemFree(" in second
     assert "midl_user_free(" not in second
+
+
+def test_names_of_an_attribute_file_that_are_not_there(run, tmp_path):
+    node = "typedef struct node { struct node *next; } node; typedef node *P; void Find([in] P root);"
+    file = tmp_path / "x.idl"
+    file.write_text(
+        f"[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface i {{ {node} }}"
+    )
+    for name in ("x.Acf", "X.ACF"):
+        (tmp_path / name).write_text("interface i { typedef [allocate(all_nodes)] node; [nocode] Fnd(); }")
+    out = run("check", file)[1]
+    assert "put it on a pointer type; there are: P" in out
+    assert "did you mean Find?" in out
+    if len(list(tmp_path.iterdir())) > 2:  # upper and lower case make a difference here
+        assert "X.ACF (x.Acf is there too, and not read)" in out
+
+
+def test_a_semicolon_that_is_missing(run, tmp_path):
+    file = tmp_path / "x.idl"
+    for text in ("void F(void)\nvoid G(void);", "typedef struct { long x } t;"):
+        file.write_text(f"interface i {{ {text} }}")
+        assert "a ; is missing before it" in run("check", file)[1]
