@@ -72,11 +72,20 @@ def _values(event: Event) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Dangling:
-    """A pointer that is left naming memory that is not live."""
+    """A pointer that is left holding an address of no live memory: nobody wrote it, or what it points to was freed.
+
+    ``advice`` says why, and what to do about it, where that is known.
+    """
 
     side: str
     path: str
     address: int
+    unwritten: bool = False
+    advice: str = ""
+
+    def __str__(self) -> str:
+        what = "NEVER WRITTEN" if self.unwritten else "DANGLING"
+        return f"{what}: {self.path} on the {self.side}{f': {self.advice}' if self.advice else '.'}"
 
 
 class Audit:
@@ -199,7 +208,8 @@ class Audit:
         found = {
             "orphaned": len(self.orphaned_places),
             "leaked": self.server_leaked,
-            "dangling": len(self.dangling),
+            "dangling": sum(not each.unwritten for each in self.dangling),
+            "never written": sum(each.unwritten for each in self.dangling),
             "at fault": len(self.faults),
         }
         wrong = [f"{count} {what}" for what, count in found.items() if count]
@@ -235,6 +245,27 @@ class Audit:
     @cached_property
     def clean_up_faults(self) -> list[Event]:
         """The faults that the server stub meets by freeing: what the routine left is not fit for its clean-up."""
+        return self.later_faults[self.reply_fault is not None :]
+
+    @cached_property
+    def reply_fault(self) -> Event | None:
+        """The fault that the server stub meets while it makes the reply: then no response is sent."""
+        returned = "server exit" in self.trace.snapshots
+        if not returned or self._reply_made or not self.later_faults:
+            return None
+        return self.later_faults[0]
+
+    @property
+    def _reply_made(self) -> bool:
+        """Whether the stub got through the reply; an exception of its own ends that without a fault."""
+        behind = islice(self.trace, self._routine_ends, None)
+        raised = any(e.kind == "raise" and e.side == "server" and e.actor == "stub" for e in behind)
+        gone = any(self.trace.select("disconnect"))
+        return raised or gone or "response" in self.trace.messages
+
+    @cached_property
+    def later_faults(self) -> list[Event]:
+        """The server's faults after the routine has ended."""
         ended = islice(self.trace, self._routine_ends, None)
         return [event for event in ended if event.kind == "fault" and event.side == "server"]
 
@@ -330,11 +361,35 @@ class Audit:
 
     @property
     def dangling(self) -> list[Dangling]:
-        """Pointers that name memory that is not live: on the server as the routine returns, on the client afterwards."""
+        """Pointers to memory that is not live: on the server as the routine returns, globals and the client afterwards."""
         found = []
         if "server exit" in self.trace.snapshots:
             found = _dangling(self.call.space("server exit"), self._server_roots("server exit"))
+        found += self._dangling_globals()
         return found + _dangling(self.call.space("client after"), self.call.roots.values())
+
+    def _dangling_globals(self) -> list[Dangling]:
+        """Return the pointers that the routine kept in globals, and whose storage goes when the call ends."""
+        if "server after" not in self.trace.snapshots:
+            return []
+        space, found = self.call.space("server after"), {}
+        for event in self.trace.select("remember", side="server"):
+            address = space.pointer_at(event.address)
+            block = space.block(address) if address else None
+            if block and not block.live:
+                name = str(event.detail).rpartition(" ")[2]
+                found[name] = Dangling("server", name, address, advice=self._why_gone(block))
+        return list(found.values())
+
+    def _why_gone(self, block: Block) -> str:
+        if block.kind not in HEAPS:
+            return "the stub's own memory goes at the end of the call. Copy what you keep."
+        freed = next(
+            (e for e in self.trace.select("free", side="server") if e.address == block.address), None
+        )
+        if freed is None or freed.actor != "stub":
+            return "that block was freed."
+        return "the stub frees that block at the end of the call. Copy it, or use allocate(dont_free)."
 
     @property
     def clean(self) -> bool:
@@ -378,7 +433,7 @@ def leaked_in(trace: Trace) -> list[Block]:
     return [block for block in blocks if block and block.live and block.kind in HEAPS - {"RpcSs"}]
 
 
-DEEDS = ("allocate", "free", "mark", "write", "raise", "rpcss", "close", "fault")
+DEEDS = ("allocate", "free", "mark", "write", "remember", "raise", "rpcss", "close", "fault")
 MOVING = ("Allocate", "Free", "ClientFree")  # of the RpcSs package: told by what they do to memory
 
 
@@ -437,5 +492,6 @@ def _dangling(space: AddressSpace, roots: Iterable[Place]) -> list[Dangling]:
         address = space.pointer_at(pointer.address)
         block = space.block(address) if address else None
         if address and (block is None or not block.live or space.is_marked(address)):
-            found.append(Dangling(space.side, c_text(pointer.path), address))
+            unwritten = block is None and space.is_unwritten(address)
+            found.append(Dangling(space.side, c_text(pointer.path), address, unwritten))
     return found

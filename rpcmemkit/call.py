@@ -238,7 +238,8 @@ class Session(OfThisProcess):
         for moment, snapshot in served.snapshots.items():
             at = offset + snapshot.event
             trace.snapshots[f"server {moment}"] = Snapshot(moment, at, snapshot.image, snapshot.frame)
-        if "response" in served.messages and not reply.status:
+        gone = any(served.select("disconnect"))
+        if "response" in served.messages and not reply.status and not gone:  # it reaches nobody otherwise
             trace.messages["response"] = served.messages["response"]
 
     def __repr__(self) -> str:

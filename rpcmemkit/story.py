@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
-from rpcmemkit.audit import Audit, deeds, leaked_in, left_by_routine, stored_ending
+from rpcmemkit.audit import Audit, Dangling, deeds, leaked_in, left_by_routine, stored_ending
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault
 from rpcmemkit.memory import HEAPS, AddressSpace, Block
@@ -58,6 +58,7 @@ def tell(call: Call, title: str = "") -> Story:
         ("On entry to your routine: the server", teller.entry()),
         ("What your routine does", teller.routine()),
         ("The response", teller.message("response")),
+        ("While the stub makes the reply", teller.reply_fault()),
         ("When the reply is on its way: the server cleans up", teller.clean_up()),
         ("After the call: the client", teller.after()),
         ("The counts", [Sentence(counts(teller.audit))]),
@@ -94,7 +95,7 @@ class _Teller:
             )
         if leaked:
             found.append(Sentence(f"LEAKED: {_number(leaked, 'server block')} that nobody will free.", "bad"))
-        dangling = [f"DANGLING: {each.path} on the {each.side}." for each in self.audit.dangling]
+        dangling = [str(each) for each in self.audit.dangling]
         found += [Sentence(text, "bad") for text in _cut(dangling, str)]
         found += [Sentence(text, "bad") for text in _cut(self.audit.faults, _fault)]
         if self.audit.unwritten_sent:
@@ -122,9 +123,6 @@ class _Teller:
         text = f"The call ends with {shown}{why}. {_raiser(call, raised)}"
         rule = raised.rule if raised else ""
         return Sentence(text + (f" [{rule}]" if rule else ""), "bad")
-
-    def _dangling(self) -> list[str]:
-        return [dangling.path for dangling in self.audit.dangling if dangling.side == "client"]
 
     # --- the client before ---
 
@@ -155,7 +153,8 @@ class _Teller:
         """Tell what travels, octet by octet."""
         message = self.trace.messages.get(direction)
         if message is None:
-            return []
+            gone = direction == "response" and any(self.trace.select("disconnect"))
+            return [Sentence("None reaches the client: it went away during the call.")] if gone else []
         other = {"request": "the server", "response": "the client"}[direction]
         if not message.data:
             return [Sentence(f"No octets of stub data travel to {other}.")]
@@ -176,7 +175,8 @@ class _Teller:
         if not places:
             return [Sentence("Your routine gets no pointers.")]
         why = self._placing_rules()
-        rows = _cut_rows(list(places.values()), lambda place: _server_row(space, place, why))
+        reused = {event.address: event.size for event in self.trace.select("reuse", side="server")}
+        rows = _cut_rows(list(places.values()), lambda place: _server_row(space, place, why, reused))
         cited = [why[address] for address in places if why.get(address)]
         lies = [block for address in places if (block := space.block(address))]
         used = Counter(block.kind for block in lies)
@@ -201,6 +201,11 @@ class _Teller:
             return [Sentence(f"There is none: {no_routine(self.call.procedure.name)}.")]
         return _told(deeds(self.trace, "routine"), _Names.of_call(self.call))
 
+    def reply_fault(self) -> list[Sentence | Table]:
+        """Tell of the fault that kept the server stub from making a response."""
+        fault = self.audit.reply_fault
+        return [Sentence(_fault(fault), "bad")] if fault else []
+
     def _run_down_frees(self) -> list[Event]:
         """Return what run-down routines free."""
         events = list(self.trace.select("run-down", "free", side="server"))
@@ -217,7 +222,7 @@ class _Teller:
         for function in dict.fromkeys(event.detail for event in freed):
             these = [event for event in freed if event.detail == function]
             found.append(Sentence(_freeing(function, these, names)))
-        if not found:
+        if not found and not self.audit.clean_up_faults:
             found.append(Sentence("The stub has nothing to free: the receive buffer goes as a whole."))
         found += [Sentence(text, "bad") for text in _cut(self.audit.clean_up_faults, _fault)]
         found += self._kept(names)
@@ -297,11 +302,8 @@ class _Teller:
             they = "It is" if len(orphans) == 1 else "They are"
             advice = f"{they} still yours to free, but no pointer leads there now: keep one of your own before the call."
             found.append(Sentence(f"ORPHANED: {lost}. {advice}", "bad"))
-        told = (
-            f"DANGLING: {path} names storage that is not allocated. Do not follow it."
-            for path in _cut(self._dangling(), str)
-        )
-        found += [Sentence(text, "bad") for text in told]
+        dangling = [_do_not_follow(each) for each in self.audit.dangling if each.side == "client"]
+        found += [Sentence(text, "bad") for text in _cut(dangling, str)]
         return found or [Sentence("Nothing has changed in your memory.")]
 
     def _freed(self) -> Iterator[Sentence]:
@@ -345,6 +347,14 @@ class _Teller:
             rules.get(place.address, ""),
         )
 
+    def _changed(self, address: int) -> bool:
+        """Whether the client's block at an address holds other bytes after the call than before."""
+        before, after = self.call.space("client before"), self.call.space("client after")
+        block = before.block(address)
+        assert block is not None
+        start, end = block.address - before.base, block.end - before.base
+        return before.data[start:end] != after.data[start:end]
+
     def _status(self) -> Iterator[Sentence]:
         """Tell what became of an exception that a status attribute has made a value."""
         for event in self.trace.select("status", side="client"):
@@ -362,6 +372,8 @@ class _Teller:
             block.address for address in written if (block := before.block(address)) and block.kind != "stack"
         ]
         kept = [address for address in dict.fromkeys(blocks) if address not in made]
+        if self.call.status or self.call.stored:  # what was received is undone, or never got that far
+            kept = [address for address in kept if self._changed(address)]
         if kept:
             shown = _listed(_cut(kept, lambda address: self.call.labels.shown(address) or f"{address:#x}"))
             yield Sentence(f"Written over in place: {shown}.")
@@ -529,16 +541,26 @@ def _who(block: Block | None) -> str:
     return WHO[block.kind] if block else "nobody"
 
 
-def _server_row(space: AddressSpace, place: Place, why: Mapping[int, str]) -> tuple[str, ...]:
+def _server_row(
+    space: AddressSpace, place: Place, why: Mapping[int, str], reused: Mapping[int, int]
+) -> tuple[str, ...]:
+    """Return a row on a referent; of those in the receive buffer ``reused`` knows the size, for several share that."""
     block = space.block(place.address)
     rule = why.get(place.address, "")
     if block and not rule and block.address in why:
         rule = f"{why[block.address]} (inside the block at {block.address:#x})"
     where = _memory(block.kind, [block]) if block else _who(block)
-    return storage_name(place), where, str(_extent(space, place)), f"{place.address:#x}", rule
+    size = reused.get(place.address) or _extent(space, place)
+    return storage_name(place), where, str(size), f"{place.address:#x}", rule
 
 
 # --- sentences ------------------------------------------------------------------------------------
+
+
+def _do_not_follow(pointer: Dangling) -> str:
+    if pointer.unwritten:
+        return f"NEVER WRITTEN: {pointer.path} holds what its storage held before. Do not follow it."
+    return f"DANGLING: {pointer.path} names storage that is not allocated. Do not follow it."
 
 
 def _raiser(call: Call, raised: Event | None) -> str:
@@ -585,6 +607,8 @@ def _deed(event: Event, names: _Names) -> str:
             return _fault(event, names.name(event.address))
         case "close":
             return f"It lets go of the context handle at {event.address:#x}: the server is not told."
+        case "remember":
+            return f"It keeps {event.detail}."
         case "disconnect":
             return "The client goes away: its handles are run down when this call has ended, no response reaches it."
         case "rpcss":

@@ -64,7 +64,8 @@ class Event(NamedTuple):
         ``fault``, ``raise``, ``phase``, ``open``, ``close``, ``run-down`` and ``lose`` (of a context handle), ``rpcss`` (a function of the
         RpcSs package returned or raised), ``convert`` (a stub calls a conversion routine), ``pipe`` (a procedure of a
         pipe), ``cancel`` (of an asynchronous call), ``disconnect`` (the client goes away while its call is executing),
-        ``unwritten`` (new memory that nobody wrote), ``no routine`` (none was registered: one that does nothing runs), ``name`` (what a scenario calls a block).
+        ``unwritten`` (new memory that nobody wrote), ``no routine`` (none was registered: one that does nothing runs), ``name`` (what a scenario calls a block),
+        ``remember`` (the routine copies a pointer into a global variable).
     ``side``, ``actor``
         ``client`` or ``server``; ``application``, ``stub``, ``routine`` or ``conversion``.
     ``address``, ``size``

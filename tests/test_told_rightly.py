@@ -6,7 +6,7 @@ import pytest
 
 from rpcmemkit.draw.build import picture
 from rpcmemkit.draw.stages import steps
-from rpcmemkit.scenario import Run, parse_scenario
+from rpcmemkit.scenario import Run, as_step, parse_scenario
 from rpcmemkit.story import tell
 
 HEAD = "[{}uuid(6f2a3c10-11d4-4a57-9d3e-0a5b6c7d8e28), pointer_default(unique)] interface s {{ {} }}"
@@ -67,3 +67,96 @@ def test_an_exception_that_became_a_value(idl, acf, where, after):
     told = [step.text for step in steps(call)]
     assert "Then it raises RPC_S_ACCESS_DENIED (5)." in told[3]
     assert told[-1].startswith(ending)
+
+
+KEPT = """\
+- {call: W, server: [{allocate: "*p", value: 1}, {keep: "*p"}]}
+- {call: W, server: [{point: "*p", at: $global.p}]}
+- {call: W, server: [{allocate: "*p"}]}
+"""
+
+
+def test_what_a_routine_keeps_and_the_stub_frees():
+    first, second, third = calls("void W([out] long **p);", KEPT)
+
+    assert "It keeps *p as $global.p." in section(first, "What your routine does")
+    assert (
+        "DANGLING: $global.p on the server: the stub frees that block at the end of the call. "
+        "Copy it, or use allocate(dont_free)."
+    ) in section(first, "What comes of it")
+    assert "1 pointer left dangling on the server" in picture(second).verdict
+    assert "the stub freed that at the end of an earlier call" in words(tell(second))
+    assert "the routine has freed" not in words(tell(second))
+    assert "nothing to free" not in words(tell(second))
+    (reply,) = section(second, "While the stub makes the reply")
+    assert reply.startswith("FAULT on the server (use after free)")
+    assert reply not in section(second, "When the reply")
+    assert "It meets a fault (use after free)" in " ".join(step.text for step in steps(second))
+    assert "1 pointer" not in picture(third).verdict  # unwritten data behind a pointer is no pointer
+
+
+def test_the_end_of_a_kept_pointer_is_in_json_too():
+    (first,) = happenings("void W([out] long **p);", KEPT.splitlines()[0])
+    kept = [deed for deed in as_step(first)["done"] if deed["kind"] == "remember"]
+    assert [deed["detail"] for deed in kept] == ["*p as $global.p"]
+
+
+def test_a_pointer_that_nobody_wrote_is_not_called_dangling():
+    (call,) = calls(
+        "typedef struct n { long v; struct n *next; } n; void W([out] n **p);",
+        '- {call: W, server: [{allocate: "*p", value: {v: 1}}]}',
+    )
+    assert "1 pointer never written on the server" in picture(call).verdict
+    assert "dangling" not in picture(call).verdict
+    assert any(text.startswith("NEVER WRITTEN: ") for text in section(call, "What comes of it"))
+
+
+def test_a_routine_that_freed_a_block_in_an_earlier_call():
+    script = """\
+    - {call: W, server: [{allocate: "*p", value: 1}, {keep: "*p"}, {free: "*p"}, {set: "*p", to: null}]}
+    - {call: W, server: [{point: "*p", at: $global.p}]}
+    """
+    _, second = calls("void W([out] long **p);", script)
+    assert "a routine freed that in an earlier call" in words(tell(second))
+
+
+@pytest.mark.parametrize("back", ["{allocate: '*text', value: longer}", "{set: '*text', to: null}"])
+def test_what_a_proxy_replaces(back):
+    script = f"- {{call: P, arguments: {{text: old}}, server: [{{free: '*text'}}, {back}, {{return: 0}}]}}"
+    (call,) = calls("long P([in, out, string] wchar_t **text);", script, kind="object, ")
+    told = section(call, "After the call")
+
+    assert (
+        told[0] == "The proxy calls CoTaskMemFree once: the old *text (at 0x10028). [object-pointer-replaced]"
+    )
+    assert "A pointer that was null" not in words(tell(call))
+
+
+def test_the_size_of_a_referent_in_the_receive_buffer():
+    script = "- {call: F, arguments: {s: hello, n: 3, a: [1, 2, 3], b: [4]}}"
+    (call,) = calls(
+        "void F([in, string] char *s, [in] long n, [in, size_is(n)] long *a, [in, size_is(1)] long *b);",
+        script,
+    )
+    rows = section(call, "On entry")[1].rows if hasattr(section(call, "On entry")[1], "rows") else ()
+    assert [row[2] for row in rows] == ["6", "12", "4"]
+
+
+def test_a_response_that_reaches_nobody():
+    script = "- {call: F, arguments: {n: 1}, server: [{set: n, to: 2}, {disconnect: null}]}"
+    (happened,) = happenings("void F([in, out] long *n);", script)
+    call = happened.call
+
+    assert section(call, "The response") == ["None reaches the client: it went away during the call."]
+    assert "travel to the client" not in words(tell(call))
+    assert "No response: the client went away during the call, so none reaches it." in [
+        column.note for column in picture(call).columns
+    ]
+    assert "response" not in happened.observed()
+
+
+def test_what_a_rejected_response_leaves_alone():
+    script = '- {call: F, arguments: {s: abc}, server: [{allocate: "*s", value: abcdefghijk}]}'
+    (call,) = calls("void F([in, out, string] char **s);", script)
+    assert call.status == 1783
+    assert section(call, "After") == ["Nothing has changed in your memory."]

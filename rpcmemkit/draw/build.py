@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from rpcmemkit.annotate import Direction
 from rpcmemkit.audit import Audit, stored_ending
@@ -111,7 +112,7 @@ class Builder:
             f"{counted(len(audit.new_places), 'block')} new on the client" * bool(audit.new_places),
             f"{counted(counts.orphaned, 'block')} orphaned on the client" * bool(counts.orphaned),
             f"{counted(counts.leaked, 'block')} leaked on the client" * bool(counts.leaked),
-            f"{counted(len(audit.dangling), 'pointer')} left dangling on the client" * bool(audit.dangling),
+            *_dangling(audit),
             f"{counted(served.leaked, 'block')} leaked on the server" * bool(served.leaked),
             f"{counted(len(audit.faults), 'memory fault')}" * bool(audit.faults),
         ]
@@ -122,6 +123,13 @@ class Builder:
         return (
             f"{outcome} {told[0].upper() + told[1:] if told else 'Nothing is orphaned, leaked or dangling'}."
         )
+
+
+def _dangling(audit: Audit) -> Iterator[str]:
+    """Tell how many pointers lead nowhere, on which side, and whether anybody ever wrote them."""
+    kinds = Counter((each.side, each.unwritten) for each in audit.dangling)
+    for (side, unwritten), count in kinds.items():
+        yield f"{counted(count, 'pointer')} {'never written' if unwritten else 'left dangling'} on the {side}"
 
 
 def status_text(call: Call) -> str:

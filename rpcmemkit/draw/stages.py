@@ -68,6 +68,10 @@ class _Telling:
             yield self._memory("routine", "server", moment, self._routine())
         if "response" in messages:
             yield self._message("answer", "response")
+        elif fault := self.builder.client.audit.reply_fault:
+            self.messages["response"] = self.builder.message("response")
+            kind, why = fault.detail
+            yield self._step("answer", "response", f"It meets a fault ({kind}): {why}. No response is sent.")
         if "server after" in snapshots:
             yield self._memory("clean", "server", self.builder.server.cleaned, self._clean())
         yield self._after()

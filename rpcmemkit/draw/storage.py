@@ -238,13 +238,13 @@ class Server(Side):
             self._collect((address, None) for address in self.rules)
         self.leaked = {block.address for block in audit.leaked}
         self.faults = [event for event in audit.faults if event.side == "server"]
-        self.clean_up_faults = audit.clean_up_faults
+        self.clean_up_faults, self.later_faults = audit.clean_up_faults, audit.later_faults
 
     def faults_at(self, moment: Moment) -> list[Event]:
         """Return the faults that a picture of a moment tells: the routine's, and where it looks ahead the stub's."""
         if moment.values == "server entry" and not moment.ahead:
             return []
-        return [event for event in self.faults if moment.ahead or event not in self.clean_up_faults]
+        return [event for event in self.faults if moment.ahead or event not in self.later_faults]
 
     def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         block = storage.block

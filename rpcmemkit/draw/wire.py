@@ -44,5 +44,7 @@ def why_missing(call: Call, direction: Direction) -> str:
     """Say why a call has no request or no response."""
     if direction == "request" or "request" not in call.trace.messages:
         return "the client stub raised an exception before it sent anything"
+    if any(call.trace.select("disconnect")):
+        return "the client went away during the call, so none reaches it"
     status = call.stored.code if call.stored else call.status
     return f"the server answered with a fault, status {status}, and no data"

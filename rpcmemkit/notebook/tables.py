@@ -222,7 +222,11 @@ def audit_table(audit: Audit) -> Shown:
         *_beside(audit),
         ("orphaned on the client", ", ".join(audit.orphaned_names) or "nothing"),
         ("leaked on the server", ", ".join(f"{block.address:#x}" for block in audit.leaked) or "nothing"),
-        ("dangling on the client", ", ".join(found.path for found in audit.dangling) or "nothing"),
+        (
+            "dangling on the client",
+            ", ".join(found.path for found in audit.dangling if found.side == "client") or "nothing",
+        ),
+        *[(f"dangling on the {each.side}", each.path) for each in audit.dangling if each.side == "server"],
         ("memory faults", ", ".join(event.detail[1] for event in audit.faults) or "none"),
     ]
     return table(f"Audit of {audit.call.procedure.name}", ("question", "answer"), body)

@@ -15,7 +15,7 @@ from rpcmemkit.environment import Environment
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
 from rpcmemkit.idl import Switches
 from rpcmemkit.operations import IN_FORCE, Operations
-from rpcmemkit.paths import resolve, storage_label
+from rpcmemkit.paths import c_text, resolve, storage_label
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.program import Program
 from rpcmemkit.reader import Reader
@@ -399,6 +399,8 @@ class _Script:
         address = program.space.add_block(place.plan.size, "global", fill=0)
         program.space.set_pointer(address, program.space.pointer_at(place.address))
         self.globals[name] = Place(place.plan, address, place.scope, (None, f"$global.{name}"))
+        told = f"{c_text(place.path)} as $global.{name}"
+        program.trace.add("remember", "server", "routine", address, place.plan.size, "", told)
 
     def _note_kept(self, program: Program) -> None:
         """What the globals reach is kept on purpose, not leaked."""

@@ -24,6 +24,8 @@ STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no alloc
 REVISITS = 10_000
 """So often storage that is never freed is looked into again: where pointers share it, the ways multiply."""
 
+_WHO = {"stub": "the stub", "routine": "the routine", "conversion": "a conversion routine"}
+
 _Node: TypeAlias = "tuple[int, int]"
 """A referent on the walk: its address, and the identity of its plan."""
 
@@ -161,8 +163,20 @@ class CleanUp:
                 f"{attempt}, which leads to the block that it freed for {first}, at {address:#x}; only full pointers "
                 "([ptr]) may share storage"
             )
-        who = "routine" if self.space.side == "server" else "application"
-        return f"{attempt}, which leads to the block at {address:#x}: the {who} has freed that before"
+        return f"{attempt}, which leads to the block at {address:#x}: {self._who_freed(address)}"
+
+    def _who_freed(self, address: int) -> str:
+        if self.space.side == "client":
+            return "the application has freed that before"
+        block = self.space.block(address)
+        start = block.address if block else address
+        freed = self.space.trace.select("free", "mark", side="server")
+        actor = next((event.actor for event in freed if event.address == start), "")
+        if actor:
+            return f"{_WHO[actor]} has freed that before"
+        if self.program.freed_by_routine(start):
+            return "a routine freed that in an earlier call"
+        return "the stub freed that at the end of an earlier call"
 
     def _endless(self, address: int, path: Path | None) -> None:
         why = f"{c_text(path)} leads back to {address:#x}, which the stub has begun to free: it follows the pointers in it again, and again"
