@@ -186,6 +186,14 @@ class Audit:
         made = {event.address for event in self.trace.select("allocate", side="client", actor="stub")}
         return [place for address, place in self._after.items() if address in made]
 
+    @property
+    def replacing(self) -> list[int]:
+        """The new storage that stands where the proxy has freed what an object pointer pointed to."""
+        freed = self.trace.select("free", side="client", actor="stub")
+        gone = [self._before.get(e.address) for e in freed if e.rule == "object-pointer-replaced"]
+        paths = {c_text(place.path) for place in gone if place}
+        return [place.address for place in self.new_places if c_text(place.path) in paths] if paths else []
+
     # --- the server ---
 
     @cached_property

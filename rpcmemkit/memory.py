@@ -348,8 +348,8 @@ class AddressSpace(OfThisProcess):
 
     # --- access ---
 
-    def check(self, address: int, size: int, doing: str) -> int:
-        """Return the offset of ``address`` in ``data`` if ``size`` octets there may be touched.
+    def check(self, address: int, size: int, doing: str, path: Path | None = None) -> int:
+        """Return the offset of ``address`` in ``data`` if ``size`` octets there, which ``path`` leads to, may be touched.
 
         Raises:
             MemoryFault: null, unmapped or freed memory, or past the end of the block.
@@ -365,7 +365,7 @@ class AddressSpace(OfThisProcess):
                 if live == _DIVIDED:
                     self._stay_inside(number, address, address, size, doing)
                 return offset
-        raise self._fault(address, size, doing)
+        raise self._fault(address, size, doing, path)
 
     def check_step(self, address: int, offset: int, size: int) -> None:
         """Refuse a step from a referent to something that lies behind it in the same block.
@@ -389,7 +389,7 @@ class AddressSpace(OfThisProcess):
         why = f"{doing} at {address:#x}, {past} past the end of {name}, which has {extent} in {place}{behind}"
         raise self.fault("out of bounds", address, why)
 
-    def _fault(self, address: int, size: int, doing: str) -> MemoryFault:
+    def _fault(self, address: int, size: int, doing: str, path: Path | None) -> MemoryFault:
         block = self.ledger.find(address)
         if address < 0x1000:
             kind, why = "null", f"{doing} through a null pointer"
@@ -398,9 +398,11 @@ class AddressSpace(OfThisProcess):
         elif not block.live:
             kind, why = "use after free", f"{doing} at {address:#x} in a block that was freed"
         else:
-            past = address + size - block.end
+            past, extent = counted(address + size - block.end, "byte"), counted(size, "byte")
             kind = "out of bounds"
-            why = f"{doing} of {counted(size, 'octet')} at {address:#x}, {past} past the end of a block of {block.size}"
+            done = f"{doing} of {extent}" if doing in ("read", "write") else f"{doing} ({extent})"
+            name = f"{self.describe(path)}, " if path else ""
+            why = f"a {done} at {address:#x} ends {past} past the end of {name}a block of {block.size}"
         return self.fault(kind, address, why)
 
     def is_unwritten(self, address: int) -> bool:

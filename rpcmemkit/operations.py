@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.paths import c_text, value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
 from rpcmemkit.program import ALLOCATORS as PAIRS
 from rpcmemkit.program import DEALLOCATORS, Pair, Program
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.stubs.frame import Frame
+from rpcmemkit.trace import Path
 from rpcmemkit.values import UNWRITTEN, Labels, Writer, elements_of, is_unwritten, storage_size
 from rpcmemkit.walk import Place, reach
 
@@ -68,7 +69,7 @@ class Operations:
             raise UsageError(f"{c_text(place.path)}: what it points to is no pointer, so it cannot be null")
         address = self._allocate(storage_size(target, value, place.path), allocator)
         self.program.space.set_pointer(place.address, address)
-        self._note("write", place.address, place.plan.size)
+        self._note("write", place.address, place.plan.size, place.path)
         path = (place.path, "*") if isinstance(target, PointerPlan) and place.path else place.path
         self._clear(target, address)
         self._write(Place(target, address, place.scope, path), value, allocator, address)
@@ -84,7 +85,7 @@ class Operations:
     def assign(self, place: Place, address: int) -> None:
         """Store an address in the pointer at ``place``."""
         self.program.space.set_pointer(place.address, address)
-        self._note("write", place.address, place.plan.size)
+        self._note("write", place.address, place.plan.size, place.path)
 
     def free(self, place: Place, deallocator: str = IN_FORCE) -> int:
         """Free the storage that the pointer at ``place`` names, and return its address. The pointer keeps its value.
@@ -154,7 +155,7 @@ class Operations:
     def _check_room(self, place: Place, plan: ArrayPlan, value: Any) -> None:
         items = elements_of(plan, value, place.path)
         needed = len(items) if isinstance(items, bytes) else len(items) * plan.stride
-        self.program.space.check(place.address, needed, f"write of {counted(needed, 'octet')}")
+        self.program.space.check(place.address, needed, "write", place.path)
 
     def _write(self, place: Place, value: Any, allocator: str, fresh: int = 0) -> None:
         """Write a value. What lies at ``fresh`` is new storage."""
@@ -168,10 +169,10 @@ class Operations:
         writer.write(place, value)
         writer.finish()
         if not is_unwritten(value):
-            self._note("write", place.address, max(place.plan.size, 1))
+            self._note("write", place.address, max(place.plan.size, 1), place.path)
 
-    def _note(self, kind: str, address: int, size: int) -> None:
-        self.program.trace.raw.append((kind, self.program.side, self.actor, address, size, "", None))
+    def _note(self, kind: str, address: int, size: int, path: Path | None = None) -> None:
+        self.program.trace.raw.append((kind, self.program.side, self.actor, address, size, "", path))
 
 
 def clear_out_parameters(program: Program, frame: Frame, address: int) -> None:

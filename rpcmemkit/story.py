@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
@@ -321,6 +321,7 @@ class _Teller:
             return []
         made = list(self.trace.select("allocate", side="client", actor="stub"))
         rules = {event.address: event.rule for event in made}
+        rules |= dict.fromkeys(self.audit.replacing, "object-pointer-replaced")
         allocator = made[0].detail
         deallocator = (
             deallocator_of(allocator) if allocator in ALLOCATORS else "the deallocator you set with it"
@@ -350,10 +351,8 @@ class _Teller:
     def _changed(self, address: int) -> bool:
         """Whether the client's block at an address holds other bytes after the call than before."""
         before, after = self.call.space("client before"), self.call.space("client after")
-        block = before.block(address)
-        assert block is not None
-        start, end = block.address - before.base, block.end - before.base
-        return before.data[start:end] != after.data[start:end]
+        extent = slice(address - before.base, address - before.base + before.capacity(address))
+        return before.data[extent] != after.data[extent]
 
     def _status(self) -> Iterator[Sentence]:
         """Tell what became of an exception that a status attribute has made a value."""
@@ -453,6 +452,11 @@ class _Names:
         self.labels = labels
         self.given = {event.address: event.detail for event in trace.select("name", side=side)}
         self.sizes = {event.address: event.size for event in trace.select("allocate", side=side)}
+        self.written = {event.address: event.detail for event in trace.select("write", side=side)}
+        done = list(trace.select("allocate", "write", side=side))
+        self.led = {
+            a.address: w.detail for a, w in pairwise(done) if a.kind == "allocate" and w.kind == "write"
+        }
         self.starts = sorted(places)
         self.result = 0
         self.last: AddressSpace | None = None
@@ -470,7 +474,15 @@ class _Names:
         """Return what a block is called, or nothing."""
         place = self.places.get(address)
         label = self.labels.shown(address) if self.labels else None
-        return str(self.given.get(address) or label or (storage_name(place) if place else ""))
+        known = self.given.get(address) or label or (storage_name(place) if place else "")
+        return str(known or self._as_written(address))
+
+    def _as_written(self, address: int) -> str:
+        """Return what the path said by which somebody wrote at an address that no parameter leads to."""
+        path, pointer = self.written.get(address), self.led.get(address)
+        if (None, "return") in (path, pointer):
+            return "what the result points to"
+        return c_text(path) if path else f"what {c_text(pointer)} points to" if pointer else ""
 
     def block(self, address: int) -> str:
         """Return what a block is called, with its address."""
@@ -491,7 +503,7 @@ class _Names:
     def _unnamed(self, address: int) -> str:
         block = self.last.block(address) if self.last else None
         known = {"stack": "its own copy of a parameter", "global": "a global variable"}
-        return known.get(block.kind if block else "", f"{address:#x}")
+        return known.get(block.kind if block else "") or self._as_written(address) or f"{address:#x}"
 
 
 def _field_at(place: Place, offset: int) -> Path | None:

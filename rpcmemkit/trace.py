@@ -74,7 +74,7 @@ class Event(NamedTuple):
         the id of the rule that caused it (``rpcmemkit.rules``), or an empty string. A fault has one, and an actor, if a
         deallocator met it: it was called, and freed nothing.
     ``detail``
-        by kind: the allocator's name, the fault's text, the ``Span`` of a message, or of the RpcSs package the
+        by kind: the allocator's name, the path of what was written, the fault's text, the ``Span`` of a message, or of the RpcSs package the
         function, its status, and the thread handle and thread that it left.
     """
 

@@ -160,3 +160,26 @@ def test_what_a_rejected_response_leaves_alone():
     (call,) = calls("void F([in, out, string] char **s);", script)
     assert call.status == 1783
     assert section(call, "After") == ["Nothing has changed in your memory."]
+
+
+def test_what_leaves_a_block_is_told_once_and_by_name():
+    script = '- {call: F, arguments: {text: abc}, server: [{set: "*text", to: abcdefghijklmnopqr}]}'
+    (call,) = calls("void F([in, out, string] wchar_t **text);", script)
+    fault = "a write of 38 bytes at 0x40000010 ends 30 bytes past the end of *text, a block of 24."
+    assert fault in words(tell(call))
+
+
+def test_the_stub_reads_past_the_end():
+    script = "- {call: F, arguments: {n: 1, a: [1]}, server: [{allocate: '*a', value: [1]}, {set: n, to: 3}]}"
+    (call,) = calls("void F([in, out] long *n, [in, out, size_is(,*n)] long **a);", script)
+    assert "a read of 3 elements by the stub (12 bytes) at" in words(tell(call))
+    assert "ends 8 bytes past the end of *a, a block of 4." in words(tell(call))
+
+
+def test_storage_that_no_parameter_leads_to_has_a_name():
+    script = "- {call: F, server: [{allocate: t}, {return: text}]}"
+    (call,) = calls("[string] char *F([out] long **t);", script)
+    told = " ".join(section(call, "What your routine does"))
+    assert "It allocates what t points to (at" in told
+    assert "It allocates what the result points to (at" in told
+    assert "It writes its result and what the result points to." in told

@@ -338,7 +338,7 @@ class Marshaller:
             if length:
                 address += first * stride
                 if not measures_itself:
-                    check(address, length * stride, f"read of {counted(length, 'element')} by the stub")
+                    check(address, length * stride, f"read of {counted(length, 'element')} by the stub", path)
                 elements(address, scope, path, found, first, length)
 
         return move

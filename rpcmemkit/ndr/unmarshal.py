@@ -345,7 +345,7 @@ class Unmarshaller(MessageCursor):
             self.position = start + wire_size
             if checked:
                 self._check(body, values, path)
-            offset, storage = check(address, size, "written by the stub"), self.storage
+            offset, storage = check(address, size, "write by the stub"), self.storage
             if slots:  # what they held is read before it is overwritten
                 honoured = storage.keeps_pointers and not new
                 numbers = unpack_ids(message, start) if have_ids else NO_NUMBERS
@@ -489,7 +489,7 @@ class Unmarshaller(MessageCursor):
             if correlated:
                 self._note_correlation(plan, scope, shape, path, new)
             if new and length < size:
-                space.check(address, size * stride, "written by the stub")
+                space.check(address, size * stride, "write by the stub")
                 space.clear(address, size * stride)
             self.position += -self.position % align
             if length:
@@ -536,7 +536,7 @@ class Unmarshaller(MessageCursor):
                 raise struct.error
             self.position = start + wire_size
             octets = message[start : start + wire_size]
-            offset = check(address, size, "written by the stub")
+            offset = check(address, size, "write by the stub")
             if offset < space.shown:
                 space.keep(offset, size)
             data[offset : offset + size] = octets if as_block else self._converted(plan, body, octets, path)

@@ -116,6 +116,8 @@ def _deed(event: Event, places: Mapping[int, Place], labels: Labels | None = Non
     place = places.get(event.address)
     name = (labels.name(event.address) if labels else None) or (storage_label(place) if place else None)
     detail = event.detail.name if isinstance(event.detail, RpcError) else event.detail
+    if event.kind == "write":
+        detail = None
     deed = {
         "kind": event.kind,
         "storage": name,

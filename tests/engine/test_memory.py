@@ -53,8 +53,13 @@ def space() -> AddressSpace:
         (0, 4, "null", "read through a null pointer"),
         (0x20, 4, "null", "read through a null pointer"),
         (0x10010, 1, "use after free", "read at 0x10010 in a block that was freed"),
-        (0x10004, 8, "out of bounds", "read of 8 octets at 0x10004, 4 past the end of a block of 8"),
-        (0x10008, 1, "out of bounds", "read of 1 octet at 0x10008, 1 past the end of a block of 8"),
+        (
+            0x10004,
+            8,
+            "out of bounds",
+            "a read of 8 bytes at 0x10004 ends 4 bytes past the end of a block of 8",
+        ),
+        (0x10008, 1, "out of bounds", "a read of 1 byte at 0x10008 ends 1 byte past the end of a block of 8"),
         (0x10009, 1, "unmapped", "read at 0x10009, which belongs to no block"),
         (0x5000, 1, "unmapped", "read at 0x5000, which belongs to no block"),
         (0xCDCDCDCDCDCDCDCD, 8, "unmapped", "the pointer was never written"),
@@ -77,8 +82,8 @@ def test_fault(space: AddressSpace, address: int, size: int, kind: str, why: str
     ("access", "doing"),
     [
         (lambda space: space.write(0x10006, b"abc"), "write of 3"),
-        (lambda space: space.pointer_at(0x10004), "read of a pointer of 8"),
-        (lambda space: space.set_pointer(0x10004, 1), "write of a pointer of 8"),
+        (lambda space: space.pointer_at(0x10004), r"read of a pointer \(8 bytes\)"),
+        (lambda space: space.set_pointer(0x10004, 1), r"write of a pointer \(8 bytes\)"),
     ],
 )
 def test_every_access_is_checked(space: AddressSpace, access: object, doing: str) -> None:

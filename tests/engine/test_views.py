@@ -139,7 +139,7 @@ def test_values_are_copied_where_no_pointer_is() -> None:
             UsageError,
             "p->n: only a pointer can name new storage",
         ),
-        (lambda p, call: setattr(p, "a", [1, 2, 3, 4]), MemoryFault, "out of bounds: write of 16 octets"),
+        (lambda p, call: setattr(p, "a", [1, 2, 3, 4]), MemoryFault, "out of bounds: a write of 16 bytes"),
         (lambda p, call: p.a[3], MemoryFault, "out of bounds"),
         (lambda p, call: p.head.next.next.next.value, AttributeError, "NoneType"),
         (
