@@ -480,8 +480,6 @@ class _Names:
     def _as_written(self, address: int) -> str:
         """Return what the path said by which somebody wrote at an address that no parameter leads to."""
         path, pointer = self.written.get(address), self.led.get(address)
-        if (None, "return") in (path, pointer):
-            return "what the result points to"
         return c_text(path) if path else f"what {c_text(pointer)} points to" if pointer else ""
 
     def block(self, address: int) -> str:
