@@ -482,7 +482,7 @@ def test_claims_in_a_table(run):
 
 
 def test_a_claim_in_full(run):
-    code, out, _ = run("claims", "M-060", "M-004")
+    code, out, _ = run("claims", "M-060", "M-009")
 
     assert code == 0
     assert "stub-allocated-buffers.md" in out
