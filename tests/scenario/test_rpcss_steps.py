@@ -93,7 +93,7 @@ WRONG = [
     ),
     ("- client: [{rpcss: RpcSmSetClientAllocFree, pair: null}]\n", "takes two functions"),
     (WALK + "- client: [{rpcss: RpcSmFree, block: root.value}]\n", "only what a pointer names"),
-    (WALK + "- client: [{free: root, with: malloc}]\n", "no deallocator is called 'malloc'"),
+    (WALK + "- client: [{free: root, with: malloc}]\n", "expected: midl_user_free, RpcSsFree"),
     ("- client: [{rpcss: RpcSmReallocate}]\n", "does not fit here"),
     ("- client: [{rpcss: RpcSmEnableAllocate, thread: a}]\n", "the key `rpcss` does not belong here"),
     (
