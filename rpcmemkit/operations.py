@@ -130,7 +130,9 @@ class Operations:
             else:
                 self._write(place, value, allocator)
         except (RpcError, MemoryFault):
-            self.program.space.write(place.address, bytes(place.plan.size))
+            # when an asynchronous call is over, its result's place is gone
+            if self.program.space.capacity(place.address):
+                self.program.space.write(place.address, bytes(place.plan.size))
             raise
 
     # --- helpers ---

@@ -10,6 +10,7 @@ import pytest
 
 from rpcmemkit import types as t
 from rpcmemkit.claims import claims
+from rpcmemkit.errors import IdlError
 from rpcmemkit.idl import Switches, compile_file, compile_idl
 from tests.claims.table import proving
 from tests.idl.helpers import HEADER, interface, parameter, show
@@ -380,10 +381,18 @@ def test_defaults_of_imported_types(
     assert show(struct.members[0].type) == f"{kind} -> long"  # type: ignore[union-attr]
 
 
+@proving("M-218")
+def test_reflect_deletions_belongs_to_dce() -> None:
+    body = interface("[reflect_deletions] void f([in, out, ptr] long *p);")
+    compile_idl(body, switches=Switches(osf=True))
+    with pytest.raises(IdlError, match="IDL425"):
+        compile_idl(body)
+
+
 # --- the list is complete --------------------------------------------------------------------------
 
 
 def test_every_claim_about_the_compiler_is_proved_here() -> None:
     about_the_compiler = {claim.id for claim in claims().values() if "compile" in claim.verify}
-    assert len(about_the_compiler) == 93
+    assert len(about_the_compiler) == 94
     assert about_the_compiler - set(re.findall(r"M-\d{3}", Path(__file__).read_text("utf-8"))) == set()

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import pytest
 
 from rpcmemkit import AddressSpace, Audit, Call, MemoryFault, Reply, RpcError, Session, Trace
+from rpcmemkit.program import OUT_LIMIT, UNSENT_LIMIT
 from rpcmemkit.values import Labels
 from tests.engine.constructs import CONSTRUCTS, MODELS
 from tests.engine.helpers import open_session
 
 OCTETS = (0, 1, 0x7F, 0x80, 0xFF)
 COUNTS = (0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x40000000, 0x00010000)
-NOT_JUSTIFIED = 4 << 20
+
 MAY_DANGLE = {
     "attributes behind pointers",  # a union whose discriminant has not come yet may be left half written
     "reflect_deletions",  # the client frees what the server says was freed, whatever still points to it
@@ -107,7 +108,7 @@ def test_server_answers_any_request(name: str, format_: Format) -> None:
         trace = session.server.trace
         assert isinstance(reply, Reply), octets.hex()
         assert not list(trace.select("fault")), octets.hex()
-        assert asked_for(trace, "server") < NOT_JUSTIFIED + 64 * len(octets) + 4096, octets.hex()
+        assert asked_for(trace, "server") < UNSENT_LIMIT + OUT_LIMIT + 64 * len(octets) + 4096, octets.hex()
         blocks = [session.server.space.block(event.address) for event in trace.select("allocate")]
         assert not any(block.live for block in blocks if block), f"leaked by {octets.hex()}"
 
@@ -121,7 +122,7 @@ def test_client_survives_any_response(name: str, format_: Format) -> None:
         session.client_stub.transport = lambda number, request: (0, octets)  # noqa: B023
         call = session.try_call("f", EVERY[name].arguments)
         assert call.error is None or isinstance(call.error, RpcError), octets.hex()
-        assert asked_for(call.trace, "client") < NOT_JUSTIFIED + 64 * len(octets) + 4096, octets.hex()
+        assert asked_for(call.trace, "client") < UNSENT_LIMIT + 64 * len(octets) + 4096, octets.hex()
         look_at(call)
         assert name in MAY_DANGLE or Audit(call).dangling == [], octets.hex()
 

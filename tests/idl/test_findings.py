@@ -387,7 +387,6 @@ def test_attributes_without_effect_here_are_known() -> None:
     assert findings(interface(f"typedef [{names}] long T;")) == []
 
 
-@pytest.mark.claims("M-218")
 def test_attributes_of_dce_are_known_in_its_mode() -> None:
     """MIDL has no counterpart of what frees the client's nodes (M-218): it is not silently carried out."""
     body = "[reflect_deletions] void f([in, out, ptr] long *p);"
