@@ -88,6 +88,14 @@ def test_pictures_are_drawn_by_what_the_page_loads(page, shell):
     assert shell.handlers == [((Exception,), browser.tell)]
 
 
+def test_what_lies_beside_a_notebook_can_be_imported(page, shell, monkeypatch):
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    asyncio.run(browser.start())
+    asyncio.run(browser.start())
+    assert sys.path.index("") == 0
+    assert sys.path.count("") == 1
+
+
 def test_outside_a_browser_there_is_nothing_to_load():
     with pytest.raises(UsageError, match="viz_js"):
         asyncio.run(browser.start())

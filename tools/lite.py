@@ -41,7 +41,7 @@ KERNEL_WHEELS = ("piplite-", "pyodide_kernel-", "ipykernel-", "widgetsnbextensio
 COMPILED = (".so", ".pyd")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 EVIDENCE = "tests/scenarios"  # calls that chapters run: they lie beside the book here as there
-DATA = (".yaml", ".yml", ".json", ".idl", ".acf", ".csv", ".txt")
+READ = (".py", ".yaml", ".yml", ".json", ".idl", ".acf", ".csv", ".txt")
 
 
 def run(command: Sequence[str | Path], folder: Path = ROOT) -> None:
@@ -205,14 +205,14 @@ def lay_pyodide(target: Path, loaded: Iterable[Path]) -> list[str]:
 
 
 def lay_files(source: Path, target: Path) -> None:
-    """Copy the chapters, made fit for JupyterLab, and the data that they read."""
+    """Copy the chapters, made fit for JupyterLab, and the code and data that they read."""
     names, words = titles(source), glossary(source / "glossary.md")
     for path in sorted(source.rglob("*")):
         copy = target / path.relative_to(source)
         if path.suffix == ".ipynb":
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(browser_copy(path.read_text(encoding="utf-8"), names, words), encoding="utf-8")
-        elif path.suffix in DATA:
+        elif path.suffix in READ:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
 

@@ -1,4 +1,4 @@
-"""The tables that ship with the package: rules, claims and their evidence, pages, findings, statuses, the summary."""
+"""The tables that ship with the package: rules, claims and their evidence, pages, findings, statuses."""
 
 from __future__ import annotations
 

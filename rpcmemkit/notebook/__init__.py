@@ -14,16 +14,6 @@ from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
 from rpcmemkit.contract import Contract
 from rpcmemkit.notebook.bench import interface_report, report, scenario_report, workbench
-from rpcmemkit.notebook.model_comparer import (
-    comparer,
-    comparison_table,
-    measure,
-    mistake,
-    mistakes_table,
-    models_table,
-)
-from rpcmemkit.notebook.rule_explorer import explore, explorer, explorer_table
-from rpcmemkit.notebook.summary import rules_table, summary_table
 from rpcmemkit.notebook.tables import (
     Shown,
     audit_table,
@@ -67,28 +57,17 @@ __all__ = [
     "bytes_table",
     "call_table",
     "choose",
-    "comparer",
-    "comparison_table",
     "contract_table",
     "events_table",
-    "explore",
-    "explorer",
-    "explorer_table",
     "interface_report",
-    "measure",
     "memory_table",
-    "mistake",
-    "mistakes_table",
-    "models_table",
     "report",
-    "rules_table",
     "scenario_report",
     "session_table",
     "show",
     "sketch",
     "stepper",
     "steps_table",
-    "summary_table",
     "table",
     "workbench",
 ]

@@ -43,15 +43,6 @@ def trouble(error: RpcMemKitError) -> Shown:
     return listing(str(error), "This cannot be used as it stands.")
 
 
-def one_line_acf(interface: str, line: str) -> str:
-    """Return an attribute file with one line: attributes of the interface itself, or one of its declarations."""
-    return (
-        f"{line} interface {interface} {{ }}"
-        if line.startswith("[")
-        else f"interface {interface} {{ {line} }}"
-    )
-
-
 # --- an interface --------------------------------------------------------------------------------
 
 

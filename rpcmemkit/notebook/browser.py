@@ -24,7 +24,7 @@ ON_PURPOSE = "raises-exception"
 
 
 async def start() -> None:
-    """Draw pictures with the Graphviz of the page, and go on after cells that fail on purpose.
+    """Draw with the Graphviz of the page, import what lies beside the notebook, and go on after cells that fail on purpose.
 
     Raises:
         UsageError: this Python does not run in a browser, or the page brings no Graphviz.
@@ -34,6 +34,8 @@ async def start() -> None:
         from IPython import get_ipython
     except ImportError as missing:
         raise UsageError(f"this is only for Python in a browser, and needs {missing.name}") from missing
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # what lies beside a notebook can be imported, as in every other kernel
     draw_with(lambda source: str(graphviz.renderString(source, engine=POSITIONED, format="svg")))
     get_ipython().set_custom_exc((Exception,), tell)
 

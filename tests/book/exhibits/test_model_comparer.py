@@ -8,9 +8,7 @@ from itertools import product
 
 import pytest
 
-from rpcmemkit.contract import FreePlan
-from rpcmemkit.notebook import comparer, comparison_table, measure, mistake, mistakes_table, models_table
-from rpcmemkit.notebook.model_comparer import (
+from exhibits.model_comparer import (
     ALL,
     ALL_CLIENT,
     ALL_SERVER,
@@ -26,8 +24,15 @@ from rpcmemkit.notebook.model_comparer import (
     SEND,
     SERVERS,
     Measured,
-    shown,
+    comparer,
+    comparison_table,
+    measure,
+    mistake,
+    mistakes_table,
+    models_table,
+    run,
 )
+from rpcmemkit.contract import FreePlan
 
 SETTINGS = list(product(MODELS, AXES["The client"], (1, 3, 8), SERVERS.values()))
 STUB_BLOCKS = [NODES, ALL_SERVER, FORCED, KEPT, RPCSS]
@@ -63,7 +68,7 @@ def test_a_buffer_does_not_take_input() -> None:
     found = measure(BYTE_COUNT, SEND)
     assert found.call is None
     assert found.diagnostic is not None
-    assert "does not compile" in shown(found).text
+    assert "does not compile" in found.shown.text
 
 
 @pytest.mark.parametrize(
@@ -108,12 +113,12 @@ def test_every_call_succeeds_and_leaks_nothing(setting: tuple[str, str, int, int
         return
     assert found.call.status == 0
     assert found.audit.clean
-    assert shown(found).text
+    assert found.shown.text
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model not in (BYTE_COUNT, CONTEXT)])
 def test_the_free_plan_frees_as_many_blocks(model: str) -> None:
-    found = measure.__globals__["_measured"].__wrapped__(measure(model, RECEIVE, 8).setting)
+    found = run(measure(model, RECEIVE, 8).setting)
     plan = FreePlan(found.session.interface, "Fetch", found.session.environment)
     assert plan.run(found.session).count == len(found.list_blocks)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exhibits.quiz import Quiz, look_up
 from rpcmemkit import Session, UsageError
-from rpcmemkit.quiz import Quiz, look_up
 
 IDL = """
 [uuid(6f2a3c10-11d4-4a57-9d3e-0a5b6c7d8e01), pointer_default(unique)]

@@ -1,6 +1,6 @@
 """The two tables that sum up the rules, made by running every row (summary-of-memory-allocation-rules.md).
 
-The rows are in ``data/summary.yaml``: declarations and situations, no results. What the tables say of a row is what its
+The rows are in ``summary.yaml``: declarations and situations, no results. What the tables say of a row is what its
 calls did.
 """
 
@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+from exhibits.parts import one_line_acf
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
-from rpcmemkit.data import yaml_table
 from rpcmemkit.draw.build import status_text
 from rpcmemkit.errors import Diagnostic, IdlError, UsageError, counted
 from rpcmemkit.given import meant
-from rpcmemkit.notebook.bench import one_line_acf
-from rpcmemkit.notebook.tables import Shown, table
+from rpcmemkit.notebook import Shown, table
 from rpcmemkit.rules import RULES
 from rpcmemkit.scenario import Run, Scenario
 
@@ -112,7 +114,8 @@ def row(id_: str) -> Row:
 
 @cache
 def _rows(name: str) -> dict[str, Row]:
-    return {entry["id"]: _row(entry) for entry in yaml_table("summary.yaml")[name]}
+    tables = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+    return {entry["id"]: _row(entry) for entry in tables[name]}
 
 
 def _row(entry: Mapping[str, Any]) -> Row:
@@ -132,8 +135,8 @@ def _cases(name: str, run: Mapping[str, Any]) -> Iterator[Case]:
 
 
 def _scenario(name: str, run: Mapping[str, Any]) -> Scenario:
-    acf = one_line_acf("summed_up", run["acf"]) if run.get("acf") else None
     steps = [{key: value for key, value in step.items() if key != "say"} for step in run.get("calls", ())]
+    acf = one_line_acf("summed_up", run.get("acf", ""))
     return Scenario(name, "", f"{HEAD}{run['declare']}}}", acf, run.get("environment") or {}, {}, steps)
 
 

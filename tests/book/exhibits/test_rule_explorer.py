@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from rpcmemkit import UsageError
-from rpcmemkit.notebook import explore, explorer, explorer_table
-from rpcmemkit.notebook.rule_explorer import (
+from exhibits.rule_explorer import (
     ANY,
     AXES,
     BEHIND,
@@ -26,9 +24,12 @@ from rpcmemkit.notebook.rule_explorer import (
     WRITE,
     cells,
     choices,
+    explore,
+    explorer,
     explorer_rows,
-    shown,
+    explorer_table,
 )
+from rpcmemkit import UsageError
 
 
 def facts(*options: str) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def facts(*options: str) -> dict[str, Any]:
 def test_all_combinations_are_there() -> None:
     assert len(choices()) == 3 * 4 * 4 * 2 * 4
     for choice in choices():
-        one = shown(explore(*choice))
+        one = explore(*choice).shown
         assert one.text
         assert one.html.startswith('<div class="rpcmemkit-step"><pre ')
 
@@ -75,14 +76,15 @@ def test_an_out_parameter_that_may_be_null_is_refused(attribute: str) -> None:
     assert found.call is None
     assert found.diagnostic is not None
     assert found.diagnostic.midl == 2121
-    assert "MIDL2121" in shown(found).text
+    assert "MIDL2121" in found.shown.text
 
 
 def test_a_result_is_new_storage() -> None:
     found = facts("[in]", "none", RESULT, NULL, REPLACE)
     assert (found["after"], found["new"]) == ("new storage", 1)
-    assert shown(explore("[in]", "none", RESULT, NULL, REPLACE)) == shown(
-        explore("[out]", "none", RESULT, NULL, REPLACE)
+    assert (
+        explore("[in]", "none", RESULT, NULL, REPLACE).shown
+        == explore("[out]", "none", RESULT, NULL, REPLACE).shown
     )
 
 
@@ -126,15 +128,15 @@ def test_what_the_routine_does_wrong_is_told() -> None:
     found = explore("[in, out]", "[unique]", MEMBER, NULL, WRITE)
     assert found.call is not None
     assert "null" in str(found.call.error)
-    assert "RPC_S_CALL_FAILED" in shown(found).text
+    assert "RPC_S_CALL_FAILED" in found.shown.text
 
 
 def test_rules_have_their_statements() -> None:
-    one = shown(explore("[in, out]", "[unique]", MEMBER, STORAGE, CLEAR))
+    one = explore("[in, out]", "[unique]", MEMBER, STORAGE, CLEAR).shown
     assert "client-never-frees-orphans: The client stub frees nothing" in one.text
     assert "1 block orphaned on the client" in one.text
     assert "ORPHANED" in one.html
-    calm = shown(explore("[in, out]", "[unique]", MEMBER, STORAGE, WRITE))
+    calm = explore("[in, out]", "[unique]", MEMBER, STORAGE, WRITE).shown
     assert "client-never-frees-orphans" not in calm.text
 
 
@@ -170,11 +172,11 @@ def test_every_choice_leads_to_its_own_leaf() -> None:
         while hasattr(below, "children"):
             axis = followed[below.model_id]
             below = below.children[AXES[axis].index(chosen[axis])]
-        assert below.value == shown(explore(*choice)).html
+        assert below.value == explore(*choice).shown.html
 
 
 def test_one_choice_shows_itself() -> None:
     found = explore("[in]", "[ref]", PARAMETER, STORAGE, NOTHING)
     bundle = found._repr_mimebundle_()
-    assert bundle["text/plain"] == repr(found) == shown(found).text
+    assert bundle["text/plain"] == repr(found) == found.shown.text
     assert bundle["text/html"].startswith("<style>")

@@ -18,7 +18,8 @@ from rpcmemkit.call import Call
 from rpcmemkit.data import documentation
 from rpcmemkit.errors import RpcMemKitError, UsageError
 from rpcmemkit.given import meant
-from rpcmemkit.notebook.tables import Shown, framed, table
+from rpcmemkit.notebook import Shown, table
+from rpcmemkit.notebook.tables import framed
 from rpcmemkit.scenario import Report, Run, Scenario, load_scenario, verify_file
 from rpcmemkit.status import status_code, status_name
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from exhibits.summary import Row, row, rows, rules_table, summary_table
 from rpcmemkit import Audit, UsageError
-from rpcmemkit.notebook import rules_table, summary_table
-from rpcmemkit.notebook.summary import Row, row, rows
 from rpcmemkit.rules import RULES
 
 EVERY = [one for number in (1, 2) for one in rows(number)]

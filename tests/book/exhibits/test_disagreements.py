@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import tests.test_scenarios
+from exhibits.disagreements import Disagreements, brief, facts
 from rpcmemkit import Audit, UsageError
 from rpcmemkit.data import yaml_table
-from rpcmemkit.notebook.disagreements import Disagreements, brief, facts
 from tools.notebooks import ROOT
 
 DATA = ROOT / "book" / "disagreements.yaml"

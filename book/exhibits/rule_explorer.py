@@ -7,26 +7,24 @@ Sources: summary-of-memory-allocation-rules.md, top-level-and-embedded-pointers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from html import escape
 from itertools import product
 from typing import Any, NamedTuple
 
+from exhibits.parts import Exhibit, chooser, listing, number, page, refused
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
 from rpcmemkit.contract import Act, Promise, contract
 from rpcmemkit.draw import Builder
 from rpcmemkit.draw.build import status_text
-from rpcmemkit.draw.svg import STYLE
 from rpcmemkit.errors import Diagnostic, IdlError, UsageError
-from rpcmemkit.notebook.tables import Shown, items_html, sketch, table
-from rpcmemkit.notebook.widgets import choose
+from rpcmemkit.notebook import Shown, sketch, table
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.rules import RULES
-from rpcmemkit.stubs.serving import ServerCall
+from rpcmemkit.stubs.serving import Routine, ServerCall
 from rpcmemkit.walk import Place
 
 PARAMETER, MEMBER, BEHIND, RESULT = (
@@ -111,7 +109,7 @@ def choices() -> list[Choice]:
 
 
 @dataclass(frozen=True, repr=False)
-class Explored:
+class Explored(Exhibit):
     """What comes of a choice: a diagnostic of the compiler, a refusal by the library, or a call."""
 
     choice: Choice
@@ -161,12 +159,18 @@ class Explored:
         found += self.promise.server.lost.rules if self.audit.server_leaked else ()
         return [rule for rule in dict.fromkeys(found) if rule in RULES]
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        one = shown(self)
-        return {"text/html": STYLE + one.html, "text/plain": one.text}
-
-    def __repr__(self) -> str:
-        return shown(self).text
+    @property
+    def shown(self) -> Shown:
+        """The declaration, the outcome, a sketch, the contract and the rules."""
+        lines = listing(self.choice.idl)
+        if self.diagnostic is not None:
+            remedy = [("Remedy", [self.diagnostic.remedy])] if self.diagnostic.remedy else []
+            return page(lines, refused(self.diagnostic), None, remedy)
+        if self.call is None:
+            return page(lines, f"{self.refusal}.")
+        sections = [("What happened", _outcome(self)), ("The contract", _contract(self.promise))]
+        sections.append(("Rules at work", [f"{rule}: {RULES[rule].statement}" for rule in self.rules]))
+        return page(lines, Builder(self.call).whole().verdict, sketch(self.call, styled=False), sections)
 
 
 def explore(*options: str) -> Explored:
@@ -191,7 +195,7 @@ def _explored(choice: Choice) -> Explored:
         return Explored(choice, diagnostic=error.diagnostics[0])
     if choice.level == RESULT and choice.before == STORAGE:
         return Explored(choice, refusal=NO_STORAGE)
-    session.set_routine("Call", ROUTINES[choice.routine](PATHS[choice.level]))
+    session.set_routine("Call", _routine(choice))
     try:
         call = session.try_call("Call", choice.arguments)
     except UsageError as error:
@@ -199,27 +203,24 @@ def _explored(choice: Choice) -> Explored:
     return Explored(choice, session=session, call=call)
 
 
-def _routine(act: Callable[[Operations, Place], object]) -> Callable[[str], Callable[[ServerCall], None]]:
-    """Return a maker of routines that do one thing to the explored pointer."""
-
-    def at(path: str) -> Callable[[ServerCall], None]:
-        def run(call: ServerCall) -> None:
-            def root(name: str) -> Place | None:
-                return call.result if name == "return" else call.place(name)
-
-            act(Operations(call.program, "routine"), resolve(call.program.space, path, root))
-
-        return run
-
-    return at
-
-
-ROUTINES = {
-    NOTHING: _routine(lambda operations, place: None),
-    WRITE: _routine(lambda operations, place: operations.set(place, {"number": 2})),
-    CLEAR: _routine(lambda operations, place: operations.set(place, None)),
-    REPLACE: _routine(lambda operations, place: operations.allocate(place, {"number": 3})),
+ROUTINES: dict[str, Callable[[Operations, Place], object]] = {
+    NOTHING: lambda operations, place: None,
+    WRITE: lambda operations, place: operations.set(place, {"number": 2}),
+    CLEAR: lambda operations, place: operations.set(place, None),
+    REPLACE: lambda operations, place: operations.allocate(place, {"number": 3}),
 }
+"""What the routine does to the explored pointer."""
+
+
+def _routine(choice: Choice) -> Routine:
+    def run(call: ServerCall) -> None:
+        def root(name: str) -> Place | None:
+            return call.result if name == "return" else call.place(name)
+
+        place = resolve(call.program.space, PATHS[choice.level], root)
+        ROUTINES[choice.routine](Operations(call.program, "routine"), place)
+
+    return run
 
 
 # --- telling it ----------------------------------------------------------------------------------
@@ -231,42 +232,8 @@ def explorer() -> Any:
     Raises:
         UsageError: the extra ``book`` is not installed.
     """
-    told = _Leaves()
-    names = ", ".join(AXES)
-    text = f"Lists: {names}. Below them: the declaration, what happened, a sketch, the contract, the rules. First shown:\n"
-    return choose(AXES, told, start=START, text=text + told(*START).text)
-
-
-class _Leaves:
-    """What is shown of each choice; the same is shown by the same object."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Shown] = {}
-
-    def __call__(self, *options: str) -> Shown:
-        one = shown(explore(*options))
-        return self.known.setdefault(one.html, one)
-
-
-def shown(explored: Explored) -> Shown:
-    """Return all that is to say of a choice: the declaration, the outcome, a sketch, the contract and the rules."""
-    lines = explored.choice.idl.replace("  ", "", 1).replace("\n  ", "\n")
-    if explored.call is None:
-        return _page(lines, *_impossible(explored))
-    picture = sketch(explored.call, styled=False)
-    heading = Builder(explored.call).whole().verdict
-    sections = [("What happened", _outcome(explored)), ("The contract", _contract(explored.promise))]
-    sections.append(("Rules at work", [f"{rule}: {RULES[rule].statement}" for rule in explored.rules]))
-    return _page(lines, heading, sections, picture)
-
-
-def _impossible(explored: Explored) -> tuple[str, list[tuple[str, list[str]]]]:
-    found = explored.diagnostic
-    if found is None:
-        return f"{explored.refusal}.", []
-    number = f", MIDL{found.midl}" if found.midl else ""
-    sections = [("Remedy", [found.remedy])] if found.remedy else []
-    return f"It does not compile ({found.code}{number}): {found.message}.", sections
+    below = "the declaration, what happened, a sketch, the contract, the rules"
+    return chooser(AXES, START, below, explore)
 
 
 def _outcome(explored: Explored) -> list[str]:
@@ -299,17 +266,6 @@ def who(acts: Iterable[Act]) -> str:
     for act in acts:
         tools.setdefault(act.by, {})[act.using] = None
     return " or ".join(f"the {by} ({', '.join(used)})" for by, used in tools.items()) or "nobody"
-
-
-def _page(
-    idl: str, heading: str, sections: Sequence[tuple[str, Sequence[str]]], picture: Shown | None = None
-) -> Shown:
-    html = f'<pre style="overflow-x:auto">{escape(idl)}</pre><p><b>{escape(heading)}</b></p>'
-    html += picture.html if picture else ""
-    html += "".join(f"<p><b>{name}</b></p>{items_html(items)}" for name, items in sections)
-    text = [idl, heading, *(picture.text.splitlines() if picture else ())]
-    text += [f"{name}: {item}" for name, items in sections for item in items]
-    return Shown(f'<div class="rpcmemkit-step">{html}</div>', "\n".join(text))
 
 
 # --- one table -----------------------------------------------------------------------------------
@@ -362,8 +318,7 @@ def cells(explored: Explored) -> tuple[str, ...]:
     """Return what the table says of the outcome of a choice."""
     if explored.call is None:
         found = explored.diagnostic
-        number = f"MIDL{found.midl}" if found and found.midl else found.code if found else ""
-        return (f"{number}: {found.message}" if found else explored.refusal, *[""] * 6)
+        return (f"{number(found)}: {found.message}" if found else explored.refusal, *[""] * 6)
     audit = explored.audit
     counts = (audit.server_allocations, audit.server_frees, audit.server_leaked)
     return (
