@@ -77,8 +77,8 @@ SHAPES = {
     ),
     "P3": Shape("tree", TREE, 100_000, tree),
     "P4": Shape("list", LIST, 100_000, chain),
-    "P5": Shape("structures, 8 octets, gap inside", GAPS.format("short", "long"), 100_000, pairs),
-    "P5w": Shape("structures, 12 octets sent, 16 in memory", GAPS.format("hyper", "long"), 100_000, pairs),
+    "P5": Shape("structures, 8 bytes, gap inside", GAPS.format("short", "long"), 100_000, pairs),
+    "P5w": Shape("structures, 12 bytes sent, 16 in memory", GAPS.format("hyper", "long"), 100_000, pairs),
 }
 
 
@@ -139,7 +139,7 @@ def measure(name: str, rounds: int, pointer_size: int, scale: float) -> dict[str
         key: seconds * 1e6 / count
         for key, seconds in zip(("marshal", "unmarshal", "call"), times, strict=True)
     }
-    return {"count": count, **micro, "octets": len(request), "megabytes": megabytes}
+    return {"count": count, **micro, "bytes": len(request), "megabytes": megabytes}
 
 
 NODE = "typedef struct node { long value; struct node *next; } node; "
@@ -204,14 +204,14 @@ def main() -> None:
         return
     if unknown := set(options.shapes) - set(SHAPES):
         parser.error(f"no shape is called {', '.join(sorted(unknown))}")
-    print(f"µs per element, best of {options.rounds}, {options.pointer_size}-octet pointers, NDR 2.0")
+    print(f"µs per element, best of {options.rounds}, {options.pointer_size}-byte pointers, NDR 2.0")
     print(
-        f"{'shape':45} {'elements':>9} {'octets':>10} {'marshal':>8} {'unmarshal':>9} {'call':>8} {'peak MB':>8}"
+        f"{'shape':45} {'elements':>9} {'bytes':>10} {'marshal':>8} {'unmarshal':>9} {'call':>8} {'peak MB':>8}"
     )
     for name in options.shapes:
         row = in_own_process(name, options)
         print(
-            f"{name + ' ' + SHAPES[name].title:45} {row['count']:9.0f} {row['octets']:10.0f} {row['marshal']:8.4f}"
+            f"{name + ' ' + SHAPES[name].title:45} {row['count']:9.0f} {row['bytes']:10.0f} {row['marshal']:8.4f}"
             f" {row['unmarshal']:9.4f} {row['call']:8.2f} {row['megabytes']:8.0f}"
         )
 

@@ -1,6 +1,6 @@
-"""The octets of a message, explained field by field: what they are, which part of which argument, and their value.
+"""The bytes of a message, explained field by field: what they are, which part of which argument, and their value.
 
-The sending stub notes in the trace which octets it wrote from which plan; that is all this module reads. Every octet of
+The sending stub notes in the trace which bytes it wrote from which plan; that is all this module reads. Every byte of
 the message is in exactly one row.
 """
 
@@ -25,14 +25,14 @@ HEAD, TAIL = 8, 1
 
 
 class Row(NamedTuple):
-    """Some octets of a message.
+    """Some bytes of a message.
 
     ``what`` says in words what they are, ``value`` what they stand for as plain data, ``shown`` the same as text.
     ``path`` names the part of the argument that they belong to, as scenario files write it.
     """
 
     offset: int
-    octets: bytes
+    data: bytes
     what: str
     path: str = ""
     value: Any = None
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 def annotate(call: Call, direction: Direction) -> list[Row]:
-    """Return the rows of a message, in the order of its octets; of a message that was never sent, none."""
+    """Return the rows of a message, in the order of its bytes; of a message that was never sent, none."""
     return list(rows(call, direction))
 
 
@@ -79,9 +79,9 @@ class _Annotator:
         self.pieces: dict[tuple[int, int], int] = {}
 
     def gap(self, start: int, end: int) -> Row:
-        """Return the row of octets that nobody wrote a value to."""
-        octets = self.data[start:end]
-        return Row(start, octets, "a part that the receiver did not read" if any(octets) else "padding")
+        """Return the row of bytes that nobody wrote a value to."""
+        data = self.data[start:end]
+        return Row(start, data, "a part that the receiver did not read" if any(data) else "padding")
 
     def explain(self, span: Span) -> Iterator[Row]:
         """Yield the rows of one span."""
@@ -105,36 +105,36 @@ class _Annotator:
             case "chunk":
                 yield self._chunk(span)
             case "prefix":
-                octets, path = self._octets(span.offset, span.size), c_text(span.path)
+                data, path = self._bytes(span.offset, span.size), c_text(span.path)
                 yield Row(
                     span.offset,
-                    octets,
+                    data,
                     f"marker for what {span.plan.type.name}_UserMarshal writes of {path}",
                     path,
                 )
-            case "octets":
+            case "bytes":
                 path = c_text(span.path)
-                octets = self._octets(span.offset, span.size)
+                data = self._bytes(span.offset, span.size)
                 yield Row(
                     span.offset,
-                    octets,
-                    f"octets that {span.plan.type.name}_UserMarshal wrote for {path}",
+                    data,
+                    f"bytes that {span.plan.type.name}_UserMarshal wrote for {path}",
                     path,
                 )
             case _:
                 yield from self._body(self._body_of(span), span.offset, span.path)
 
     def _number(self, span: Span, start: int, size: int, what: str) -> Row:
-        octets = self._octets(span.offset + start, size)
-        number = int.from_bytes(octets, "big" if span.plan.order == ">" else "little")
+        data = self._bytes(span.offset + start, size)
+        number = int.from_bytes(data, "big" if span.plan.order == ">" else "little")
         path = c_text(span.path)
-        return Row(span.offset + start, octets, f"{what} of {path}", path, number, str(number))
+        return Row(span.offset + start, data, f"{what} of {path}", path, number, str(number))
 
     def _chunk(self, span: Span) -> Row:
         """Return the row of a pipe's count: positive in front of a chunk, in NDR64 negated behind it."""
-        octets, path = self._octets(span.offset, span.size), c_text(span.path)
+        data, path = self._bytes(span.offset, span.size), c_text(span.path)
         order = "big" if span.plan.elements.order == ">" else "little"
-        number = int.from_bytes(octets, order, signed=True)  # type: ignore[arg-type]
+        number = int.from_bytes(data, order, signed=True)  # type: ignore[arg-type]
         what = (
             "end of the pipe"
             if not number
@@ -142,24 +142,24 @@ class _Annotator:
             if number > 0
             else "negated elements of"
         )
-        return Row(span.offset, octets, f"{what} {path}", path, number, str(number))
+        return Row(span.offset, data, f"{what} {path}", path, number, str(number))
 
     def _tag(self, span: Span) -> Row:
         assert isinstance(span.plan, UnionPlan)
         tag, path = span.plan.tag, c_text(span.path)
-        value, shown = _scalar(tag, self._octets(span.offset, span.size), _order(tag))
+        value, shown = _scalar(tag, self._bytes(span.offset, span.size), _order(tag))
         return Row(
-            span.offset, self._octets(span.offset, span.size), f"discriminant of {path}", path, value, shown
+            span.offset, self._bytes(span.offset, span.size), f"discriminant of {path}", path, value, shown
         )
 
     def _context(self, span: Span) -> Iterator[Row]:
         """Yield the two rows of a context handle's token."""
         path, middle = c_text(span.path), span.offset + 4
-        yield Row(span.offset, self._octets(span.offset, 4), f"attributes of the context handle {path}")
-        uuid = self._octets(middle, span.size - 4)
+        yield Row(span.offset, self._bytes(span.offset, 4), f"attributes of the context handle {path}")
+        uuid = self._bytes(middle, span.size - 4)
         yield Row(middle, uuid, f"UUID of the context handle {path}", path, None, "" if any(uuid) else "null")
 
-    def _octets(self, start: int, size: int) -> bytes:
+    def _bytes(self, start: int, size: int) -> bytes:
         return self.data[start : start + size]
 
     # --- bodies ---
@@ -194,14 +194,14 @@ class _Annotator:
             yield self.gap(at, end)
 
     def _value(self, plan: BasePlan, at: int, name: str, order: str) -> Row:
-        octets = self._octets(at, plan.wire_size)
-        value, shown = _scalar(plan, octets, order)
-        return Row(at, octets, f"{name} ({type_name(plan)})", name, value, shown)
+        data = self._bytes(at, plan.wire_size)
+        value, shown = _scalar(plan, data, order)
+        return Row(at, data, f"{name} ({type_name(plan)})", name, value, shown)
 
     def _id(self, plan: PointerPlan, at: int, path: str, order: str) -> Row:
-        octets = self._octets(at, plan.wire_size)
-        number = int.from_bytes(octets, "big" if order == ">" else "little")
-        return Row(at, octets, f"referent id of {path}", path, number, self._id_meaning(plan, number))
+        data = self._bytes(at, plan.wire_size)
+        number = int.from_bytes(data, "big" if order == ">" else "little")
+        return Row(at, data, f"referent id of {path}", path, number, self._id_meaning(plan, number))
 
     def _id_meaning(self, plan: PointerPlan, number: int) -> str:
         if plan.is_ref:
@@ -247,10 +247,10 @@ class _Annotator:
         """Yield the rows of base values; characters and bytes are one row."""
         base = plan.type
         if isinstance(base, Base) and (base.text or base.name == "byte"):
-            octets = self._octets(at, count * size)
-            shown = _text(octets, size, order) if base.text else octets.hex()
-            name, value = c_text(path), shown if base.text else octets
-            yield Row(at, octets, f"{name} ({base.name}[{count}])", name, value, shown)
+            data = self._bytes(at, count * size)
+            shown = _text(data, size, order) if base.text else data.hex()
+            name, value = c_text(path), shown if base.text else data
+            yield Row(at, data, f"{name} ({base.name}[{count}])", name, value, shown)
             return
 
         def element(index: int, start: int) -> Iterator[Row]:
@@ -278,7 +278,7 @@ class _Annotator:
         left_out = count - HEAD - TAIL
         at, end = start + HEAD * stride, start + (count - TAIL) * stride
         first, last = c_text((path, f"[{begin + HEAD}]")), f"[{begin + count - TAIL - 1}]"
-        yield Row(at, self._octets(at, end - at), f"… {left_out:,} more, {first} to {last}", c_text(path))
+        yield Row(at, self._bytes(at, end - at), f"… {left_out:,} more, {first} to {last}", c_text(path))
         for index in range(count - TAIL, count):
             yield from element(index, start + index * stride)
 
@@ -295,11 +295,11 @@ def _order(plan: BasePlan) -> str:
     return _order_of(plan.body)
 
 
-def _scalar(plan: BasePlan, octets: bytes, order: str) -> tuple[Any, str]:
+def _scalar(plan: BasePlan, data: bytes, order: str) -> tuple[Any, str]:
     """Return a value as data and as text."""
     base = plan.type
     code = base.code if isinstance(base, Base) and base.code in "fd" else plan.wire_code
-    number = struct.unpack(order + code, octets)[0]
+    number = struct.unpack(order + code, data)[0]
     if isinstance(base, EnumType):
         label = next((name for name, value in base.labels.items() if value == number), "")
         return number, f"{number} ({label})" if label else str(number)
@@ -310,9 +310,9 @@ def _scalar(plan: BasePlan, octets: bytes, order: str) -> tuple[Any, str]:
     return number, str(number)
 
 
-def _text(octets: bytes, width: int, order: str) -> str:
+def _text(data: bytes, width: int, order: str) -> str:
     encoding = "latin-1" if width == 1 else "utf-16-be" if order == ">" else "utf-16-le"
-    return quoted(octets.decode(encoding, "replace"))
+    return quoted(data.decode(encoding, "replace"))
 
 
 def quoted(text: str, mark: str = '"') -> str:
@@ -342,13 +342,13 @@ def type_name(plan: Plan) -> str:
     return str(name) or {StructPlan: "struct", UnionPlan: "union"}.get(type(plan), "enum")
 
 
-def octets_text(octets: bytes, limit: int = 8) -> str:
-    """Return octets in hexadecimal, with the number of those left out."""
-    if len(octets) <= limit:
-        return octets.hex(" ")
-    return f"{octets[: limit - 2].hex(' ')} … ({len(octets):,} octets)"
+def bytes_text(data: bytes, limit: int = 8) -> str:
+    """Return bytes in hexadecimal, with the number of those left out."""
+    if len(data) <= limit:
+        return data.hex(" ")
+    return f"{data[: limit - 2].hex(' ')} … ({len(data):,} bytes)"
 
 
 def as_text(found: Iterable[Row]) -> str:
     """Return rows as a table in plain text."""
-    return "\n".join(f"{row.offset:>6}  {octets_text(row.octets):<24}  {row}" for row in found)
+    return "\n".join(f"{row.offset:>6}  {bytes_text(row.data):<24}  {row}" for row in found)

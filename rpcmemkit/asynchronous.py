@@ -33,7 +33,7 @@ from rpcmemkit.stubs.serving import Reply, Serving
 from rpcmemkit.trace import Trace
 
 STATE_SIZE = {4: 68, 8: 112}
-"""The octets of an RPC_ASYNC_STATE, by pointer size (ns-rpcasync-rpc_async_state.md)."""
+"""The bytes of an RPC_ASYNC_STATE, by pointer size (ns-rpcasync-rpc_async_state.md)."""
 
 
 class ServerAsync:

@@ -219,7 +219,7 @@ class Session(OfThisProcess):
         self._numbers: Iterator[int] = peer._numbers if peer else count(1)
 
     def _transport(self, opnum: int, request: bytes) -> tuple[int, bytes]:
-        """Carry the octets over and the server's trace back: the only things that pass between the two halves."""
+        """Carry the bytes over and the server's trace back: the only things that pass between the two halves."""
         departures = self.contexts.departures
         reply = Reply(CALL_FAILED, b"")
         try:
@@ -504,13 +504,13 @@ class Session(OfThisProcess):
         return self.last
 
     @in_turn
-    def pipe(self, values: Iterable[Any] = (), octets: int = 64) -> Pipe:
+    def pipe(self, values: Iterable[Any] = (), size: int = 64) -> Pipe:
         """Return a pipe of the client that sends ``values`` and collects what comes back in its ``received``.
 
-        Its alloc procedure gives the same buffer of that many octets each time (client-side-pipe-implementation.md).
+        Its alloc procedure gives the same buffer of that many bytes each time (client-side-pipe-implementation.md).
         """
         waiting = given.elements("the values of the pipe", values)
-        buffer = self.allocate(octets)
+        buffer = self.allocate(size)
 
         def pull(room: PipeBuffer) -> int:
             chunk, waiting[:] = waiting[: room.capacity], waiting[room.capacity :]
@@ -519,7 +519,7 @@ class Session(OfThisProcess):
         def push(room: PipeBuffer, count: int) -> None:
             pipe.received += room.read(count)
 
-        pipe = Pipe(lambda requested: (buffer, min(requested, octets)), pull, push)
+        pipe = Pipe(lambda requested: (buffer, min(requested, size)), pull, push)
         return pipe
 
     def _name_new_storage(self, call: Call, number: int) -> None:
@@ -558,7 +558,7 @@ class Session(OfThisProcess):
         return address
 
     def _provide_buffer(self, frame: Frame, place: Place, value: Any) -> None:
-        """Give a [byte_count] parameter a buffer of as many octets as the count says, or the one that has the label."""
+        """Give a [byte_count] parameter a buffer of as many bytes as the count says, or the one that has the label."""
         assert isinstance(place.plan, PointerPlan)
         name = path_text(place.path)
         label = value.get("$alias") if isinstance(value, Mapping) else None
@@ -631,12 +631,12 @@ class Session(OfThisProcess):
 
     @in_turn
     def allocate(self, size: int) -> int:
-        """Allocate zeroed storage of the client application's own, of ``size`` octets.
+        """Allocate zeroed storage of the client application's own, of ``size`` bytes.
 
         Raises:
             UsageError: there is no such size.
         """
-        given.number("size", size, f"a number of octets, {LARGEST_BLOCK} at most", most=LARGEST_BLOCK)
+        given.number("size", size, f"a number of bytes, {LARGEST_BLOCK} at most", most=LARGEST_BLOCK)
         address = self.client.space.add_block(size, "application", fill=0)
         self.client.trace.raw.append(
             ("allocate", "client", "application", address, size, "client-owns", "application")
@@ -645,12 +645,12 @@ class Session(OfThisProcess):
 
 
 def _room(size: Callable[[], int]) -> int:
-    """Return the octets that the client provides for [out] data; none where the stubs will refuse the size."""
+    """Return the bytes that the client provides for [out] data; none where the stubs will refuse the size."""
     try:
-        octets = size()
+        room = size()
     except RpcError:
         return 0
-    return octets if octets <= LARGEST_BLOCK else 0
+    return room if room <= LARGEST_BLOCK else 0
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -85,7 +85,7 @@ def _sign(code: int) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number with its noun: ``1 octet``, ``2 octets``."""
+    """Return a number with its noun: ``1 byte``, ``2 bytes``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 

@@ -21,7 +21,7 @@ from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.trace import Trace
 
 LARGEST_BLOCK = 1 << 28  # bytes; who asks for more finds no memory
-UNSENT_LIMIT = 4 << 20  # octets a stub makes room for beyond what the size of the message justifies
+UNSENT_LIMIT = 4 << 20  # bytes a stub makes room for beyond what the size of the message justifies
 OUT_LIMIT = 32 << 20
 """Bytes of [out] storage that a stub provides because a request says how large it is. Only here a few bytes may ask for much."""
 DISABLING = ("RpcSsDisableAllocate", "RpcSmDisableAllocate")
@@ -265,7 +265,7 @@ class Program(OfThisProcess):
             self._in_client_stub = before
 
     def heap_allocate(self, size: int) -> int:
-        """Return a new block of ``size`` octets, aligned to 8: the kit's own ``midl_user_allocate``."""
+        """Return a new block of ``size`` bytes, aligned to 8: the kit's own ``midl_user_allocate``."""
         with self.turn:
             return self.space.add_block(size, "midl_user")
 
@@ -299,7 +299,7 @@ class Program(OfThisProcess):
             raise self.space.fault(
                 "inside a block",
                 address,
-                f"free of {address:#x}, {counted(address - block.address, 'octet')} into a block of {block.size}",
+                f"free of {address:#x}, {counted(address - block.address, 'byte')} into a block of {block.size}",
             )
         if not block.live or self.space.is_marked(address):
             raise self.space.fault("double free", address, f"the block at {address:#x} was freed before")
@@ -530,12 +530,12 @@ def nested(*programs: Program) -> Iterator[None]:
 def no_memory(size: int) -> RpcError:
     """Return the exception for an allocator that returned a null pointer."""
     return RpcError(
-        OUT_OF_MEMORY, f"the allocator has no {counted(size, 'octet')}", rule="allocator-null-raises"
+        OUT_OF_MEMORY, f"the allocator has no {counted(size, 'byte')}", rule="allocator-null-raises"
     )
 
 
 class Allowance:
-    """The octets that a stub makes room for on behalf of one message: no more than those ``received`` can justify."""
+    """The bytes that a stub makes room for on behalf of one message: no more than those ``received`` can justify."""
 
     def __init__(self, received: int) -> None:
         self.left = UNSENT_LIMIT + 64 * received
@@ -548,7 +548,7 @@ class Allowance:
         self.left += granted
 
     def take(self, size: int) -> None:
-        """Count ``size`` octets more. Raises :class:`RpcError`, RPC_S_OUT_OF_MEMORY, when that is too many."""
+        """Count ``size`` bytes more. Raises :class:`RpcError`, RPC_S_OUT_OF_MEMORY, when that is too many."""
         self.left -= size
         if self.left < 0:
             raise RpcError(

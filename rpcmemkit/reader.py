@@ -145,8 +145,8 @@ class Reader:
         element = plan.element
         if isinstance(element, BasePlan):
             data = self.space.read(place.address, count * plan.stride)
-            octets = isinstance(element.type, Base) and element.type.name == "byte"
-            if octets or plan.is_text:
+            is_bytes = isinstance(element.type, Base) and element.type.name == "byte"
+            if is_bytes or plan.is_text:
                 return python_text(plan, data), []
             if isinstance(element.type, Base) and element.type.code != "?":
                 return [value for (value,) in iter_unpack(element.value.format, data)], []

@@ -60,15 +60,15 @@ class RpcSs:
             self.program.close_environment(self.actor, "environment-frees-since-enable", function)
 
     def allocate(self, size: int) -> int:
-        """Return the address of a new block of ``size`` octets in the environment.
+        """Return the address of a new block of ``size`` bytes in the environment.
 
         Raises:
             RpcError: RPC_S_OUT_OF_MEMORY.
-            UsageError: the thread has no environment, or ``size`` is no number of octets.
+            UsageError: the thread has no environment, or ``size`` is no number of bytes.
 
         Source: nf-rpcndr-rpcssallocate.md.
         """
-        given.number(f"the size for {self.prefix}Allocate", size, "a number of octets")
+        given.number(f"the size for {self.prefix}Allocate", size, "a number of bytes")
         with self._noted("Allocate"):
             if size > LARGEST_BLOCK:
                 raise self._out_of_memory()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
-from rpcmemkit.annotate import Direction, Row, octets_text, rows, type_name
+from rpcmemkit.annotate import Direction, Row, bytes_text, rows, type_name
 from rpcmemkit.audit import Audit, Dangling, deeds, leaked_in, left_by_routine, stored_ending
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault
@@ -136,8 +136,8 @@ class _Teller:
             [(address, place) for address, place in places.items()], lambda it: self._client_row(space, *it)
         )
         size = sum(_extent(space, place) for place in places.values())
-        text = f"You pass storage of your own: {_number(len(places), 'block')}, {_number(size, 'octet')}."
-        return [Sentence(text), Table(("storage", "type", "octets", "address", "allocated by"), rows)]
+        text = f"You pass storage of your own: {_number(len(places), 'block')}, {_number(size, 'byte')}."
+        return [Sentence(text), Table(("storage", "type", "bytes", "address", "allocated by"), rows)]
 
     def _client_row(self, space: AddressSpace, address: int, place: Place) -> tuple[str, ...]:
         block = space.block(address)
@@ -150,18 +150,18 @@ class _Teller:
     # --- messages ---
 
     def message(self, direction: Direction) -> list[Sentence | Table]:
-        """Tell what travels, octet by octet."""
+        """Tell what travels, byte by byte."""
         message = self.trace.messages.get(direction)
         if message is None:
             gone = direction == "response" and any(self.trace.select("disconnect"))
             return [Sentence("None reaches the client: it went away during the call.")] if gone else []
         other = {"request": "the server", "response": "the client"}[direction]
         if not message.data:
-            return [Sentence(f"No octets of stub data travel to {other}.")]
-        text = f"{_number(len(message.data), 'octet')} of stub data {_verb(len(message.data))} to {other}."
+            return [Sentence(f"No bytes of stub data travel to {other}.")]
+        text = f"{_number(len(message.data), 'byte')} of stub data {_verb(len(message.data))} to {other}."
         return [
             Sentence(text),
-            Table(("offset", "octets", "meaning"), _byte_rows(rows(self.call, direction))),
+            Table(("offset", "bytes", "meaning"), _byte_rows(rows(self.call, direction))),
         ]
 
     # --- the server ---
@@ -184,7 +184,7 @@ class _Teller:
         text = f"Your routine finds its data in {_listed(found)}."
         return [
             Sentence(text),
-            Table(("pointer", "where it leads", "octets", "address", "rule"), rows),
+            Table(("pointer", "where it leads", "bytes", "address", "rule"), rows),
             *_cited(cited),
         ]
 
@@ -334,7 +334,7 @@ class _Teller:
         rows = _cut_rows(new, lambda place: self._new_row(space, place, rules))
         return [
             Sentence(text),
-            Table(("storage", "type", "octets", "address", "rule"), rows),
+            Table(("storage", "type", "bytes", "address", "rule"), rows),
             *_cited(rules.values(), allocator, deallocator),
         ]
 
@@ -425,7 +425,7 @@ def tell_departure(departure: Departure) -> Story:
 def _departure_deed(event: Event) -> str:
     if event.kind == "fault":
         return _fault(event)
-    where = f"the block at {event.address:#x} ({_number(event.size, 'octet')})"
+    where = f"the block at {event.address:#x} ({_number(event.size, 'byte')})"
     if event.kind == "free":
         return f"The run-down routine frees {where} with {event.detail}."
     return f"A context handle of type {event.detail.split()[0]} {_HANDLE_DEEDS[event.kind]}: its state is {where}."
@@ -486,8 +486,8 @@ class _Names:
         """Return what a block is called, with its address."""
         name = f"{self.name(address)} ".lstrip()
         size = self.sizes.get(address)
-        octets = f", {_number(size, 'octet')}" if size is not None else ""
-        return f"{name}(at {address:#x}{octets})"
+        room = f", {_number(size, 'byte')}" if size is not None else ""
+        return f"{name}(at {address:#x}{room})"
 
     def field(self, address: int) -> str:
         """Return what lies at an address: ``root.value``."""
@@ -604,7 +604,7 @@ def _deeds(kind: str, events: Sequence[Event], names: _Names) -> list[str]:
 def _deed(event: Event, names: _Names) -> str:
     match event.kind:
         case "allocate" if not event.address:
-            return f"It asks {_allocator(event)} for {_number(event.size, 'octet')} and gets a null pointer."
+            return f"It asks {_allocator(event)} for {_number(event.size, 'byte')} and gets a null pointer."
         case "allocate":
             return f"It allocates {names.block(event.address)} with {_allocator(event)}."
         case "free":
@@ -696,4 +696,4 @@ def _byte_rows(found: Iterator[Row]) -> tuple[tuple[str, ...], ...]:
 
 def _byte_row(row: Row) -> tuple[str, ...]:
     shown = str(row)
-    return str(row.offset), octets_text(row.octets), shown if len(shown) <= 200 else shown[:199] + "…"
+    return str(row.offset), bytes_text(row.data), shown if len(shown) <= 200 else shown[:199] + "…"

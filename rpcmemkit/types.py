@@ -69,7 +69,7 @@ class PointerKind(str, Enum):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Base:
-    """A base type. ``code`` is its :mod:`struct` letter, ``size`` its octets on the NDR 2.0 wire.
+    """A base type. ``code`` is its :mod:`struct` letter, ``size`` its bytes on the NDR 2.0 wire.
 
     ``text`` marks characters, shown as text; ``pointer_sized`` marks ``__int3264``, as wide in memory as a pointer.
     """
@@ -112,7 +112,7 @@ BASES: Mapping[str, Base] = {
 
 @dataclass(eq=False, slots=True, repr=False)
 class EnumType:
-    """An enumeration: 4 octets in memory, on the wire 2 (values 0 to 32767), or 4 with ``v1_enum``."""
+    """An enumeration: 4 bytes in memory, on the wire 2 (values 0 to 32767), or 4 with ``v1_enum``."""
 
     name: str
     labels: dict[str, int]
@@ -193,7 +193,7 @@ class Member:
 
 @dataclass(eq=False, slots=True, repr=False)
 class Struct:
-    """A structure; ``pack`` is the packing level in octets, or ``None`` for natural alignment.
+    """A structure; ``pack`` is the packing level in bytes, or ``None`` for natural alignment.
 
     ``tagged``: its name is a tag, ``struct name`` in C; otherwise it is that of a typedef.
     """
@@ -253,7 +253,7 @@ class EncapsulatedUnion:
 
 @dataclass(eq=False, slots=True, repr=False)
 class ContextHandle:
-    """A context handle: 20 octets on the wire, as wide as a pointer in memory (context-handle.md).
+    """A context handle: 20 bytes on the wire, as wide as a pointer in memory (context-handle.md).
 
     ``state`` is what the declaration lets it point to, ``None`` for ``void``: only the server's routines see it.
     ``is_type``: the attribute stands at a typedef, so there may be a run-down routine ``name_rundown``.

@@ -417,7 +417,7 @@ def _room(space: AddressSpace, place: Place) -> int:
 
 
 def _packed(plan: ArrayPlan, items: bytes | Sequence[Any]) -> bytes:
-    """Return an array of plain numbers as octets, or nothing if it is another one or one of them does not fit."""
+    """Return an array of plain numbers as bytes, or nothing if it is another one or one of them does not fit."""
     element = plan.element
     if not isinstance(element, BasePlan) or {int} != set(map(type, items)) or isinstance(items, bytes):
         return b""
@@ -471,7 +471,7 @@ def _enumerator(type_: EnumType, value: Any) -> int:
 
 
 def elements_of(plan: ArrayPlan, value: Any, path: Path | None = None) -> bytes | Sequence[Any]:
-    """Return the octets of a character array, or the elements of another one."""
+    """Return the bytes of a character array, or the elements of another one."""
     if isinstance(value, Mapping) and ("$elements" in value or "$unwritten" in value):
         value = value.get("$elements", [])
     if isinstance(value, Mapping) and "$hex" in value:
@@ -499,7 +499,7 @@ def _from_hex(digits: Any, path: Path | None) -> bytes:
 
 
 def _encoded(plan: ArrayPlan, text: str, path: Path | None) -> bytes:
-    """Return the octets of text; a wide character may be any 16 bits, half of a surrogate pair too."""
+    """Return the bytes of text; a wide character may be any 16 bits, half of a surrogate pair too."""
     if plan.stride != 1:
         return text.encode("utf-16-le", "surrogatepass")
     try:
@@ -523,7 +523,7 @@ def element_count(plan: ArrayPlan, value: Any, path: Path | None = None) -> int:
 
 
 def storage_size(plan: Plan, value: Any, path: Path | None = None) -> int:
-    """Return the octets of storage that a value of this type needs."""
+    """Return the bytes of storage that a value of this type needs."""
     if isinstance(plan, ArrayPlan):
         return element_count(plan, value, path) * plan.stride
     if isinstance(plan, StructPlan) and plan.tail is not None and not is_unwritten(value):

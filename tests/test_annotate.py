@@ -1,11 +1,11 @@
-"""Annotated octets: every octet of every message is in exactly one row, and the rows say what it is."""
+"""Annotated bytes: every byte of every message is in exactly one row, and the rows say what it is."""
 
 from pathlib import Path
 
 import pytest
 
 from rpcmemkit import Session
-from rpcmemkit.annotate import annotate, as_text, octets_text, type_name
+from rpcmemkit.annotate import annotate, as_text, bytes_text, type_name
 from rpcmemkit.environment import Environment
 from rpcmemkit.scenario import Run, find_files, load_scenario
 
@@ -18,15 +18,15 @@ def calls(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_every_octet_is_explained_exactly_once(file):
+def test_every_byte_is_explained_exactly_once(file):
     for call in calls(file):
-        for direction, octets in (("request", call.request), ("response", call.response)):
+        for direction, data in (("request", call.request), ("response", call.response)):
             found = annotate(call, direction)
 
-            assert b"".join(row.octets for row in found) == octets
-            starts = [sum(len(row.octets) for row in found[:index]) for index in range(len(found))]
+            assert b"".join(row.data for row in found) == data
+            starts = [sum(len(row.data) for row in found[:index]) for index in range(len(found))]
             assert [row.offset for row in found] == starts
-            assert all(row.octets and row.what for row in found)
+            assert all(row.data and row.what for row in found)
 
 
 def session(members, parameters, **environment):
@@ -48,7 +48,7 @@ def test_a_tree_with_unique_pointers():
         "     8  04 00 02 00               referent id of root->right = 0x00020004 (unique)",
     ]
     row = annotate(call, "request")[1]
-    assert (row.offset, row.octets.hex(), row.path, row.value) == (4, "00000200", "root->left", 0x20000)
+    assert (row.offset, row.data.hex(), row.path, row.value) == (4, "00000200", "root->left", 0x20000)
 
 
 def test_full_pointers_say_when_no_referent_follows():
@@ -114,7 +114,7 @@ def test_a_long_array_is_summarised():
         "… 4,995 more, a[8] to [5002]",
         "a[5003] (long) = 5003",
     ]
-    assert len(rows[10].octets) == 4 * 4995
+    assert len(rows[10].data) == 4 * 4995
 
 
 def test_structures_in_an_array_with_gaps():
@@ -203,7 +203,7 @@ def test_counts_that_the_client_did_not_come_to_are_still_there():
     call = interface.try_call("f", {"p": {"a": None, "b": None}})
     rows = annotate(call, "response")
 
-    assert b"".join(row.octets for row in rows) == call.response
+    assert b"".join(row.data for row in rows) == call.response
     assert [str(row) for row in rows[-2:]] == ["actual count of p->b = 4", 'p->b (char[4]) = "two\\0"']
 
 
@@ -215,9 +215,9 @@ def test_what_nobody_read_is_said_to_be_so():
     assert found[-1].what == "a part that the receiver did not read"
 
 
-def test_octets_are_shortened():
-    assert octets_text(bytes(8)) == "00 00 00 00 00 00 00 00"
-    assert octets_text(bytes(1000)) == "00 00 00 00 00 00 … (1,000 octets)"
+def test_bytes_are_shortened():
+    assert bytes_text(bytes(8)) == "00 00 00 00 00 00 00 00"
+    assert bytes_text(bytes(1000)) == "00 00 00 00 00 00 … (1,000 bytes)"
 
 
 def test_names_of_types():

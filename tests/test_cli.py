@@ -39,8 +39,8 @@ def run(capsys):
 
 
 def feed(monkeypatch, text):
-    octets = text if isinstance(text, bytes) else text.encode()
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(octets)))
+    data = text if isinstance(text, bytes) else text.encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
 class Terminal(io.StringIO):

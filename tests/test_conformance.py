@@ -1,4 +1,4 @@
-"""Calls that ran on Wine's rpcrt4 and on the open DCE/RPC runtime happen here in the same way, octet for octet."""
+"""Calls that ran on Wine's rpcrt4 and on the open DCE/RPC runtime happen here in the same way, byte for byte."""
 
 from pathlib import Path
 

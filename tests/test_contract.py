@@ -362,7 +362,7 @@ ATTRIBUTES = {
         None,
         {},
     ),
-    "four octets": (
+    "four bytes": (
         TREE + "void f([in, out] node *root);",
         {"root": TREE_VALUE},
         grow,

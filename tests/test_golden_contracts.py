@@ -1,6 +1,6 @@
 """Whole contracts, cell by cell, written down from the documentation: what each declaration promises, and nothing else.
 
-The server has pointers of 8 octets and the wire those of 4, so what holds pointers is allocated, and base types stay
+The server has pointers of 8 bytes and the wire those of 4, so what holds pointers is allocated, and base types stay
 in the receive buffer (server-stub-memory-management.md). Each promise is what top-level-and-embedded-pointers.md and
 the page of its construct say.
 """
@@ -496,7 +496,7 @@ TRANSMITTED = (
     "free-inst-below-root",
     "transmit_as",
 )
-OCTETS = ("user-marshal-writes", "user-unmarshal-reads", "user-free-on-server", "user_marshal")
+BYTES = ("user-marshal-writes", "user-unmarshal-reads", "user-free-on-server", "user_marshal")
 
 
 def test_transmit_as():
@@ -519,7 +519,7 @@ def test_user_marshal():
         "typedef struct { hyper a; } local; typedef struct { long a; } wire; void f([in] wire p);"
     )
     found = contract(Session(text, acf).interface, "f")
-    check(found, [converted("p", "in", "top-level", *OCTETS)])
+    check(found, [converted("p", "in", "top-level", *BYTES)])
 
 
 @pytest.mark.parametrize("way", ["in", "out"])

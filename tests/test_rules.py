@@ -14,7 +14,7 @@ from rpcmemkit import RULES
 
 PACKAGE = Path(rpcmemkit.__file__).parent
 ACTORS = ("routine", "application", "conversion")
-NOT_RULES = re.compile(r"utf-|latin-|octets-|rpcmemkit-|graphviz-")
+NOT_RULES = re.compile(r"utf-|latin-|bytes-|rpcmemkit-|graphviz-")
 SHAPE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 
 

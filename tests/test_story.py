@@ -69,8 +69,8 @@ def test_a_pruned_tree():
         "The call succeeds.",
         "ORPHANED: 1 client block",
         "LEAKED: 1 server block",
-        "You pass storage of your own: 4 blocks, 76 octets.",
-        "36 octets of stub data travel to the server.",
+        "You pass storage of your own: 4 blocks, 76 bytes.",
+        "36 bytes of stub data travel to the server.",
         "It writes root->value and root->left.",
         "It allocates root->right->left (at 0x400000",
         "count and its result.",
@@ -87,7 +87,7 @@ def test_where_a_referent_lives_and_why():
     entry = next(section for section in story.sections if section.heading.startswith("On entry"))
     table = next(part for part in entry.parts if isinstance(part, Table))
 
-    assert table.heads == ("pointer", "where it leads", "octets", "address", "rule")
+    assert table.heads == ("pointer", "where it leads", "bytes", "address", "rule")
     assert {row[1] for row in table.rows} >= {"the receive buffer"}
     assert any(
         part.tone == "rule" and part.text.startswith("server-reuses-buffer: ")
@@ -110,15 +110,15 @@ def test_a_clean_call_is_called_clean():
     assert says(
         story,
         "It changes nothing.",
-        "No octets of stub data travel to the client.",
+        "No bytes of stub data travel to the client.",
         "Nothing has changed in your memory.",
     )
     assert says(story, "The stub has nothing to free")
 
 
-def test_one_octet_travels_alone():
+def test_one_byte_travels_alone():
     assert says(
-        tell(session("[in] byte b").try_call("f", {"b": 1})), "1 octet of stub data travels to the server."
+        tell(session("[in] byte b").try_call("f", {"b": 1})), "1 byte of stub data travels to the server."
     )
 
 
@@ -168,7 +168,7 @@ def test_the_server_runs_out_of_memory():
     story = tell(interface.try_call("f", {"root": {"value": 1}}))
     assert says(
         story,
-        "It asks midl_user_allocate for 16 octets and gets a null pointer.",
+        "It asks midl_user_allocate for 16 bytes and gets a null pointer.",
         "RPC_S_SERVER_OUT_OF_MEMORY",
     )
 
@@ -211,7 +211,7 @@ SCENARIOS = Path(__file__).parent / "scenarios"
         ("rpcss-midl-user-leaks", "of its RpcSs environment; what midl_user_allocate gave is none of them."),
         (
             "leak-from-another-allocator",
-            "3 octets). The stub tries midl_user_free, which does not fit what the application's malloc gave.",
+            "3 bytes). The stub tries midl_user_free, which does not fit what the application's malloc gave.",
         ),
     ],
 )
@@ -392,7 +392,7 @@ def test_what_the_client_does_between_calls_is_told_deed_by_deed():
     assert told == [
         "It writes root->value.",
         "It frees root->next (at 0x10028) with free.",
-        "It allocates root->next (at 0x10040, 16 octets) with midl_user_allocate.",
+        "It allocates root->next (at 0x10040, 16 bytes) with midl_user_allocate.",
         "It writes root->next and root->next->value.",
     ]
 
@@ -427,7 +427,7 @@ def test_the_package_in_client_steps_and_the_names_given_to_its_blocks():
         """)
     assert sentences(first)[:2] == [
         "It calls RpcSmEnableAllocate.",
-        "It allocates scratch (at 0x10000, 64 octets) with RpcSmAllocate.",
+        "It allocates scratch (at 0x10000, 64 bytes) with RpcSmAllocate.",
     ]
     assert sentences(second)[:3] == [
         "It marks scratch (at 0x10000) with RpcSmFree: freed when the environment ends.",
@@ -448,7 +448,7 @@ def test_a_routine_whose_client_goes_away_and_whose_block_has_a_name():
         """)
     (section,) = [each for each in story.sections if each.heading == "What your routine does"]
     assert [part.text for part in section.parts] == [
-        "It allocates scratch (at 0x40000068, 64 octets) with RpcSsAllocate.",
+        "It allocates scratch (at 0x40000068, 64 bytes) with RpcSsAllocate.",
         "The client goes away: its handles are run down when this call has ended, no response reaches it.",
     ]
 

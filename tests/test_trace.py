@@ -83,7 +83,7 @@ def check_place(event: Event, space: AddressSpace) -> None:
 
 
 def check_span(span: Span, trace: Trace) -> None:
-    """Octets of a message come from a named place of a known layout."""
+    """Bytes of a message come from a named place of a known layout."""
     assert isinstance(span.offset, int)
     assert isinstance(span.plan, Plan)
     assert path_text(span.path).lstrip("*").split(".")[0].split("[")[0]

@@ -23,7 +23,7 @@ FETCHED = {
     "object": "data",
 }
 PLAIN_RELATIONS = {"canonical", "next", "prev", "index", "search", "author", "license"}
-HEAVIEST = 600_000  # octets of a page, compressed, without what all pages share
+HEAVIEST = 600_000  # bytes of a page, compressed, without what all pages share
 REMOTE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
 REMOTE_IN_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""", re.IGNORECASE)
 # Inline scripts name the address of a library that they load later.
@@ -90,7 +90,7 @@ def check(site: Path) -> list[str]:
         found += [f"{path.name}: {problem}" for problem in page.problems]
         weight = len(gzip.compress(path.read_bytes(), 6))
         if weight > HEAVIEST:
-            found.append(f"{path.name}: {weight:,} octets compressed, more than {HEAVIEST:,}")
+            found.append(f"{path.name}: {weight:,} bytes compressed, more than {HEAVIEST:,}")
         for link in page.links:
             address = urlsplit(link)
             target = (path.parent / unquote(address.path)).resolve() if address.path else path

@@ -25,8 +25,8 @@ from rpcmemkit.status import status_code, status_name
 
 FACTS = 4
 """How many facts of a call are told: the first ones in the order of :data:`TOLD`."""
-OCTETS = 32
-"""How many octets of a message are told."""
+BYTES = 32
+"""How many bytes of a message are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ def _settings(environment: Mapping[str, Any]) -> Iterator[str]:
             case "osf", _:
                 yield "DCE mode" if value else "not in DCE mode"
             case "pointer_size", _:
-                yield f"pointers of {value} octets"
+                yield f"pointers of {value} bytes"
             case "midl", _:
                 yield ", ".join(f"/{name} {setting}" for name, setting in value.items())
             case "midl_user_allocate", _:
@@ -285,10 +285,10 @@ def _of(name: str, value: Any) -> str:
     return brief(value).removeprefix(f"{name}: ")  # storage that has its variable's name
 
 
-def _octets(name: str) -> Callable[[Any], str]:
+def _bytes(name: str) -> Callable[[Any], str]:
     def told(value: str) -> str:
         data = bytes.fromhex(value)
-        return f"{name} {data[:OCTETS].hex(' ', -4) or 'empty'}{' …' * (len(data) > OCTETS)}"
+        return f"{name} {data[:BYTES].hex(' ', -4) or 'empty'}{' …' * (len(data) > BYTES)}"
 
     return told
 
@@ -306,8 +306,8 @@ TOLD: Mapping[str, Callable[[Any], str]] = {
     "server_allocations": _counted("allocated on the server"),
     "server_frees": _counted("freed there"),
     "server_sees": _values("the routine sees"),
-    "request": _octets("request"),
-    "response": _octets("response"),
+    "request": _bytes("request"),
+    "response": _bytes("response"),
     "rules": _named("by the rule"),
 }
 """The words for each key of ``expect``, the most telling ones first."""
@@ -326,8 +326,8 @@ def brief(value: Any) -> str:
             return f"the same as {label}"
         case {"$context": label}:
             return f"handle {label}"
-        case {"$hex": octets}:
-            return str(octets)
+        case {"$hex": data}:
+            return str(data)
         case {"$allocated": room, "$elements": elements}:
             return f"{brief(elements)} in room for {room}"
         case {"$case": case, "$value": inner}:

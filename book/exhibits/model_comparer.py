@@ -1,6 +1,6 @@
 """The comparer: one list under every memory model, measured.
 
-The same list of nodes is received or sent by one call; only the attributes differ. Counts and octets come from the call's
+The same list of nodes is received or sent by one call; only the attributes differ. Counts and bytes come from the call's
 events and snapshots, what the contract says from the contract, and what can go wrong from a run in which it goes wrong.
 Sources: memory-management-models.md and the page of each model.
 """
@@ -262,7 +262,7 @@ MODELS: dict[str, Model] = {
     ),
     BYTE_COUNT: ByteCountModel(
         COUNTED, COUNTED, "application-allocated-buffer.md",
-        "the buffer is 8 octets too small", _buffer_too_small,
+        "the buffer is 8 bytes too small", _buffer_too_small,
     ),
     FORCED: Model(
         FORCE, FORCE, "server-stub-memory-management.md",
@@ -370,9 +370,9 @@ class Measured(Exhibit):
         return self.audit.client_allocations
 
     @property
-    def stub_octets(self) -> int:
-        """How many octets the client stub allocated."""
-        return _octets(self.audit.trace.select("allocate", side="client", actor="stub"))
+    def stub_bytes(self) -> int:
+        """How many bytes the client stub allocated."""
+        return _bytes(self.audit.trace.select("allocate", side="client", actor="stub"))
 
     @property
     def list_blocks(self) -> list[Block]:
@@ -397,9 +397,9 @@ class Measured(Exhibit):
         return self.audit.server_allocations - self.server_stub_calls
 
     @property
-    def server_octets(self) -> int:
-        """How many octets stub and routine allocated."""
-        return _octets(self.audit.trace.select("allocate", side="server"))
+    def server_bytes(self) -> int:
+        """How many bytes stub and routine allocated."""
+        return _bytes(self.audit.trace.select("allocate", side="server"))
 
     @property
     def server_frees(self) -> int:
@@ -417,7 +417,7 @@ class Measured(Exhibit):
 
     @property
     def wire(self) -> int:
-        """How many octets of NDR data request and response have."""
+        """How many bytes of NDR data request and response have."""
         assert self.call is not None
         return len(self.call.request) + len(self.call.response)
 
@@ -428,11 +428,11 @@ class Measured(Exhibit):
         """The figures below :data:`COSTS`; where it does not compile, MIDL's number alone."""
         if self.diagnostic is not None:
             return (number(self.diagnostic), *[""] * (len(COSTS) - 1))
-        client = (self.stub_calls, self.stub_octets, len(self.list_blocks))
+        client = (self.stub_calls, self.stub_bytes, len(self.list_blocks))
         server = (
             self.server_stub_calls,
             self.routine_calls,
-            self.server_octets,
+            self.server_bytes,
             self.server_frees,
             self.left,
         )
@@ -454,7 +454,7 @@ class Measured(Exhibit):
         return page(idl, Builder(self.call).whole().verdict, picture, [("", items)])
 
 
-def _octets(events: Iterable[Any]) -> int:
+def _bytes(events: Iterable[Any]) -> int:
     return sum(event.size for event in events if event.address)
 
 
@@ -490,12 +490,12 @@ def mistake(model: str, nodes: int = 3, server: int = 8) -> tuple[str, str]:
 HEADS = ("model", "the client", "nodes", "server")
 COSTS = (
     "client stub allocates",
-    "octets it allocates",
+    "bytes it allocates",
     "blocks the client frees",
-    "octets on the wire",
+    "bytes on the wire",
     "server stub allocates",
     "routine allocates",
-    "octets on the server",
+    "bytes on the server",
     "server frees",
     "left on the server",
 )

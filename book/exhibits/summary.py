@@ -57,11 +57,11 @@ def _on_client(audit: Audit) -> list[str]:
 def _on_server(audit: Audit) -> list[str]:
     made = [event for event in audit.trace.select("allocate", side="server") if event.address]
     by = {who: sum(event.actor == who for event in made) for who in ("stub", "routine")}
-    octets = sum(event.size for event in made)
+    size = sum(event.size for event in made)
     space = audit.call.space("server after")
     left = sum(bool((block := space.block(event.address)) and block.live) for event in made)
     return [
-        f"stub allocates {by['stub']}, routine {by['routine']} ({counted(octets, 'octet')})",
+        f"stub allocates {by['stub']}, routine {by['routine']} ({counted(size, 'byte')})",
         f"{audit.server_frees} freed, {left} left" + (f", {audit.server_leaked} leaked" * bool(left)),
     ]
 

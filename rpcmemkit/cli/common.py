@@ -79,13 +79,13 @@ def scenario_of(arguments: argparse.Namespace, file: str) -> Scenario:
     """Return the scenario in a file, in the environment that the options ask for."""
     from rpcmemkit.cli.options import apply
     from rpcmemkit.errors import UsageError
-    from rpcmemkit.scenario import load_scenario, parse_octets
+    from rpcmemkit.scenario import load_scenario, parse_bytes
 
     if Path(file).suffix.lower() in INTERFACES:
         raise UsageError(
             f"{file}: this is an interface, not a scenario; try: rpcmemkit check, or rpcmemkit explain"
         )
-    scenario = parse_octets(read_stdin(), "<stdin>") if file == STDIN else load_scenario(file)
+    scenario = parse_bytes(read_stdin(), "<stdin>") if file == STDIN else load_scenario(file)
     return apply(arguments, scenario)
 
 

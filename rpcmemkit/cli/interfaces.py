@@ -79,7 +79,7 @@ def attributes(acf: str | None, others: Sequence[str] = ()) -> str:
 
 def _subject(arguments: argparse.Namespace) -> Subject:
     from rpcmemkit.errors import UsageError
-    from rpcmemkit.scenario import parse_octets
+    from rpcmemkit.scenario import parse_bytes
 
     suffix = Path(arguments.file).suffix.lower()
     if suffix in {".yaml", ".yml"}:
@@ -92,7 +92,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         return _in_file(arguments)
     data = read_stdin()
     if _SCENARIO.search(data):
-        return _in_scenario(apply(arguments, parse_octets(data, "<stdin>")))
+        return _in_scenario(apply(arguments, parse_bytes(data, "<stdin>")))
     return _in_text(arguments, data.decode("utf-8", "replace"))
 
 

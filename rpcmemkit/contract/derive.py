@@ -59,7 +59,7 @@ CONVERSIONS = {
         "from-xmit-fills-root",
         "free-inst-below-root",
     ),
-    "octets": (("user-marshal-writes",), "user-unmarshal-reads", "user-free-on-server"),
+    "bytes": (("user-marshal-writes",), "user-unmarshal-reads", "user-free-on-server"),
 }
 """For [transmit_as] and [represent_as], and for the user-marshalled types: the rules of sending, receiving, the end."""
 
@@ -281,7 +281,7 @@ class _Parameter:
 
     def _converted(self, plan: ConvertedPlan) -> tuple[ClientSide, ServerSide]:
         """A converted type: the application's routines allocate and free what the stubs do not know."""
-        sends, fills, done = CONVERSIONS["octets" if plan.by_octets else "object"]
+        sends, fills, done = CONVERSIONS["bytes" if plan.by_bytes else "object"]
         makes = Act("conversion", self.setting.allocator, "conversion-allocates")
         frees = Act("conversion", self.setting.deallocator, "conversion-frees")
         there = (*(sends if self.is_in else ()), *((fills,) if self.is_out else ()))

@@ -86,8 +86,8 @@ class Builder:
                 direction, TITLES[direction], f"No {direction}: {wire.why_missing(self.call, direction)}."
             )
         size = len(self.call.trace.messages[direction].data)
-        note = f"{counted(size, 'octet')} of NDR data"
-        return Column(direction, TITLES[direction], note, wire.octets(self.call, direction, 2 * self.limit))
+        note = f"{counted(size, 'byte')} of NDR data"
+        return Column(direction, TITLES[direction], note, wire.message(self.call, direction, 2 * self.limit))
 
     # --- what is said in the caption ---
 

@@ -143,11 +143,11 @@ def _box(box: Box) -> str:
 def _line(box: Box, line: Line) -> str:
     """Return the one cell of a line; what has several cells is a table of its own inside."""
     width = sum(box.widths)
-    drawn = _LOOKS.get(line.kind, _octets)(box, line, width)
+    drawn = _LOOKS.get(line.kind, _bytes)(box, line, width)
     ground = _GROUNDS.get(line.kind, line.kind) or box.kind
     if line.kind == "field":
         ground = _GROUND_OF[line.mood] or "box"
-    back = "" if ground in ("box", "octets-value") else f' BGCOLOR="{light(ground)}"'
+    back = "" if ground in ("box", "bytes-value") else f' BGCOLOR="{light(ground)}"'
     return f'<TD{_port(line)} FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{line.height}"{back}>{drawn}</TD>'
 
 
@@ -219,7 +219,7 @@ def _field(box: Box, line: Line, width: int) -> str:
     return _table(_row(cells))
 
 
-def _octets(box: Box, line: Line, width: int) -> str:
+def _bytes(box: Box, line: Line, width: int) -> str:
     texts = [fit(text, room - 7, 6) for text, room in zip(line.cells, box.widths, strict=True)]
     colors = ("faint", "ink", "soft")
     cells = [

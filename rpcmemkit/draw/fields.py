@@ -34,7 +34,7 @@ _REPEATED = re.compile(r"((?:->|\.)\w+|\[\d+\])\1{2,}")
 HEAD = 4
 """How many elements of an array are shown before the cut; the last one is shown after it."""
 TEXT_LIMIT = 200
-"""How many octets of a text are looked at."""
+"""How many bytes of a text are looked at."""
 
 
 class Value(NamedTuple):
@@ -158,8 +158,8 @@ def _array(space: AddressSpace, plan: ArrayPlan, name: str, place: Place, offset
     open_end = plan.unsized or (plan.is_string and plan.bound is None)
     count = room if open_end else min(plan.count(space, place.scope), room)
     element = plan.element
-    octets = isinstance(element, BasePlan) and getattr(element.type, "name", "") == "byte"
-    if plan.is_string or plan.is_text or octets:
+    is_bytes = isinstance(element, BasePlan) and getattr(element.type, "name", "") == "byte"
+    if plan.is_string or plan.is_text or is_bytes:
         return [_text(space, plan, name, place.address, offset, count)]
     if not count:
         return [Value(offset, name or "array", "no elements", None, type_name(plan))]
@@ -175,7 +175,7 @@ def _text(space: AddressSpace, plan: ArrayPlan, name: str, address: int, offset:
 
 
 def _spaced(digits: str) -> str:
-    return " ".join(digits[i : i + 2] for i in range(0, len(digits), 2)) or "no octets"
+    return " ".join(digits[i : i + 2] for i in range(0, len(digits), 2)) or "no bytes"
 
 
 def _shown(count: int) -> list[int]:

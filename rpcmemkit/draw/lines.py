@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rpcmemkit.draw.fields import clip
-from rpcmemkit.draw.model import Block, Column, Field, Gap, Octets, Part
+from rpcmemkit.draw.model import Block, Bytes, Column, Field, Gap, Part
 from rpcmemkit.draw.storage import DANGLING, FAULT, FREED, GOING, LEAKED, ORPHANED, OWNERS
 
 LINE, SMALL, TITLE = 16, 13, 18
@@ -55,25 +55,25 @@ class Box:
 
 
 def boxes(column: Column) -> list[Box]:
-    """Return the boxes of a column, the octets of a message as one."""
-    if any(isinstance(item, Octets) for item in column.items):
+    """Return the boxes of a column, the bytes of a message as one."""
+    if any(isinstance(item, Bytes) for item in column.items):
         return [Box(column.key, "message", [line for item in column.items for line in _message_line(item)])]
     return [
         _block(item) if isinstance(item, Block) else _gap(item)
         for item in column.items
-        if not isinstance(item, Octets)
+        if not isinstance(item, Bytes)
     ]
 
 
-def _message_line(item: Block | Gap | Octets) -> Iterable[Line]:
-    if isinstance(item, Octets):
+def _message_line(item: Block | Gap | Bytes) -> Iterable[Line]:
+    if isinstance(item, Bytes):
         cells = (str(item.offset), hex_text(item.data), _meaning(item))
-        yield Line(f"octets-{item.kind}", LINE, cells)
+        yield Line(f"bytes-{item.kind}", LINE, cells)
     elif isinstance(item, Gap):
         yield Line("more", LINE, (item.text,))
 
 
-def _meaning(item: Octets) -> str:
+def _meaning(item: Bytes) -> str:
     """Join path and value; of a path that is too long the end remains."""
     room = max(MEANING - len(item.brief) - 2, 8)
     path = item.path if len(item.path) <= room else "…" + item.path[3 - room :]
@@ -81,7 +81,7 @@ def _meaning(item: Octets) -> str:
 
 
 def hex_text(data: bytes) -> str:
-    """Return octets in hexadecimal, cut after a few."""
+    """Return bytes in hexadecimal, cut after a few."""
     return data.hex(" ") if len(data) <= HEX_LIMIT else data[: HEX_LIMIT - 1].hex(" ") + "…"
 
 
@@ -91,7 +91,7 @@ def _gap(gap: Gap) -> Box:
 
 def _block(block: Block) -> Box:
     lines = [Line("title", TITLE, (block.label, " ".join(block.words)), block.id, _mood(block))]
-    lines.append(Line("meta", SMALL, (f"{block.address:#x}", f"{block.size} octet{'s' * (block.size != 1)}")))
+    lines.append(Line("meta", SMALL, (f"{block.address:#x}", f"{block.size} byte{'s' * (block.size != 1)}")))
     lines += [Line("owner", SMALL, (text,)) for text in _whose(block)]
     for part in block.parts:
         lines += _part(part, block.compound)
@@ -149,7 +149,7 @@ def wrap(text: str, width: float, letter: float) -> list[str]:
 
 
 def fit(text: str, width: float, letter: float) -> str:
-    """Cut text to ``width``, as Graphviz will measure it: it counts a letter beyond ASCII once for every octet."""
+    """Cut text to ``width``, as Graphviz will measure it: it counts a letter beyond ASCII once for every byte."""
     room = limit = max(int(width / letter), 4)
     while limit > 1 and len(clip(text, limit).encode()) > room:
         limit -= 1

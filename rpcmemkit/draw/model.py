@@ -1,4 +1,4 @@
-"""What a picture of a call shows, as plain data: columns of blocks with fields, octets, arrows and counts.
+"""What a picture of a call shows, as plain data: columns of blocks with fields, bytes, arrows and counts.
 
 A picture is a pure function of the call: nothing here knows of Graphviz, colours or positions. The drawing and the
 text alternative are made from the same :class:`Picture`, so neither can say what the other does not.
@@ -82,8 +82,8 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Octets:
-    """A run of octets of a message and what it means: in full, and in brief with the path that it belongs to.
+class Bytes:
+    """A run of bytes of a message and what it means: in full, and in brief with the path that it belongs to.
 
     ``kind`` is ``value``, ``pointer`` (a referent id), ``count`` (a size, a length, a discriminant) or ``gap`` (padding).
     """
@@ -96,7 +96,7 @@ class Octets:
     kind: str = "value"
 
 
-Item: TypeAlias = "Block | Gap | Octets"
+Item: TypeAlias = "Block | Gap | Bytes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,10 @@ COLORS: dict[str, tuple[str, str]] = {
     "pointer": ("#24589c", "#8fbdf3"),
     "flow": ("#5b6a7c", "#93a4b7"),
     "changed": ("#fff3bf", "#514713"),
-    "octets-value": ("#fffefd", "#212933"),
-    "octets-pointer": ("#dfeafa", "#1f344f"),
-    "octets-count": ("#ece3f6", "#382c50"),
-    "octets-gap": ("#efefec", "#262a2f"),
+    "bytes-value": ("#fffefd", "#212933"),
+    "bytes-pointer": ("#dfeafa", "#1f344f"),
+    "bytes-count": ("#ece3f6", "#382c50"),
+    "bytes-gap": ("#efefec", "#262a2f"),
 }
 
 

@@ -127,7 +127,7 @@ class Panel:
 
     def _untyped(self, name: str, storage: Storage) -> Part:
         block = storage.block
-        text = f"{counted(block.size, 'octet')} that no parameter leads to"
+        text = f"{counted(block.size, 'byte')} that no parameter leads to"
         rule = self.side.rules.get(block.address, "")
         return Part(name, "unreached block", block.address, "", rule, (Field(0, "", text),))
 

@@ -81,7 +81,7 @@ def _described(block: Block) -> str:
     values = sum(isinstance(part, Part) for part in block.parts)
     words = f", {', '.join(block.words)}" if block.words else ""
     inside = f" with {values} values" if values > 1 else ""
-    return f"block of {block.size} octets{inside}, {OWNERS[block.owner]}{words}"
+    return f"block of {block.size} bytes{inside}, {OWNERS[block.owner]}{words}"
 
 
 # --- DOT -----------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class _Row:
 
     def _enclosing(self, block: Block) -> Iterator[str]:
         """Yield a block that holds several values: a box round theirs."""
-        head = f"{block.label if block.owner == 'buffer' else 'one block'}, {block.size} octets"
+        head = f"{block.label if block.owner == 'buffer' else 'one block'}, {block.size} bytes"
         label = "".join(f'{line.html}<BR ALIGN="LEFT"/>' for line in [_Line(head), *_marks(block)])
         font = f'FONT FACE="{FIXED}" COLOR="{light("ink")}"'
         yield f"subgraph cluster_{self.key}{len(self.names)} {{ label=<<{font}>{label}</FONT>>;"

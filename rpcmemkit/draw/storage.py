@@ -33,7 +33,7 @@ MEANINGS = {
     NEW: "allocated by the client stub; now the application's to free",
     ORPHANED: "still allocated, but no pointer of the application's leads to it any more",
     LEAKED: "still allocated when the call is over, and nobody will free it",
-    FREED: "no longer allocated; its octets are DD",
+    FREED: "no longer allocated; its bytes are DD",
     DANGLING: "a pointer to memory that is not allocated",
     KEPT: "still allocated on purpose: the server application holds it",
     FAULT: "what the server program did here is not allowed: the note above says what",

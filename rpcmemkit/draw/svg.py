@@ -1,6 +1,6 @@
 """From DOT to SVG with the renderer that pip installs, and what makes an SVG readable for everyone.
 
-The binary is the one of the wheel ``graphviz-pure``: another Graphviz would give other octets. Where no program can be
+The binary is the one of the wheel ``graphviz-pure``: another Graphviz would give other bytes. Where no program can be
 started, in a browser, :mod:`rpcmemkit.notebook.browser` puts a renderer in its place.
 """
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 
-from rpcmemkit.annotate import octets_text
-from rpcmemkit.draw.model import Arrow, Block, Column, Field, Gap, Item, Octets, Part, Picture
+from rpcmemkit.annotate import bytes_text
+from rpcmemkit.draw.model import Arrow, Block, Bytes, Column, Field, Gap, Item, Part, Picture
 from rpcmemkit.draw.storage import DANGLING, MEANINGS, OWNERS
 
 
@@ -83,8 +83,8 @@ def _labels(picture: Picture) -> dict[str, str]:
 
 
 def _entry(item: Item, arrows: dict[tuple[str, int | None], Arrow], labels: dict[str, str]) -> Entry:
-    if isinstance(item, Octets):
-        return Entry(f"{item.offset}: {octets_text(item.data)} {item.meaning}")
+    if isinstance(item, Bytes):
+        return Entry(f"{item.offset}: {bytes_text(item.data)} {item.meaning}")
     if isinstance(item, Gap):
         return Entry(item.text)
     return Entry(
@@ -94,7 +94,7 @@ def _entry(item: Item, arrows: dict[tuple[str, int | None], Arrow], labels: dict
 
 def _block(block: Block) -> str:
     words = f" {', '.join(block.words)}:" if block.words else ":"
-    size = f"{block.size} octet{'s' * (block.size != 1)}"
+    size = f"{block.size} byte{'s' * (block.size != 1)}"
     duty = "" if block.owner == "variable" else f"; {block.duty}"
     return f"{block.label}{words} {size} at {block.address:#x}, {OWNERS[block.owner]}{duty}."
 

@@ -1,4 +1,4 @@
-"""The octets of a message as lines of a picture. What they mean is decided in :mod:`rpcmemkit.annotate`, not here."""
+"""The bytes of a message as lines of a picture. What they mean is decided in :mod:`rpcmemkit.annotate`, not here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import islice
 
 from rpcmemkit.annotate import Direction, Row, rows
 from rpcmemkit.call import Call
-from rpcmemkit.draw.model import Gap, Octets
+from rpcmemkit.draw.model import Bytes, Gap
 
 PREFIXES = {
     "referent id of": ("pointer", ""),
@@ -21,23 +21,23 @@ PREFIXES = {
 """How a row is told in short, by how its meaning begins."""
 
 
-def octets(call: Call, direction: Direction, limit: int) -> tuple[Octets | Gap, ...]:
-    """Return the octets of a message in order, at most ``limit`` lines; what follows is a count of octets."""
+def message(call: Call, direction: Direction, limit: int) -> tuple[Bytes | Gap, ...]:
+    """Return the bytes of a message in order, at most ``limit`` lines; what follows is a count of bytes."""
     found = list(islice(rows(call, direction), limit + 1))
     if len(found) <= limit:
-        return tuple(map(_octets, found))
+        return tuple(map(_bytes, found))
     rest = len(call.trace.messages[direction].data) - found[limit - 1].offset
-    return (*map(_octets, found[: limit - 1]), Gap(f"{direction}-gap", rest, "octets"))
+    return (*map(_bytes, found[: limit - 1]), Gap(f"{direction}-gap", rest, "bytes"))
 
 
-def _octets(row: Row) -> Octets:
+def _bytes(row: Row) -> Bytes:
     """Return a row with its meaning in short; ``meaning`` keeps the full one."""
     start = next((prefix for prefix in PREFIXES if row.what.startswith(prefix)), "")
     kind, word = PREFIXES.get(start, ("value", ""))
     if kind == "pointer" and row.value:
         word = f"id {row.value:#x}"
     brief = word if kind == "pointer" and row.value else word + row.shown
-    return Octets(row.offset, row.octets, str(row), row.path if brief else "", brief or row.what, kind)
+    return Bytes(row.offset, row.data, str(row), row.path if brief else "", brief or row.what, kind)
 
 
 def why_missing(call: Call, direction: Direction) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rpcmemkit.idl.resolve import Resolver
 
 _NAMES_SENT = ("transmit_as", "wire_marshal")
-_BY_ROUTINES = ("transmit_as", "represent_as")  # the others write octets themselves
+_BY_ROUTINES = ("transmit_as", "represent_as")  # the others write bytes themselves
 _CONVERSIONS = (*_BY_ROUTINES, "wire_marshal", "user_marshal")
 
 
@@ -65,7 +65,7 @@ def _problems(resolver: Resolver, declared: Declared, attribute: s.Attribute, pl
 
 
 def _wire_problems(sent: Type | None) -> Iterator[str]:
-    """The rules for types whose octets the program writes (marshaling-rules-for-user-marshal-and-wire-marshal.md)."""
+    """The rules for types whose bytes the program writes (marshaling-rules-for-user-marshal-and-wire-marshal.md)."""
     if sent is None:
         return
     if any(_is_full(part) for part in _parts(sent, through_pointers=True)):

@@ -87,7 +87,7 @@ class Names(Protocol):
         """Whether ``words`` name a type, so that parentheses around them make a cast."""
 
     def size_of(self, words: str) -> int | None:
-        """The octets that the type written as ``words`` takes in memory, or ``None`` if it is no type."""
+        """The bytes that the type written as ``words`` takes in memory, or ``None`` if it is no type."""
 
 
 def read_expression(run: Run, names: Names) -> Expr:

@@ -8,7 +8,7 @@ from html import escape
 from itertools import islice
 from typing import Any
 
-from rpcmemkit.annotate import Direction, octets_text, rows
+from rpcmemkit.annotate import Direction, bytes_text, rows
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
 from rpcmemkit.contract import Contract, as_text, contract, sheets
@@ -101,13 +101,13 @@ def framed(caption: str, head: Sequence[str], rows_html: str) -> str:
 
 
 def bytes_table(call: Call, direction: Direction) -> Shown:
-    """Return the octets of a request or a response, field by field."""
+    """Return the bytes of a request or a response, field by field."""
     found = rows(call, direction)
     size = len(call.trace.messages[direction].data) if direction in call.trace.messages else 0
-    body = [(row.offset, octets_text(row.octets), row.what, row.shown) for row in found]
+    body = [(row.offset, bytes_text(row.data), row.what, row.shown) for row in found]
     return table(
-        f"The {direction} of {call.procedure.name}: {size} octets",
-        ("offset", "octets", "what", "value"),
+        f"The {direction} of {call.procedure.name}: {size} bytes",
+        ("offset", "bytes", "what", "value"),
         body,
     )
 
@@ -145,7 +145,7 @@ def _memory_lines(item: Block | Gap) -> Iterable[Sequence[object]]:
         item.label,
         f"{item.address:#x}",
         "",
-        f"{item.size} octets",
+        f"{item.size} bytes",
         OWNERS[item.owner],
         item.duty,
         " ".join(item.words),
@@ -171,7 +171,7 @@ def events_table(call: Call, *, limit: int = EVENT_LIMIT) -> Shown:
     left_out = len(call.trace) - len(body)
     if left_out:
         body.append(("…", f"{left_out:,} more", "", "", "", "", ""))
-    head = ("no.", "event", "side", "by", "address", "octets", "rule")
+    head = ("no.", "event", "side", "by", "address", "bytes", "rule")
     return table(f"{call.procedure.name}: {len(call.trace)} events", head, body)
 
 

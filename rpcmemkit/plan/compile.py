@@ -37,7 +37,7 @@ _Key: TypeAlias = "tuple[int, int, bool, bool]"
 MAX_FUSED = 4096  # values in one fused conversion; what has more moves in parts
 SIGNED = {1: "b", 2: "h", 4: "i", 8: "q"}
 UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
-PLAIN = {"?": "B", "f": "I", "d": "Q"}  # moved as octets: no boolean or NaN is rewritten on its way
+PLAIN = {"?": "B", "f": "I", "d": "Q"}  # moved as bytes: no boolean or NaN is rewritten on its way
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class Planner:
         return Planner(self.pointer_size, self.syntax, self.big_endian, reading=self.reading, **modes)
 
     def _open(self, handle: types.ContextHandle) -> Plan:
-        """State that is no plain IDL data is shown as octets."""
+        """State that is no plain IDL data is shown as bytes."""
         unlike = (types.Opaque, types.Union, types.ContextHandle)
         parts = list(types.made_of(handle.pointer.target))
         plain = not any(
@@ -437,7 +437,7 @@ class Planner:
         align = max(sent.wire_align, self.syntax.count if open_ else 1)
         plans = argument, self._pointer(form, None), self._pointer(result, None)
         plan = ConvertedPlan(type_, presented, sent, *plans, align)
-        if plan.by_octets and isinstance(sent, PointerPlan):
+        if plan.by_bytes and isinstance(sent, PointerPlan):
             follows = ConvertedPlan(type_, presented, sent, *plans, 8)
             plan.deferred = self._pointer_to(type_)
             plan.deferred.compile_target = lambda: follows
@@ -507,19 +507,19 @@ class _Atom:
     def wire_size(self) -> int:
         return self.plan.wire_size * self.count if self.has_id else 0
 
-    def octets(self, raw: bool) -> bool:
-        """Whether the run moves as octets: many values, the same on both sides, nothing to check."""
+    def as_bytes(self, raw: bool) -> bool:
+        """Whether the run moves as bytes: many values, the same on both sides, nothing to check."""
         plan = self.plan
         same = isinstance(plan, BasePlan) and plan.code == plan.wire_code and plan.limits is None
         return raw and same and self.count > 1
 
     def memory_code(self, raw: bool) -> str:
         assert isinstance(self.plan, BasePlan)
-        return f"{self.memory_size}s" if self.octets(raw) else f"{self.count}{self.plan.code}"
+        return f"{self.memory_size}s" if self.as_bytes(raw) else f"{self.count}{self.plan.code}"
 
     def wire_code(self, raw: bool) -> str:
         assert isinstance(self.plan, BasePlan)
-        return f"{self.wire_size}s" if self.octets(raw) else f"{self.count}{self.plan.wire_code}"
+        return f"{self.wire_size}s" if self.as_bytes(raw) else f"{self.count}{self.plan.wire_code}"
 
 
 def _atoms(
@@ -573,7 +573,7 @@ def _checks(values: list[_Atom], raw: bool) -> tuple[tuple[Check, ...], tuple[tu
     for atom in values:
         plan = atom.plan
         assert isinstance(plan, BasePlan)
-        stop = index + (1 if atom.octets(raw) else atom.count)
+        stop = index + (1 if atom.as_bytes(raw) else atom.count)
         if plan.limits:
             checks.append(Check(index, stop, *plan.limits))
         elif plan.size > plan.wire_size:

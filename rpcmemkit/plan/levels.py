@@ -55,9 +55,9 @@ class Body:
     """A run of fixed layout, moved by one fused conversion.
 
     ``memory`` and ``wire`` read and write the same values; pointers are gaps in both and have codecs of their own.
-    ``dense``: the octets are the same in memory and on the wire, without gaps, so that they move as a block.
+    ``dense``: the bytes are the same in memory and on the wire, without gaps, so that they move as a block.
     ``same``: the layout is the same, so that a receiver may use the data where it was received.
-    ``narrow``: the values that are wider in memory than on the wire and lose their upper octets (``__int3264``): the
+    ``narrow``: the values that are wider in memory than on the wire and lose their upper bytes (``__int3264``): the
     index, and what to add before cutting so that the sign is kept.
     """
 
@@ -106,7 +106,7 @@ class Plan:
     plain: bool = False
 
     def __repr__(self) -> str:
-        return f"<plan of {self.type!r}: {self.size} octets>"
+        return f"<plan of {self.type!r}: {self.size} bytes>"
 
 
 @dataclass(eq=False, repr=False)
@@ -170,7 +170,7 @@ class PointerPlan(Plan):
 class ArrayPlan(Plan):
     """An array: fixed, conformant, varying, both, or a string.
 
-    ``stride`` and ``wire_stride`` are the distances between elements; ``wire_last`` the octets of the last one.
+    ``stride`` and ``wire_stride`` are the distances between elements; ``wire_last`` the bytes of the last one.
     ``measures_itself``: a string whose size is nowhere declared; its terminator gives it.
     """
 
@@ -240,7 +240,7 @@ class ArrayPlan(Plan):
 
     @property
     def unsized(self) -> bool:
-        """True for octets whose number nothing declares: as many as their block has."""
+        """True for bytes whose number nothing declares: as many as their block has."""
         return self.bound is None and self.size_of is None and not self.is_string
 
 
@@ -362,7 +362,7 @@ class ConvertedPlan(Plan):
     def __post_init__(self) -> None:
         self.size = self.presented.size
         self.align = self.presented.align
-        self.by_octets = self.type.how in {"wire_marshal", "user_marshal"}
+        self.by_bytes = self.type.how in {"wire_marshal", "user_marshal"}
 
 
 @dataclass(eq=False, repr=False)

@@ -16,7 +16,7 @@
 
 from rpcmemkit.errors import ScenarioError
 from rpcmemkit.scenario.compare import Difference, differences
-from rpcmemkit.scenario.load import Scenario, load_scenario, parse_octets, parse_scenario
+from rpcmemkit.scenario.load import Scenario, load_scenario, parse_bytes, parse_scenario
 from rpcmemkit.scenario.run import ClientStep, Outcome, Run, as_step
 from rpcmemkit.scenario.verify import Disagreement, Report, find_files, verify, verify_file
 
@@ -33,7 +33,7 @@ __all__ = [
     "differences",
     "find_files",
     "load_scenario",
-    "parse_octets",
+    "parse_bytes",
     "parse_scenario",
     "verify",
     "verify_file",

@@ -111,7 +111,7 @@ class _Storage:
         self.call = call
 
     def read(self, path: str, count: int) -> Any:
-        """Return ``count`` elements of the array at a path: a list, or the octets of text; ``None`` if it has no such room."""
+        """Return ``count`` elements of the array at a path: a list, or the bytes of text; ``None`` if it has no such room."""
         space = self.call.space("client after")
         try:
             place = value_place(space, resolve(space, path, self.call.arguments.get), path)
@@ -183,7 +183,7 @@ class Values:
             if "$context" in expected:
                 return self._context(pair)
             if "$hex" in expected:
-                return [] if _octets(pair.actual) == octets_of(expected) else self._differ(pair)
+                return [] if _bytes(pair.actual) == bytes_of(expected) else self._differ(pair)
             return self._allocated(pair) if "$allocated" in expected else self._map(pair)
         reach = self._unwrapped if expected is None else self._innermost
         pair = pair._replace(actual=reach(pair.actual))
@@ -275,7 +275,7 @@ class Values:
             else _padded(pair.actual, size, len(given))
         )
         if isinstance(shown, list) and isinstance(given, Mapping | str):
-            given = list(octets_of(given)) if isinstance(given, Mapping) else list(map(ord, given))
+            given = list(bytes_of(given)) if isinstance(given, Mapping) else list(map(ord, given))
         if isinstance(shown, bytes):
             wanted = _encoded(given, len(shown) // max(size, 1))
             same = wanted is not None and shown == wanted.ljust(len(shown), b"\0")
@@ -311,9 +311,9 @@ def same_scalar(expected: Any, actual: Any) -> bool:
 
 def _same_text(expected: str, actual: Any) -> bool:
     if isinstance(actual, Mapping) and "$hex" in actual:
-        octets = octets_of(actual)
+        data = bytes_of(actual)
         both = (_encoded(expected, width) or b"" for width in (1, 2))
-        return any(octets == each.ljust(len(octets), b"\0") for each in both)
+        return any(data == each.ljust(len(data), b"\0") for each in both)
     if isinstance(actual, bool) or not isinstance(actual, int | float):
         return bool(expected == actual)
     try:
@@ -345,9 +345,9 @@ def _character(code: int) -> str | None:
 
 
 def _encoded(text: Any, width: int) -> bytes | None:
-    """Return elements of so many octets as they lie in memory, or ``None`` if they do not fit."""
+    """Return elements of so many bytes as they lie in memory, or ``None`` if they do not fit."""
     if isinstance(text, Mapping):
-        return octets_of(text)
+        return bytes_of(text)
     if isinstance(text, list):
         try:
             return b"".join(int(each).to_bytes(width, "little", signed=int(each) < 0) for each in text)
@@ -356,24 +356,24 @@ def _encoded(text: Any, width: int) -> bytes | None:
     return str(text).encode("latin-1" if width == 1 else "utf-16-le", "replace")
 
 
-def octets_of(value: Mapping[str, Any]) -> bytes:
-    """Return the octets of ``{$hex: …}``."""
+def bytes_of(value: Mapping[str, Any]) -> bytes:
+    """Return the bytes of ``{$hex: …}``."""
     return bytes.fromhex("".join(str(value.get("$hex", "")).split()))
 
 
-def _octets(actual: Any) -> bytes | None:
+def _bytes(actual: Any) -> bytes | None:
     if isinstance(actual, Mapping) and "$hex" in actual:
-        return octets_of(actual)
+        return bytes_of(actual)
     return actual.encode("latin-1", "replace") if isinstance(actual, str) else None
 
 
 def _elements(actual: Any, count: int) -> Sequence[Any] | None:
-    """Return the elements of an observed array that may have been shown as text, octets, or a part of its room."""
+    """Return the elements of an observed array that may have been shown as text, bytes, or a part of its room."""
     if isinstance(actual, Mapping) and "$elements" in actual:
         actual = actual["$elements"]
     if isinstance(actual, Mapping) and "$hex" in actual:
-        octets = octets_of(actual)
-        return memoryview(octets).cast("H").tolist() if count and len(octets) == 2 * count else list(octets)
+        data = bytes_of(actual)
+        return memoryview(data).cast("H").tolist() if count and len(data) == 2 * count else list(data)
     return actual if isinstance(actual, list | str) else None
 
 

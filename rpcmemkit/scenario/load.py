@@ -87,23 +87,23 @@ def load_scenario(path: str | Path) -> Scenario:
         UsageError: it is not an ordinary file, or too large.
         OSError: it cannot be read.
     """
-    return parse_octets(read_bytes(path), str(path))
+    return parse_bytes(read_bytes(path), str(path))
 
 
-def parse_octets(octets: bytes, file: str) -> Scenario:
-    """As :func:`parse_scenario`, from the octets of a file.
+def parse_bytes(data: bytes, file: str) -> Scenario:
+    """As :func:`parse_scenario`, from the bytes of a file.
 
     Raises:
         ScenarioError: likewise; or they are too many, or not UTF-8.
     """
-    if len(octets) > LARGEST:
+    if len(data) > LARGEST:
         raise ScenarioError(too_large(), file=file)
     try:
-        text = octets.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = octets[: error.start].decode("utf-8", "replace").split("\n")
+        before = data[: error.start].decode("utf-8", "replace").split("\n")
         raise ScenarioError(
-            f"the file is not UTF-8: octet 0x{octets[error.start]:02x} in line {len(before)}",
+            f"the file is not UTF-8: byte 0x{data[error.start]:02x} in line {len(before)}",
             file=file,
             line=len(before),
             column=len(before[-1]) + 1,
@@ -144,7 +144,7 @@ def parse_scenario(text: str, file: str = "scenario.yaml") -> Scenario:
 
 
 def _restore_hex(document: d.Document, data: Mapping[str, Any]) -> None:
-    """``request: 0000`` and ``request: 1e10`` are octets, not numbers."""
+    """``request: 0000`` and ``request: 1e10`` are bytes, not numbers."""
     steps = data.get("steps")
     for number, step in enumerate(steps if isinstance(steps, list) else []):
         expected = step.get("expect") if isinstance(step, dict) else None

@@ -113,7 +113,7 @@ def findings(program: Program) -> list[str]:
     return [
         f"{program.side}: RpcSs environment {each.number} is still enabled, "
         f"for want of RpcSmDisableAllocate ({_times(len(each.levels))}); "
-        f"octets that wait in it: {sum(each.blocks.values())}"
+        f"bytes that wait in it: {sum(each.blocks.values())}"
         for each in program.environments.values()
         if each.owner == "application"
     ]

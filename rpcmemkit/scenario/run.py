@@ -122,7 +122,7 @@ def _deed(event: Event, places: Mapping[int, Place], labels: Labels | None = Non
         "kind": event.kind,
         "storage": name,
         "address": event.address or None,
-        "octets": event.size or None,
+        "bytes": event.size or None,
     }
     deed |= {"rule": event.rule or None, "detail": detail}
     return {key: value for key, value in deed.items() if value is not None}

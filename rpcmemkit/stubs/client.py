@@ -23,7 +23,7 @@ from rpcmemkit.trace import Message, Path
 from rpcmemkit.walk import Place, pointers_in, referent
 
 Transport = Callable[[int, bytes], tuple[int, bytes]]
-"""Sends an operation number and request octets, returns a status and response octets."""
+"""Sends an operation number and request bytes, returns a status and response bytes."""
 
 
 class ObjectPointers:
@@ -114,7 +114,7 @@ class ClientStub:
     def marshal(
         self, frame: Frame, address: int, aliases: FullPointers, pipes: dict[str, Pipe] | None = None
     ) -> bytes:
-        """Return the request octets. A proxy zeroes the [out] storage first; raw RPC uses what it finds there."""
+        """Return the request bytes. A proxy zeroes the [out] storage first; raw RPC uses what it finds there."""
         if frame.interface.is_object:
             zero_out_parameters(self.program, frame, address)
         if not self.osf:

@@ -1,7 +1,7 @@
 """Context handles at run time: tokens on the wire, records on the client, a table on the server (context-handles.md).
 
-A handle means three things. To a server routine it is a pointer to state of its own; on the wire it is 20 octets; to the
-client it is a pointer to a record of those octets, which the stub keeps. What the pointer names never travels.
+A handle means three things. To a server routine it is a pointer to state of its own; on the wire it is 20 bytes; to the
+client it is a pointer to a record of those bytes, which the stub keeps. What the pointer names never travels.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Converted types: between what programs see and what travels, the stub calls the application's own routines.
 
 [transmit_as] and [represent_as] give the stub a second object, which it marshals; [wire_marshal] and [user_marshal]
-write the octets themselves. Each has four routines (the-transmit-as-attribute.md, the-represent-as-attribute.md,
+write the bytes themselves. Each has four routines (the-transmit-as-attribute.md, the-represent-as-attribute.md,
 the-wire-marshal-attribute.md, the-user-marshal-attribute.md). What the sender's routine allocated, its counterpart
 frees; what the receiver's stub provides for a while is the stub's own memory.
 """
@@ -85,18 +85,18 @@ class Buffer:
         """Where the message ends."""
 
     def align(self, alignment: int) -> Buffer:
-        """Go to the next multiple of ``alignment`` octets."""
+        """Go to the next multiple of ``alignment`` bytes."""
         self.address = align_up(self.address, alignment)
         return self
 
-    def write(self, octets: bytes) -> Buffer:
-        """Store octets. Raises :class:`MemoryFault` at the end of what UserSize asked for."""
-        self.space.write(self.address, octets)
-        self.address += len(octets)
+    def write(self, data: bytes) -> Buffer:
+        """Store bytes. Raises :class:`MemoryFault` at the end of what UserSize asked for."""
+        self.space.write(self.address, data)
+        self.address += len(data)
         return self
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` octets.
+        """Return the next ``size`` bytes.
 
         Raises:
             RpcError: RPC_X_BAD_STUB_DATA, the message ends before.
@@ -104,9 +104,9 @@ class Buffer:
         if not 0 <= size <= self.end - self.address:
             why = f"{counted(size, 'byte')} to read, {max(self.end - self.address, 0)} left in the message"
             raise RpcError(BAD_STUB_DATA, why, rule="user-unmarshal-reads")
-        octets = self.space.read(self.address, size)
+        data = self.space.read(self.address, size)
         self.address += size
-        return octets
+        return data
 
     def __int__(self) -> int:
         return self.address
@@ -162,8 +162,8 @@ class Conversions:
             writer.spans.append(Span(len(writer.out), size, "prefix", plan, path))
             writer.out += USER_PREFIX.to_bytes(size, "big" if self.planner.big_endian else "little")
             writer.defer(plan.deferred, address, scope, path)
-        elif plan.by_octets:
-            self._write_octets(writer, plan, address, path)
+        elif plan.by_bytes:
+            self._write_bytes(writer, plan, address, path)
         else:
             self._send(writer, plan, address, path)
 
@@ -184,8 +184,8 @@ class Conversions:
             reader.spans.append(Span(reader.position, size, "prefix", plan, path))
             if any(reader.take(size)):
                 reader.defer(plan.deferred, address, scope, path)
-        elif plan.by_octets:
-            self._read_octets(reader, plan, address, path)
+        elif plan.by_bytes:
+            self._read_bytes(reader, plan, address, path)
         else:
             self._receive(reader, plan, address, path)
         if plan.deferred is None:
@@ -245,7 +245,7 @@ class Conversions:
     # --- [wire_marshal], [user_marshal] ---
 
     def size(self, frame: Frame, entries: Iterable[Entry], address: int) -> None:
-        """Carry out the sizing pass of a message: UserSize of each object, before the first octet is written."""
+        """Carry out the sizing pass of a message: UserSize of each object, before the first byte is written."""
         self._sizes.clear()
         if not any(ROUTINES[type_.how] is _USER for type_ in frame.converted):
             return
@@ -255,7 +255,7 @@ class Conversions:
         offset = 0
         for place in found:
             plan = _what_follows(place.plan)
-            if plan.by_octets:
+            if plan.by_bytes:
                 offset = align_up(offset, plan.wire_align)
                 self._sizes[place.address] = room = self._size(plan, place.address, offset)
                 offset += room
@@ -269,7 +269,7 @@ class Conversions:
             raise no_memory(end - start)
         return end - start
 
-    def _write_octets(self, writer: Marshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
+    def _write_bytes(self, writer: Marshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
         writer.align(plan.wire_align)
         start = len(writer.out)
         known = self._sizes.pop(address, None)
@@ -280,16 +280,14 @@ class Conversions:
             start_at, end = block + lead, block + lead + room
             size = self._position(plan, WRITE, start_at, end, address, path) - start_at
             if not 0 <= size <= room:
-                why = f"{plan.type.name}_UserMarshal wrote {counted(size, 'octet')} where UserSize asked for {room}"
+                why = f"{plan.type.name}_UserMarshal wrote {counted(size, 'byte')} where UserSize asked for {room}"
                 raise RpcError(BAD_STUB_DATA, why, rule="user-marshal-writes")
             writer.out += self._sent(plan, self.space.read(block + lead, size))
         finally:
             self.space.drop_block(block)
-        writer.spans.append(Span(start, size, "octets", plan, path))
+        writer.spans.append(Span(start, size, "bytes", plan, path))
 
-    def _read_octets(
-        self, reader: Unmarshaller, plan: ConvertedPlan, address: int, path: Path | None
-    ) -> None:
+    def _read_bytes(self, reader: Unmarshaller, plan: ConvertedPlan, address: int, path: Path | None) -> None:
         reader.align(plan.wire_align)
         start = reader.position
         at = self._message(reader) + start
@@ -299,7 +297,7 @@ class Conversions:
         if not 0 <= size <= len(reader.data) - start:
             raise reader.bad_data(f"{plan.type.name}_UserUnmarshal left the message", path)
         reader.position += size
-        reader.spans.append(Span(start, size, "octets", plan, path))
+        reader.spans.append(Span(start, size, "bytes", plan, path))
 
     def _position(
         self, plan: ConvertedPlan, role: int, at: int, end: int, address: int, path: Path | None
@@ -322,26 +320,26 @@ class Conversions:
             self.space.write(self._copy, reader.data)
         return self._copy
 
-    def _sent(self, plan: ConvertedPlan, octets: bytes) -> bytes:
+    def _sent(self, plan: ConvertedPlan, data: bytes) -> bytes:
         """Return what a routine wrote in the byte order of the message."""
         if not self.planner.big_endian:
-            return octets
+            return data
         native, foreign = _codecs(plan)
-        if len(octets) != native.size:
+        if len(data) != native.size:
             raise RpcError(
                 BAD_STUB_DATA,
-                f"{counted(len(octets), 'octet')} for {plan.sent!r}",
+                f"{counted(len(data), 'byte')} for {plan.sent!r}",
                 rule="user-marshal-writes",
             )
-        return foreign.pack(*native.unpack(octets))
+        return foreign.pack(*native.unpack(data))
 
     def _make_native(self, reader: Unmarshaller, plan: ConvertedPlan, at: int, path: Path | None) -> None:
         """Convert a value of a foreign byte order, as the engine does before UserUnmarshal is called."""
         native, foreign = _codecs(plan)
-        octets = reader.data[reader.position : reader.position + native.size]
-        if len(octets) != native.size:
+        data = reader.data[reader.position : reader.position + native.size]
+        if len(data) != native.size:
             raise reader.bad_data("the message ends too early", path)
-        self.space.write(at, native.pack(*foreign.unpack(octets)))
+        self.space.write(at, native.pack(*foreign.unpack(data)))
 
     # --- clean-up on the server ---
 
@@ -355,7 +353,7 @@ class Conversions:
             try:
                 with self._cells(place.address) as (cell,):
                     argument = Place(place.plan.argument, cell, 0, place.path)  # type: ignore[attr-defined]
-                    flags = (FLAGS,) if place.plan.by_octets else ()  # type: ignore[attr-defined]
+                    flags = (FLAGS,) if place.plan.by_bytes else ()  # type: ignore[attr-defined]
                     self._call(place.plan, FREE, place.address, *flags, argument)  # type: ignore[arg-type]
             except MemoryFault:
                 continue  # it is in the trace, and the clean-up must go on
@@ -374,7 +372,7 @@ class Conversions:
             reach(self.space, [Place(plan, address + offset, address, (None, name))], converted=found)
             for place in found:
                 assert isinstance(place.plan, ConvertedPlan)
-                if name in outputs or place.path == (None, name) or place.plan.by_octets:
+                if name in outputs or place.path == (None, name) or place.plan.by_bytes:
                     instances.setdefault(place.address, place)
         return list(instances.values())
 
@@ -394,7 +392,7 @@ class Conversions:
                 f"{name} is missing: register it with session.conversion({plan.type.name!r}, {part}=…); "
                 f"its prototype is {_prototype(plan.type, part)}"
             )
-        rule = (_USER_RULES if plan.by_octets else _RULES)[role]
+        rule = (_USER_RULES if plan.by_bytes else _RULES)[role]
         size = self.space.capacity(address) if rule == "free-xmit-after-marshalling" else plan.size
         self.program.trace.add("convert", self.program.side, "stub", address, size, rule, name)
         return routine(*arguments)

@@ -29,7 +29,7 @@ EXISTING, NEW = "storage", "new storage"
 """Where the client stub puts what comes back: into what its pointer pointed to before, or into a new block."""
 
 STACK_LIMIT = 56
-"""Octets of an [out] referent that fit the server interpreter's stack: ServerAllocSize counts 7 times 8 at most."""
+"""Bytes of an [out] referent that fit the server interpreter's stack: ServerAllocSize counts 7 times 8 at most."""
 
 
 class Decision(NamedTuple):

@@ -84,7 +84,7 @@ class Frame:
         return "reflect_deletions" in self.procedure.attributes
 
     def byte_count(self, space: AddressSpace, name: str, frame: int) -> int | None:
-        """Return the octets of the buffer that the application passes for a [byte_count] parameter, else ``None``.
+        """Return the bytes of the buffer that the application passes for a [byte_count] parameter, else ``None``.
 
         Raises:
             RpcError: RPC_X_INVALID_BOUND, the count is negative.

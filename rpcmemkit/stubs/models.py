@@ -244,7 +244,7 @@ class _Sizes:
         if self.size > self.limit:
             raise RpcError(
                 OUT_OF_MEMORY,
-                f"the graph takes more than {counted(self.limit, 'octet')}",
+                f"the graph takes more than {counted(self.limit, 'byte')}",
                 rule="bad-data-rejected",
             )
         return self.space.add_block(size, "stack", fill=0), True
@@ -256,7 +256,7 @@ class _Sizes:
 def measured(
     reader: Unmarshaller, waiting: Waiting, allocator: StubAllocator, root: Waiting | None = None
 ) -> int:
-    """Return the octets that one block needs for everything below a pointer: the walk before the one allocation."""
+    """Return the bytes that one block needs for everything below a pointer: the walk before the one allocation."""
     space = reader.space
     scratch = AddressSpace(space.side, space.pointer_size)
     sizes = _Sizes(scratch, allocator.allowance.left, root)

@@ -34,7 +34,7 @@ from rpcmemkit.trace import Path, Span
 from rpcmemkit.values import Writer
 from rpcmemkit.walk import Place
 
-REQUESTED = 4096  # octets that a client stub asks the alloc procedure for
+REQUESTED = 4096  # bytes that a client stub asks the alloc procedure for
 
 
 class PipeBuffer:
@@ -149,10 +149,10 @@ class ChunkReader:
         reader.align(size)
         reader.spans.append(Span(reader.position, size, "chunk", self.plan, self.path))
         try:
-            octets = reader.take(size)
+            data = reader.take(size)
         except struct.error:
             raise reader.bad_data("the message ends in a pipe", self.path) from None
-        return int.from_bytes(octets, "big" if reader.planner.big_endian else "little", signed=signed)
+        return int.from_bytes(data, "big" if reader.planner.big_endian else "little", signed=signed)
 
 
 # --- the client -------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class ChunkReader:
 class Pipe:
     """The pipe variable of a client application: its procedures (client-side-pipe-implementation.md).
 
-    ``alloc(octets)`` returns an address and how many octets are there; ``pull(buffer)`` puts elements there and returns
+    ``alloc(size)`` returns an address and how many bytes are there; ``pull(buffer)`` puts elements there and returns
     their number, 0 at the end; ``push(buffer, count)`` takes elements, and 0 at the end. ``received`` is for pushes.
     """
 
@@ -232,12 +232,12 @@ class ClientPipes:
         Raises:
             RpcError: RPC_X_PIPE_APP_MEMORY, there is none, or not for one element.
         """
-        address, octets = self.pipes[name].alloc(REQUESTED)
+        address, size = self.pipes[name].alloc(REQUESTED)
         stride = plan.elements.stride
-        buffer = PipeBuffer(self.program.space, plan.elements, address, octets // stride if address else 0)
+        buffer = PipeBuffer(self.program.space, plan.elements, address, size // stride if address else 0)
         self._note(f"{name}.alloc", buffer, buffer.capacity)
         if not buffer.capacity:
-            why = f"alloc gave {counted(octets, 'octet')}, an element takes {stride}"
+            why = f"alloc gave {counted(size, 'byte')}, an element takes {stride}"
             raise RpcError(PIPE_APP_MEMORY, why, path=name, rule="pipe-alloc-by-application")
         return buffer
 

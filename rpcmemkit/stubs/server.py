@@ -1,4 +1,4 @@
-"""The server half of a call: everything follows from the request octets (server-stub-memory-management.md)."""
+"""The server half of a call: everything follows from the request bytes (server-stub-memory-management.md)."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class ServerStub:
         """The application's ``P_notify_flag`` routines, by procedure."""
 
     def dispatch(self, opnum: int, request: bytes) -> Reply:
-        """Serve one request from its octets alone.
+        """Serve one request from its bytes alone.
 
-        Any octets end in a reply: bad ones in a fault status, never in another exception than the routine's own.
+        Any bytes end in a reply: bad ones in a fault status, never in another exception than the routine's own.
         """
         self.program.space.trace = Trace()
         frame = self.procedures.by_number(opnum)

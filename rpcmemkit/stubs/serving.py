@@ -1,4 +1,4 @@
-"""One request on its way through the server stub: from its octets to the reply, and the clean-up after it.
+"""One request on its way through the server stub: from its bytes to the reply, and the clean-up after it.
 
 Source: server-stub-memory-management.md.
 """
@@ -148,7 +148,7 @@ class Serving:
         self.call_routine(self.stub.routines.get(name, lambda call: None))
 
     def answer(self) -> bytes:
-        """Return the response octets."""
+        """Return the response bytes."""
         self.actor = "stub"
         self.snapshot("exit")
         if self.pipes:

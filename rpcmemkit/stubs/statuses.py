@@ -12,7 +12,7 @@ COMMUNICATION = frozenset({6, 1702, 1717, 1722, 1723, 1727, 1728, 1730, 1732, 17
 as Wine has it (ndr_clientserver.c); the pages only say that the two kinds have no code in common."""
 
 ATTRIBUTES = ("comm_status", "fault_status")
-SIZE = 4  # octets of an error_status_t
+SIZE = 4  # bytes of an error_status_t
 
 
 def status_variable(frame: Frame, code: int) -> str | None:

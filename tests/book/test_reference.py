@@ -266,7 +266,7 @@ def test_times_are_those_that_the_chapters_tell(tmp_path: Path) -> None:
 def test_a_block_of_exceptions_becomes_fields() -> None:
     sys.path.insert(0, str(ROOT / "_ext"))
     lines = [
-        "The size: in octets.",
+        "The size: in bytes.",
         "",
         "Raises:",
         "    UsageError: it is",
@@ -276,7 +276,7 @@ def test_a_block_of_exceptions_becomes_fields() -> None:
     ]
     import_module("docstrings").fields(None, "method", "x", None, None, lines)
     assert lines == [
-        "The size: in octets.",
+        "The size: in bytes.",
         "",
         "",
         ":raises UsageError: it is",

@@ -57,7 +57,7 @@ def test_a_style_sheet_that_fetches(site: Path) -> None:
 
 def test_a_page_that_is_too_heavy(site: Path) -> None:
     (site / "index.html").write_text(SOUND + random.Random(1).randbytes(600_000).hex())
-    assert ["octets compressed" in problem for problem in check(site)] == [True]
+    assert ["bytes compressed" in problem for problem in check(site)] == [True]
 
 
 def test_another_site_below_is_not_ours(site: Path) -> None:

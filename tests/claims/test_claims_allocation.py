@@ -191,7 +191,7 @@ def test_server_frees_only_after_everything_is_marshalled() -> None:
 
 
 @proving("M-077")
-def test_each_message_is_one_run_of_octets() -> None:
+def test_each_message_is_one_run_of_bytes() -> None:
     call = run(TREE + "void f([in] node *root);", {"root": SMALL})
     (buffer,) = [block for block in call.space("server entry").ledger if block.kind == "receive buffer"]
     assert buffer.size == len(call.request)

@@ -350,10 +350,10 @@ def test_strings(row: Fact) -> None:
 
 
 @proving("M-384")
-@pytest.mark.parametrize("octets", ["02000000 00000000 02000000 6162", "02000000 00000000 00000000"])
-def test_string_without_terminator_is_rejected(octets: str) -> None:
+@pytest.mark.parametrize("data", ["02000000 00000000 02000000 6162", "02000000 00000000 00000000"])
+def test_string_without_terminator_is_rejected(data: str) -> None:
     session = open_session("void f([in, string] char *s);", lambda call, s: pytest.fail("called"))
-    assert session.server_stub.dispatch(0, bytes.fromhex(octets)).status == 1783
+    assert session.server_stub.dispatch(0, bytes.fromhex(data)).status == 1783
 
 
 @proving("M-365")

@@ -161,16 +161,16 @@ def echo(call: Any, p: Any) -> None:
 def test_the_same_buffer_may_serve_every_chunk() -> None:
     session = open_session(LONGS, echo)
     asked: list[int] = []
-    pipe = session.pipe(range(10), octets=16)
+    pipe = session.pipe(range(10), data=16)
     inner = pipe.alloc
-    pipe.alloc = lambda octets: asked.append(octets) or inner(octets)  # type: ignore[func-returns-value]
+    pipe.alloc = lambda data: asked.append(data) or inner(data)  # type: ignore[func-returns-value]
     call = session.call("f", p=pipe)
     assert pipe.received == list(range(10))
     used = [event for event in call.trace.select("pipe", side="client") if event.detail == "p.alloc"]
     assert len({event.address for event in used}) == 1
     assert len(asked) == len(used) == 4 + 4  # chunks of 4, 4, 2 and the end, both ways
     assert {event.size for event in used} == {16}
-    assert min(asked) > 16  # octets, of which alloc gives as many as it has
+    assert min(asked) > 16  # bytes, of which alloc gives as many as it has
 
 
 @proving("M-459")
@@ -183,7 +183,7 @@ def test_another_buffer_each_time_is_as_good() -> None:
         return int(buffer.write(chunk))
 
     pipe = Pipe(
-        lambda octets: (session.allocate(8), 8),
+        lambda data: (session.allocate(8), 8),
         pull,
         lambda buffer, count: received.extend(buffer.read(count)),
     )

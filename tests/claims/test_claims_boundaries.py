@@ -181,22 +181,22 @@ LATE = [
 
 
 @proving("M-364")
-@pytest.mark.parametrize(("body", "octets"), EARLY)
-def test_an_early_correlation_is_checked_at_once(body: str, octets: str) -> None:
-    assert "differs" in (why := why_refused(body, octets)) or "attribute says 2" in why
+@pytest.mark.parametrize(("body", "data"), EARLY)
+def test_an_early_correlation_is_checked_at_once(body: str, data: str) -> None:
+    assert "differs" in (why := why_refused(body, data)) or "attribute says 2" in why
 
 
 @proving("M-364")
-@pytest.mark.parametrize(("body", "octets"), LATE)
-def test_a_late_correlation_is_checked_when_all_has_come(body: str, octets: str) -> None:
-    assert "at z: the message ends too early" in why_refused(body, octets)
-    whole = why_refused(body, octets + "00000000")
+@pytest.mark.parametrize(("body", "data"), LATE)
+def test_a_late_correlation_is_checked_when_all_has_come(body: str, data: str) -> None:
+    assert "at z: the message ends too early" in why_refused(body, data)
+    whole = why_refused(body, data + "00000000")
     assert "differs" in whole or "attribute says 2" in whole
 
 
-def why_refused(body: str, octets: str) -> str:
+def why_refused(body: str, data: str) -> str:
     session = open_session(body)
-    assert session.server_stub.dispatch(0, bytes.fromhex(octets)).status == 1783
+    assert session.server_stub.dispatch(0, bytes.fromhex(data)).status == 1783
     (raised,) = session.server.trace.select("raise")
     return str(raised.detail)
 

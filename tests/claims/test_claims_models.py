@@ -17,7 +17,7 @@ KEPT_BLOCK = "typedef [allocate(all_nodes, dont_free)] PTREE;"
 LEFT = {"value": 2, "left": None, "right": None}
 RIGHT = {"value": 3, "left": None, "right": None}
 THREE = {"value": 1, "left": LEFT, "right": RIGHT}
-OCTETS = 72  # three nodes of a long and two 8-octet pointers
+BYTES = 72  # three nodes of a long and two 8-byte pointers
 SMALL = {"server_pointer_size": 4}
 COUNTED = "void f([in] long size, [out] node *root);"
 BYTE_COUNT = "f([byte_count(size)] root);"
@@ -34,7 +34,7 @@ ALL_NODES = [
         PTREE + "void f([in] PTREE root);",
         {"root": THREE},
         acf=ONE_BLOCK,
-        sizes=[OCTETS],
+        sizes=[BYTES],
         server_sees={"root": THREE},
         server_storage={"root": "allocated", "root.left": "allocated", "root.right": "allocated"},
         server_allocations=1,
@@ -87,7 +87,7 @@ ALL_NODES = [
         "root.left.value = 9",
         acf=ONE_BLOCK,
         client_allocations=1,
-        client_sizes=[OCTETS],
+        client_sizes=[BYTES],
         client_after={
             "root": {
                 "$label": "root",
@@ -103,7 +103,7 @@ ALL_NODES = [
         PTREE + "void f([in] PTREE root);",
         {"root": THREE},
         acf=KEPT_BLOCK,
-        sizes=[OCTETS],
+        sizes=[BYTES],
         server_allocations=1,
         server_frees=0,
         server_leaked=0,
@@ -270,12 +270,12 @@ def test_a_graph_in_one_block_is_freed_by_its_root(path: str, fault: str | None)
         session.client.free(address, "application", "client-owns")
         assert space.capacity(root) == 0
     else:
-        with pytest.raises(Exception, match="octets into a block"):
+        with pytest.raises(Exception, match="bytes into a block"):
             session.client.free(address, "application", "client-owns")
 
 
-def octets_after(acf: str | None) -> int:
-    """The alignment of a routine's octets whose place in the message is not a multiple of 8."""
+def bytes_after(acf: str | None) -> int:
+    """The alignment of a routine's bytes whose place in the message is not a multiple of 8."""
     body = "void f([in] long lead, [in] long n, [in, size_is(n)] byte *data);"
     call = run(body, {"lead": 1, "n": 3, "data": b"abc"}, acf=acf)
     space = call.space("server entry")
@@ -284,9 +284,9 @@ def octets_after(acf: str | None) -> int:
 
 
 @proving("M-128")
-def test_octets_in_the_buffer_lie_where_the_message_has_them() -> None:
-    assert octets_after(None) == 4
-    assert octets_after("f([force_allocate] data);") == 0
+def test_bytes_in_the_buffer_lie_where_the_message_has_them() -> None:
+    assert bytes_after(None) == 4
+    assert bytes_after("f([force_allocate] data);") == 0
 
 
 @proving("M-144")
@@ -308,7 +308,7 @@ def test_one_buffer_serves_several_calls() -> None:
 @proving("M-145")
 @pytest.mark.parametrize(("size", "status"), [(33, "ok"), (32, "RPC_X_BYTE_COUNT_TOO_SMALL")])
 def test_every_object_in_the_buffer_begins_at_a_multiple_of_8(size: int, status: str) -> None:
-    """A structure of 17 octets of names and counters, and one octet behind it: 24 + 8 + 1."""
+    """A structure of 17 bytes of names and counters, and one byte behind it: 24 + 8 + 1."""
     body = (
         "typedef struct part { byte *mark; byte *other; byte tag; } part;"
         "void f([in] long size, [out] part *whole);"
@@ -333,9 +333,9 @@ def test_kept_data_is_there_in_later_calls_and_is_the_servers_to_free() -> None:
 
     session.call("Keep", root=THREE)
     assert session.call("Sum").result == 6
-    assert any(_live(session, OCTETS))
+    assert any(_live(session, BYTES))
     assert Audit(session.call("Drop")).server_frees == 1
-    assert not any(_live(session, OCTETS))
+    assert not any(_live(session, BYTES))
 
 
 def _live(session: Any, size: int) -> list[bool]:
@@ -397,7 +397,7 @@ def test_truncated_graphs_leave_nothing_behind(length: int) -> None:
     reply = session.server_stub.dispatch(0, whole[: min(length, len(whole) - 1)])
 
     assert reply.status == status_code("RPC_X_BAD_STUB_DATA")
-    assert not any(_live(session, OCTETS))
+    assert not any(_live(session, BYTES))
 
 
 def test_a_graph_with_aliases_is_one_block_too() -> None:

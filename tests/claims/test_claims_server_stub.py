@@ -440,18 +440,18 @@ def test_clean_up_tells_buffer_from_heap(environment: dict[str, int]) -> None:
 
 
 @proving("M-080 M-467")
-@pytest.mark.parametrize("octets", [b"", b"\1\0\0", b"\2\0\0\0\1\0\0\0", b"\xff" * 64])
-def test_routine_sees_only_valid_data(octets: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"\1\0\0", b"\2\0\0\0\1\0\0\0", b"\xff" * 64])
+def test_routine_sees_only_valid_data(data: bytes) -> None:
     session = open_session(
         "void f([in] long n, [in, size_is(n)] long *a);", lambda call, n, a: pytest.fail("called")
     )
     stub: ServerStub = session.server_stub
-    assert stub.dispatch(session.interface.procedures[first(session)].opnum, octets).status == 1783
+    assert stub.dispatch(session.interface.procedures[first(session)].opnum, data).status == 1783
 
 
 @proving("M-467")
 @pytest.mark.parametrize(
-    ("parameter", "octets", "status"),
+    ("parameter", "data", "status"),
     [
         ("[in] CHOICE *p", "0500 0500", 1733),
         ("[in, size_is(2)] long *p", "03000000 01000000 02000000 03000000", 1783),
@@ -461,10 +461,10 @@ def test_routine_sees_only_valid_data(octets: bytes) -> None:
         ("[in] hyper p", "00000000", 1783),
     ],
 )
-def test_a_fault_carries_the_exception_of_the_stub(parameter: str, octets: str, status: int) -> None:
+def test_a_fault_carries_the_exception_of_the_stub(parameter: str, data: str, status: int) -> None:
     types = "typedef enum { RED } COLOUR; typedef union switch (short k) u { case 1: short a; } CHOICE;"
     session = open_session(f"{types} void f({parameter});", lambda call, p: pytest.fail("called"))
     reply = session.server_stub.dispatch(
-        session.interface.procedures[first(session)].opnum, bytes.fromhex(octets)
+        session.interface.procedures[first(session)].opnum, bytes.fromhex(data)
     )
     assert reply.status == status

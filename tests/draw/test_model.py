@@ -8,7 +8,7 @@ from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call, Session
 from rpcmemkit.draw import Picture, draw, picture
 from rpcmemkit.draw.fields import brief_path, clip
-from rpcmemkit.draw.model import Block, Field, Gap, Octets, fields, parts
+from rpcmemkit.draw.model import Block, Bytes, Field, Gap, fields, parts
 from rpcmemkit.draw.panel import choose
 from tests.draw.conftest import (
     CALLS,
@@ -138,7 +138,7 @@ def test_values_of_every_kind() -> None:
 
 
 def test_characters_that_cannot_be_seen_are_escaped() -> None:
-    """Graphviz takes an octet of zero for the end of the drawing."""
+    """Graphviz takes a byte of zero for the end of the drawing."""
     idl = (
         HEAD % "unique"
         + "typedef struct { char a, b; wchar_t c; char d[3]; } item; void Put([in] item *item); }"
@@ -157,12 +157,12 @@ def test_long_arrays_are_cut_with_a_count() -> None:
     assert blocks(picture(arrays(0)), "before")["items"].parts[0].fields[0].text == "no elements"  # type: ignore[union-attr]
 
 
-def test_octets_are_told_by_their_kind() -> None:
+def test_bytes_are_told_by_their_kind() -> None:
     items = picture(kinds()).column("request").items
-    assert {item.kind for item in items if isinstance(item, Octets)} == {"value", "count", "gap"}
+    assert {item.kind for item in items if isinstance(item, Bytes)} == {"value", "count", "gap"}
     assert isinstance(items[-1], Gap)
     pointers = [
-        i for i in picture(prune()).column("request").items if isinstance(i, Octets) and i.kind == "pointer"
+        i for i in picture(prune()).column("request").items if isinstance(i, Bytes) and i.kind == "pointer"
     ]
     assert [pointer.brief for pointer in pointers][:3] == ["id 0x20000", "id 0x20004", "null"]
 

@@ -57,8 +57,8 @@ def test_rows_boxes_and_marks() -> None:
 
 def test_the_text_counts_what_is_alike() -> None:
     shown = sketch(shorten())
-    assert "Client before: 3 × block of 16 octets, allocated by the application" in shown.text
-    assert "2 × block of 16 octets, allocated by the application, ORPHANED" in shown.text
+    assert "Client before: 3 × block of 16 bytes, allocated by the application" in shown.text
+    assert "2 × block of 16 bytes, allocated by the application, ORPHANED" in shown.text
     assert 'role="img"' in shown.html
     assert "2 blocks orphaned" in shown.html
 
@@ -70,7 +70,7 @@ def test_a_brief_sketch_has_a_cell_for_each_value() -> None:
 
 def test_the_receive_buffer_encloses_what_lies_in_it() -> None:
     said = texts(sketch(shorten(2, server_pointer_size=4), columns=["server"]).html)
-    assert "receive buffer, 16 octets" in said
+    assert "receive buffer, 16 bytes" in said
 
 
 def test_the_style_may_be_left_out() -> None:

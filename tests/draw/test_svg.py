@@ -43,7 +43,7 @@ def test_it_is_well_formed_and_has_its_text_alternative(call: Call) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_two_runs_give_the_same_octets(name: str) -> None:
+def test_two_runs_give_the_same_bytes(name: str) -> None:
     assert render(CALLS[name]()) == render(CALLS[name]())
 
 

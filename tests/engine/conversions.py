@@ -23,7 +23,7 @@ typedef struct { short low; short high; } HALVES;
 typedef [wire_marshal(HALVES)] unsigned long FOUR;
 """
 TEXT = """
-typedef struct { long size; [size_is(size)] byte *octets; } BLOB;
+typedef struct { long size; [size_is(size)] byte *bytes; } BLOB;
 typedef BLOB *PBLOB;
 typedef struct { [string] char *text; long extra; } TEXT;
 typedef [wire_marshal(PBLOB)] TEXT WTEXT;
@@ -136,14 +136,14 @@ def four(**others: Any) -> dict[str, Any]:
 
 
 def text(**others: Any) -> dict[str, Any]:
-    """The routines of WTEXT: the octets of a BLOB, its pointer and all."""
+    """The routines of WTEXT: the bytes of a BLOB, its pointer and all."""
 
     def size(call: Any, flags: int, start: int, obj: Any) -> int:
         return start + 16 + len(obj.text())
 
     def marshal(call: Any, flags: int, buffer: Any, obj: Any) -> Any:
-        octets = obj.text().encode("latin-1")
-        buffer.write(struct.pack("<III", len(octets), 1, len(octets))).write(octets)
+        data = obj.text().encode("latin-1")
+        buffer.write(struct.pack("<III", len(data), 1, len(data))).write(data)
         return buffer.address
 
     def unmarshal(call: Any, flags: int, buffer: Any, obj: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Hostile octets by the million: ``python -m tests.engine.hostile --inputs 1000000 --seed 1``.
+"""Hostile bytes by the million: ``python -m tests.engine.hostile --inputs 1000000 --seed 1``.
 
 Every construct, in both syntaxes, byte orders and pointer sizes, on both sides. Messages are damaged by chance, a seed
-gives the same ones again; what breaks a promise is printed with its octets, and the exit status is 1.
+gives the same ones again; what breaks a promise is printed with its bytes, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PIPES = """typedef struct { short s; long l; } element; typedef pipe element EPI
 
 
 class Target(NamedTuple):
-    """A session to send octets to: the arguments of a valid call, and what has to be done anew before each."""
+    """A session to send bytes to: the arguments of a valid call, and what has to be done anew before each."""
 
     session: Session
     arguments: Callable[[], dict[str, Any]]
@@ -183,35 +183,35 @@ def _plain(construct: Any, environment: dict[str, Any], name: str) -> Target:
 
 def damaged(valid: bytes, others: list[bytes], chance: random.Random, order: str) -> bytes:
     """A message that is no longer what it was."""
-    octets = bytearray(valid)
+    data = bytearray(valid)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 6))):
-        at = chance.randrange(len(octets) + 1)
+        at = chance.randrange(len(data) + 1)
         match chance.randrange(9):
             case 0:
-                del octets[at:]
+                del data[at:]
             case 1:
-                octets[at : at + 1] = bytes(
+                data[at : at + 1] = bytes(
                     [chance.choice((0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF, chance.randrange(256)))]
                 )
             case 2:
                 at -= at % 4
-                octets[at : at + 4] = chance.choice(NUMBERS).to_bytes(4, order)  # type: ignore[arg-type]
+                data[at : at + 4] = chance.choice(NUMBERS).to_bytes(4, order)  # type: ignore[arg-type]
             case 3:
                 at -= at % 8
-                octets[at : at + 8] = chance.choice(NUMBERS + HUGE).to_bytes(8, order)  # type: ignore[arg-type]
+                data[at : at + 8] = chance.choice(NUMBERS + HUGE).to_bytes(8, order)  # type: ignore[arg-type]
             case 4:
-                del octets[at : at + chance.randrange(1, 9)]
+                del data[at : at + chance.randrange(1, 9)]
             case 5:
-                octets[at:at] = chance.randbytes(chance.randrange(1, 9))
+                data[at:at] = chance.randbytes(chance.randrange(1, 9))
             case 6:
                 other = chance.choice(others)
                 start = chance.randrange(len(other) + 1)
-                octets[at : at + 8] = other[start : start + chance.randrange(1, 33)]
+                data[at : at + 8] = other[start : start + chance.randrange(1, 33)]
             case 7:
-                octets[at:at] = octets[at : at + chance.randrange(4, 33)]
+                data[at:at] = data[at : at + chance.randrange(4, 33)]
             case 8:
-                octets[:] = chance.randbytes(chance.randrange(2 * len(valid) + 8))
-    return bytes(octets)
+                data[:] = chance.randbytes(chance.randrange(2 * len(valid) + 8))
+    return bytes(data)
 
 
 def forget(target: Target) -> None:
@@ -227,18 +227,16 @@ def asked_for(trace: Trace, side: str) -> int:
     return sum(event.size for event in trace.select("allocate", side=side, actor="stub"))
 
 
-def server_keeps_its_promises(target: Target, octets: bytes) -> None:
+def server_keeps_its_promises(target: Target, data: bytes) -> None:
     forget(target)
     session = target.session
     before = {block.address for block in session.server.space.ledger if block.live}
     opnum = session.interface.procedures["f"].opnum
-    reply = session.server_stub.dispatch(opnum, octets)
+    reply = session.server_stub.dispatch(opnum, data)
     trace = session.server.trace
     assert isinstance(reply, Reply)
     assert not list(trace.select("fault")), "a fault"
-    assert asked_for(trace, "server") < OUT_LIMIT + UNSENT_LIMIT + 64 * len(octets) + 4096, (
-        "asked for too much"
-    )
+    assert asked_for(trace, "server") < OUT_LIMIT + UNSENT_LIMIT + 64 * len(data) + 4096, "asked for too much"
     kept = {event.address for event in trace.select("keep")} | before
     left = [
         b for b in session.server.space.ledger if b.live and b.address not in kept and b.kind != "context"
@@ -247,18 +245,18 @@ def server_keeps_its_promises(target: Target, octets: bytes) -> None:
     assert session.contexts or not [b for b in left if b.address not in states], "a leak"
 
 
-def client_keeps_its_promises(target: Target, octets: bytes) -> None:
+def client_keeps_its_promises(target: Target, data: bytes) -> None:
     forget(target)
     session = target.session
     honest = session.client_stub.transport
     arguments = target.arguments()
-    session.client_stub.transport = lambda number, request: (0, octets)
+    session.client_stub.transport = lambda number, request: (0, data)
     try:
         call = session.try_call("f", arguments)
     finally:
         session.client_stub.transport = honest
     assert call.error is None or isinstance(call.error, RpcError), "no RpcError"
-    assert asked_for(call.trace, "client") < UNSENT_LIMIT + 64 * len(octets) + 4096, "asked for too much"
+    assert asked_for(call.trace, "client") < UNSENT_LIMIT + 64 * len(data) + 4096, "asked for too much"
     audit = Audit(call)
     assert audit.faults == [], "a fault"
     assert isinstance(call.values, dict)
@@ -283,12 +281,12 @@ def attack(name: str, make: Callable[[], Target], inputs: int, seed: int) -> tup
     messages = [call.request, call.response]
     checks = (server_keeps_its_promises, client_keeps_its_promises)
     for number in range(inputs):
-        octets = damaged(messages[number % 2], messages, chance, order)
+        data = damaged(messages[number % 2], messages, chance, order)
         try:
-            checks[number % 2](target, octets)
+            checks[number % 2](target, data)
         except Exception as broken:  # noqa: BLE001 (whatever it is, it is a finding)
             found.append(
-                f"{name}: {checks[number % 2].__name__[:6]} {octets.hex() or '(empty)'}: {broken!r:.300}"
+                f"{name}: {checks[number % 2].__name__[:6]} {data.hex() or '(empty)'}: {broken!r:.300}"
             )
     return inputs, found
 

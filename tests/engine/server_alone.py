@@ -1,6 +1,6 @@
 """The server half in a process of its own: reads requests as JSON from standard input, writes the replies.
 
-It gets the text of an interface and octets, and nothing else (design.md, promise 2).
+It gets the text of an interface and bytes, and nothing else (design.md, promise 2).
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_a_call_goes_on_after_its_routine_has_returned(environment: dict[str, An
     ]
 
 
-def test_the_octets_are_those_of_a_synchronous_call() -> None:
+def test_the_bytes_are_those_of_a_synchronous_call() -> None:
     server = Server()
     pending = server.session.begin("f", **ARGUMENTS)
     server.finish()

@@ -1,4 +1,4 @@
-"""Context handles at run time: tokens, records, the server's table, and what hostile octets do to them."""
+"""Context handles at run time: tokens, records, the server's table, and what hostile bytes do to them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_result_is_a_handle_and_has_a_name() -> None:
     assert Audit(made).clean
 
 
-def test_state_without_a_type_reads_as_the_octets_of_its_block() -> None:
+def test_state_without_a_type_reads_as_the_bytes_of_its_block() -> None:
     session = opened()
     seen: list[Any] = []
     serve(session, "Size", lambda call, v: seen.extend([v(), v[1], list(v)]) or 0)
@@ -258,11 +258,11 @@ def test_a_variable_that_holds_no_record() -> None:
     assert (call.status, call.request) == (6, b"")
 
 
-# --- hostile octets ---
+# --- hostile bytes ---
 
 
 @pytest.mark.parametrize("name", ["Count", "Change", "Both"])
-def test_any_octets_end_in_a_status(name: str) -> None:
+def test_any_bytes_end_in_a_status(name: str) -> None:
     session = opened()
     session.call("Open")
     stub, source = session.server_stub, random.Random(name)
@@ -275,7 +275,7 @@ def test_any_octets_end_in_a_status(name: str) -> None:
 
 
 @pytest.mark.parametrize("flipped", range(20))
-def test_every_octet_of_a_token_counts(flipped: int) -> None:
+def test_every_byte_of_a_token_counts(flipped: int) -> None:
     session = opened()
     request = bytearray(session.call("Open").response)
     request[flipped] ^= 1
@@ -374,7 +374,7 @@ def test_rows_pictures_and_stories() -> None:
     session = opened()
     call = session.call("Open")
     rows = annotate(call, "response")
-    assert [(row.offset, len(row.octets), str(row)) for row in rows] == [
+    assert [(row.offset, len(row.data), str(row)) for row in rows] == [
         (0, 4, "attributes of the context handle h"),
         (4, 16, "UUID of the context handle h"),
     ]

@@ -51,7 +51,7 @@ def test_converted_values_embed_in_structures(environment: dict[str, Any]) -> No
     assert Audit(call).server_leaked == 0
 
 
-def test_the_octets_of_an_embedded_value_are_those_of_the_sent_type() -> None:
+def test_the_bytes_of_an_embedded_value_are_those_of_the_sent_type() -> None:
     call = list_session(MIXED).call("f", p=VALUE)
     first, after, second = "02000000 0200 0100 0200", "0000 00000200 04000200", "01000000 0100 0300"
     expected = f"78 000000 {first} {after} 0500 0000 09000000 {second}"
@@ -78,7 +78,7 @@ def test_a_wire_type_that_is_a_pointer_is_deferred(environment: dict[str, Any]) 
     assert Audit(call).server_leaked == 0
 
 
-def test_the_octets_of_a_deferred_value() -> None:
+def test_the_bytes_of_a_deferred_value() -> None:
     session = open_session(TEXT + "void f([in] WTEXT p, [in] short n);")
     session.conversion("WTEXT", **text())
     call = session.call("f", p={"text": "abc", "extra": 0}, n=1)
@@ -119,13 +119,13 @@ def test_annotation_names_what_user_routines_wrote() -> None:
     call = session.call("f", n=1, p={"text": "a", "extra": 0})
     found = [row.what for row in rows(call, "request")]
     assert found == [
-        "octets that FOUR_UserMarshal wrote for n",
+        "bytes that FOUR_UserMarshal wrote for n",
         "marker for what WTEXT_UserMarshal writes of p",
-        "octets that WTEXT_UserMarshal wrote for p",
+        "bytes that WTEXT_UserMarshal wrote for p",
     ]
 
 
-def test_a_root_in_another_arm_s_octets_is_new() -> None:
+def test_a_root_in_another_arm_s_bytes_is_new() -> None:
     def routine(call: Any, p: Any) -> None:
         p.k = 1
         p.u.l.v, p.u.l.next = 5, None
@@ -290,7 +290,7 @@ def test_in_a_foreign_byte_order_the_whole_wire_type_is_written() -> None:
     assert caught.value.code == 1783
 
 
-# --- hostile octets ---
+# --- hostile bytes ---
 
 
 def test_a_message_that_asks_for_more_than_it_sends_is_refused() -> None:
@@ -302,12 +302,12 @@ def test_a_message_that_asks_for_more_than_it_sends_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_octets", "status"),
+    ("request_bytes", "status"),
     [("", 1783), ("ffffffff", 1783), ("02000000 0300 0100 0200 ", 1783), ("01000000 0100", 1783)],
 )
-def test_octets_that_are_no_sent_object(request_octets: str, status: int) -> None:
+def test_bytes_that_are_no_sent_object(request_bytes: str, status: int) -> None:
     session = list_session("void f([in] LIST *p);")
-    assert session.server_stub.dispatch(0, bytes.fromhex(request_octets)).status == status
+    assert session.server_stub.dispatch(0, bytes.fromhex(request_bytes)).status == status
     live = [block for block in session.server.space.ledger if block.live]  # type: ignore[attr-defined]
     assert live == []
 
@@ -320,7 +320,7 @@ def test_user_unmarshal_cannot_leave_the_message() -> None:
     assert session.server_stub.dispatch(0, bytes(8)).status == 1783
 
 
-def test_any_octets_end_in_a_reply() -> None:
+def test_any_bytes_end_in_a_reply() -> None:
     session = open_session(LIST + TEXT + MIXED.replace("f(", "f([in] WTEXT t, "))
     from tests.engine.conversions import HONEST
 
@@ -330,10 +330,10 @@ def test_any_octets_end_in_a_reply() -> None:
     good = session.call("f", t=value, p=VALUE).request
     chance = random.Random(7)
     for _ in range(300):
-        octets = bytearray(good[: chance.randrange(len(good) + 1)])
-        for _ in range(chance.randrange(4) if octets else 0):
-            octets[chance.randrange(len(octets))] = chance.randrange(256)
-        assert session.server_stub.dispatch(0, bytes(octets)).status in {0, 1726, 1783, 1734, 1130, 1780}
+        data = bytearray(good[: chance.randrange(len(good) + 1)])
+        for _ in range(chance.randrange(4) if data else 0):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        assert session.server_stub.dispatch(0, bytes(data)).status in {0, 1726, 1783, 1734, 1130, 1780}
 
 
 def test_a_buffer_is_a_position_that_moves() -> None:

@@ -36,7 +36,7 @@ def test_messages_do_not_depend_on_pointer_sizes(name: str) -> None:
 
 @pytest.mark.parametrize("syntax", ["ndr20", "ndr64"])
 @pytest.mark.parametrize("name", CONSTRUCTS)
-def test_byte_order_changes_octets_only(name: str, syntax: str) -> None:
+def test_byte_order_changes_bytes_only(name: str, syntax: str) -> None:
     construct = CONSTRUCTS[name]
     little, big = (
         run(construct.body, construct.arguments, construct.routine, byte_order=order, transfer_syntax=syntax)
@@ -48,7 +48,7 @@ def test_byte_order_changes_octets_only(name: str, syntax: str) -> None:
     assert all(Audit(call).clean for call in (little, big))
 
 
-def test_big_endian_octets() -> None:
+def test_big_endian_bytes() -> None:
     arguments = {"a": 1, "b": 2, "c": 3, "d": 1.0, "e": "A"}
     call = run(EVERY_BASE, arguments, byte_order="big")
     assert call.request == bytes.fromhex("0001 0000 00000002 0000000000000003 3ff0000000000000 0041")
@@ -56,7 +56,7 @@ def test_big_endian_octets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "arguments", "octets"),
+    ("body", "arguments", "data"),
     [
         ("void f([in] enum { a, b } e, [in] __int3264 n);", {"e": 1, "n": -2}, "01000000 00000000 feffffffffffffff"),
         ("typedef struct { hyper h; char c; } s;\nvoid f([in] s a[2]);", {"a": [{"h": 1, "c": "x"}, {"h": 2, "c": "y"}]},
@@ -70,8 +70,8 @@ def test_big_endian_octets() -> None:
          "0200000000000000 01000200 00000000 0000020000000000 78"),
     ],
 )  # fmt: skip
-def test_ndr64_octets(body: str, arguments: dict[str, object], octets: str) -> None:
-    assert run(body, arguments, transfer_syntax="ndr64").request == bytes.fromhex(octets)
+def test_ndr64_bytes(body: str, arguments: dict[str, object], data: str) -> None:
+    assert run(body, arguments, transfer_syntax="ndr64").request == bytes.fromhex(data)
 
 
 @pytest.mark.parametrize(("client", "server"), SIZES)

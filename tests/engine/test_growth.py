@@ -1,4 +1,4 @@
-"""What a call costs does not depend on how many came before it: counted in octets copied and looks taken, not in time."""
+"""What a call costs does not depend on how many came before it: counted in bytes copied and looks taken, not in time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.engine.helpers import NODE, linked, open_session, serve
 
 @pytest.fixture
 def copied(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The octets that images made their spaces copy, call by call of ``keep``."""
+    """The bytes that images made their spaces copy, call by call of ``keep``."""
     sizes: list[int] = []
     keep = AddressSpace.keep
 
@@ -73,7 +73,7 @@ def test_every_image_shows_its_own_moment() -> None:
     assert len(set(before)) == 1
     where = int.from_bytes(before[0], "little")
     held = [call.space("client before").read(where, 4) for call in calls]
-    assert [int.from_bytes(octets, "little") for octets in held] == list(range(2, 202))
+    assert [int.from_bytes(data, "little") for data in held] == list(range(2, 202))
     assert all(Audit(call).clean for call in calls)
 
 

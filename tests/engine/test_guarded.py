@@ -85,9 +85,9 @@ def test_what_is_too_wide_for_one_conversion_travels_in_parts(leaf: str, syntax:
     call = session.try_call("f", {"p": _tree(13, last, other), "n": 9})
     assert call.status == 0
     assert seen == [(True if "*" in leaf else 77, 9)]
-    octets = {
+    data = {
         "byte c;": 8192,
         "byte c; hyper d;": 8192 * 16,
         "long *c;": 8192 * (8 if syntax == "ndr64" else 4) + 4,
     }
-    assert len(call.request) == octets[leaf] + 4
+    assert len(call.request) == data[leaf] + 4

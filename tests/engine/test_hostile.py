@@ -1,4 +1,4 @@
-"""Promise 8: any octets handed to a stub end in a value or in an RpcError, and never cost more than they can justify."""
+"""Promise 8: any bytes handed to a stub end in a value or in an RpcError, and never cost more than they can justify."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rpcmemkit.values import Labels
 from tests.engine.constructs import CONSTRUCTS, MODELS
 from tests.engine.helpers import open_session
 
-OCTETS = (0, 1, 0x7F, 0x80, 0xFF)
+BYTES = (0, 1, 0x7F, 0x80, 0xFF)
 COUNTS = (0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x40000000, 0x00010000)
 
 MAY_DANGLE = {
@@ -70,19 +70,19 @@ CASES = [
 
 
 def corruptions(valid: bytes, order: str) -> Iterator[bytes]:
-    """Every truncation, every octet and every 32-bit word changed, several changes at once, and noise."""
+    """Every truncation, every byte and every 32-bit word changed, several changes at once, and noise."""
     chance = random.Random(len(valid))
     for at in range(len(valid)):
         yield valid[:at]
-        for octet in OCTETS:
-            yield valid[:at] + bytes([octet]) + valid[at + 1 :]
+        for byte in BYTES:
+            yield valid[:at] + bytes([byte]) + valid[at + 1 :]
         for count in COUNTS:
             yield valid[:at] + count.to_bytes(4, order) + valid[at + 4 :]  # type: ignore[arg-type]
     for _ in range(60):
         yield chance.randbytes(chance.randrange(2 * len(valid) + 8))
         several = bytearray(valid)
         for _ in range(min(4, len(valid))):
-            several[chance.randrange(len(valid))] = chance.choice([*OCTETS, 2, 3, 4, chance.randrange(256)])
+            several[chance.randrange(len(valid))] = chance.choice([*BYTES, 2, 3, 4, chance.randrange(256)])
         yield bytes(several)
     yield valid * 3
 
@@ -102,29 +102,29 @@ def asked_for(trace: Trace, side: str) -> int:
 def test_server_answers_any_request(name: str, format_: Format) -> None:
     session = format_.open(name)
     request = session.call("f", **EVERY[name].arguments).request
-    for octets in corruptions(request, format_.byte_order):
+    for data in corruptions(request, format_.byte_order):
         forget(session)
-        reply = session.server_stub.dispatch(0, octets)
+        reply = session.server_stub.dispatch(0, data)
         trace = session.server.trace
-        assert isinstance(reply, Reply), octets.hex()
-        assert not list(trace.select("fault")), octets.hex()
-        assert asked_for(trace, "server") < UNSENT_LIMIT + OUT_LIMIT + 64 * len(octets) + 4096, octets.hex()
+        assert isinstance(reply, Reply), data.hex()
+        assert not list(trace.select("fault")), data.hex()
+        assert asked_for(trace, "server") < UNSENT_LIMIT + OUT_LIMIT + 64 * len(data) + 4096, data.hex()
         blocks = [session.server.space.block(event.address) for event in trace.select("allocate")]
-        assert not any(block.live for block in blocks if block), f"leaked by {octets.hex()}"
+        assert not any(block.live for block in blocks if block), f"leaked by {data.hex()}"
 
 
 @pytest.mark.parametrize(("name", "format_"), CASES)
 def test_client_survives_any_response(name: str, format_: Format) -> None:
     session = format_.open(name)
     response = session.call("f", **EVERY[name].arguments).response
-    for octets in corruptions(response, format_.byte_order):
+    for data in corruptions(response, format_.byte_order):
         forget(session)
-        session.client_stub.transport = lambda number, request: (0, octets)  # noqa: B023
+        session.client_stub.transport = lambda number, request: (0, data)  # noqa: B023
         call = session.try_call("f", EVERY[name].arguments)
-        assert call.error is None or isinstance(call.error, RpcError), octets.hex()
-        assert asked_for(call.trace, "client") < UNSENT_LIMIT + 64 * len(octets) + 4096, octets.hex()
+        assert call.error is None or isinstance(call.error, RpcError), data.hex()
+        assert asked_for(call.trace, "client") < UNSENT_LIMIT + 64 * len(data) + 4096, data.hex()
         look_at(call)
-        assert name in MAY_DANGLE or Audit(call).dangling == [], octets.hex()
+        assert name in MAY_DANGLE or Audit(call).dangling == [], data.hex()
 
 
 def look_at(call: Call) -> None:
@@ -145,7 +145,7 @@ PAIR = "typedef struct { hyper a; hyper b; } pair;\n"
 
 
 @pytest.mark.parametrize(
-    ("body", "octets", "status", "why"),
+    ("body", "data", "status", "why"),
     [
         ("void f([in] long n);", "", 1783, "at n: the message ends too early"),
         ("void f([in] enum { a } e);", "0080", 1781, "at e: 32768 is not in 0"),
@@ -191,9 +191,9 @@ PAIR = "typedef struct { hyper a; hyper b; } pair;\n"
         ),
     ],
 )
-def test_reason_is_named(body: str, octets: str, status: int, why: str) -> None:
+def test_reason_is_named(body: str, data: str, status: int, why: str) -> None:
     session = open_session(body)
-    reply = session.server_stub.dispatch(0, bytes.fromhex(octets))
+    reply = session.server_stub.dispatch(0, bytes.fromhex(data))
     (event,) = session.server.trace.select("raise")
     assert (reply.status, event.detail.code) == (1130 if status == 14 else status, status)
     assert event.detail.rule

@@ -1,7 +1,7 @@
-"""NDR64 beside NDR 2.0: octets derived by hand from the specifications, for every construct, in both directions.
+"""NDR64 beside NDR 2.0: bytes derived by hand from the specifications, for every construct, in both directions.
 
 The sources are C706 chapter 14 (NDR 2.0), MS-RPCE 2.2.4 (Microsoft's extensions) and MS-RPCE 2.2.5 (NDR64). Every
-parameter is [in, out], so that a request and the response of a routine that changes nothing have the same octets.
+parameter is [in, out], so that a request and the response of a routine that changes nothing have the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DISCRIMINANTS = {"n", "m", "first", "length", "size", "count", "tag", "kind", "$
 
 
 class Vector(NamedTuple):
-    """A rule of the wire format, an interface, its arguments, and the octets in both transfer syntaxes."""
+    """A rule of the wire format, an interface, its arguments, and the bytes in both transfer syntaxes."""
 
     rule: str
     body: str
@@ -50,7 +50,7 @@ FULL = "typedef struct { [ptr] short *a; [ptr] short *b; [ptr] short *c; } full;
 VECTORS = [
     # --- simple types: C706 14.2, MS-RPCE 2.2.5.2 ---
     Vector(
-        "a simple type of n octets lies at a multiple of n, in both syntaxes",
+        "a simple type of n bytes lies at a multiple of n, in both syntaxes",
         """void f([in, out] byte *a, [in, out] short *b, [in, out] byte *c, [in, out] long *d, [in, out] boolean *e,
                [in, out] hyper *g, [in, out] float *h, [in, out] double *j, [in, out] wchar_t *k);""",
         {"a": 1, "b": -2, "c": 3, "d": 4, "e": True, "g": 5, "h": 0.5, "j": 1.5, "k": "A"},
@@ -58,21 +58,21 @@ VECTORS = [
         "01 00 feff 03 000000 04000000 01 000000 0500000000000000 0000003f 00000000 000000000000f83f 4100",
     ),
     Vector(
-        "an enumeration is 2 octets in NDR 2.0 and 4 in NDR64, and aligned so",
+        "an enumeration is 2 bytes in NDR 2.0 and 4 in NDR64, and aligned so",
         COLOUR + "void f([in, out] colour *a, [in, out] byte *b, [in, out] colour *c);",
         {"a": "blue", "b": 7, "c": "green"},
         "0200 07 00 0100",
         "02000000 07 000000 01000000",
     ),
     Vector(
-        "a v1_enum is 4 octets in both",
+        "a v1_enum is 4 bytes in both",
         "typedef [v1_enum] enum { many = 70000 } v;\nvoid f([in, out] byte *b, [in, out] v *a);",
         {"b": 7, "a": "many"},
         "07 000000 70110100",
         "07 000000 70110100",
     ),
     Vector(
-        "an __int3264 is 4 octets in NDR 2.0 and 8 in NDR64, extended by its sign if it has one",
+        "an __int3264 is 4 bytes in NDR 2.0 and 8 in NDR64, extended by its sign if it has one",
         "void f([in, out] byte *b, [in, out] __int3264 *s, [in, out] unsigned __int3264 *u);",
         {"b": 1, "s": -2, "u": 0x80000003},
         "01 000000 feffffff 03000080",
@@ -87,7 +87,7 @@ VECTORS = [
         "00000000 02000000 0100000000000000 ffffffffffffffff 0100 0200 0300 0400",
     ),
     Vector(
-        "a conformant array begins with its number of elements: 4 octets, 8 in NDR64",
+        "a conformant array begins with its number of elements: 4 bytes, 8 in NDR64",
         "void f([in, out] long *n, [in, out, size_is(*n)] short *a);",
         {"n": 3, "a": [5, 6, 7]},
         "03000000 03000000 0500 0600 0700",
@@ -108,7 +108,7 @@ VECTORS = [
         "02000000 00000000 0200000000000000 0100 0200 0300 0400",
     ),
     Vector(
-        "a varying array begins with offset and actual count: twice 4 octets, twice 8 in NDR64",
+        "a varying array begins with offset and actual count: twice 4 bytes, twice 8 in NDR64",
         """void f([in, out] long *first, [in, out] long *length,
                [in, out, first_is(*first), length_is(*length)] short a[4]);""",
         {"first": 1, "length": 2, "a": [0, 6, 7, 0]},
@@ -139,7 +139,7 @@ VECTORS = [
         "0300000000000000 0000000000000000 0300000000000000 616200",
     ),
     Vector(
-        "wide characters are counted, not octets",
+        "wide characters are counted, not bytes",
         "void f([in, out, string] wchar_t *s);",
         {"s": "hi"},
         "03000000 00000000 03000000 6800 6900 0000",
@@ -283,7 +283,7 @@ VECTORS = [
         "01 00 0200",
     ),
     Vector(
-        "a top-level unique pointer is an id, then its referent: 4 octets, 8 in NDR64",
+        "a top-level unique pointer is an id, then its referent: 4 bytes, 8 in NDR64",
         "void f([in, out] byte *b, [in, out, unique] short *p);",
         {"b": 1, "p": 2},
         "01 000000 00000200 0200",
@@ -376,9 +376,9 @@ def open_vector(
 @pytest.mark.claims("M-097", "M-489")
 @pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: f"{sizes[0]}to{sizes[1]}")
 @pytest.mark.parametrize(("vector", "syntax"), CASES)
-def test_octets(vector: Vector, syntax: str, sizes: tuple[int, int]) -> None:
+def test_bytes(vector: Vector, syntax: str, sizes: tuple[int, int]) -> None:
     """The client writes them, the server reads them and writes them again, the client reads them."""
-    octets = bytes.fromhex(getattr(vector, syntax))
+    data = bytes.fromhex(getattr(vector, syntax))
     seen: dict[str, Any] = {}
 
     def look(call: ServerCall) -> None:
@@ -388,19 +388,19 @@ def test_octets(vector: Vector, syntax: str, sizes: tuple[int, int]) -> None:
     session = open_vector(vector, syntax, sizes)
     session.set_routine("f", look)
     call = session.call("f", **vector.arguments)
-    assert call.request == octets, vector.rule
-    assert call.response == octets, vector.rule
+    assert call.request == data, vector.rule
+    assert call.response == data, vector.rule
     values = call.values
 
     server = open_vector(vector, syntax, sizes)
     server.set_routine("f", look)
     seen.clear()
-    assert server.server_stub.dispatch(0, octets) == Reply(0, octets), vector.rule
+    assert server.server_stub.dispatch(0, data) == Reply(0, data), vector.rule
     assert bare(seen) == bare(values), vector.rule
 
     assert blank(vector.arguments) != vector.arguments
     client = open_vector(vector, syntax, sizes)
-    client.client_stub.transport = lambda number, request: (0, octets)
+    client.client_stub.transport = lambda number, request: (0, data)
     assert bare(client.call("f", **blank(vector.arguments)).values) == bare(values), vector.rule
 
 
@@ -416,7 +416,7 @@ def bare(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("body", "arguments", "octets"),
+    ("body", "arguments", "data"),
     [
         (COLOUR + "void f([in, out] colour *a, [in, out] __int3264 *s);", {"a": 2, "s": -2}, "0002 0000 fffffffe"),
         ("void f([in, out] long *n, [in, out, size_is(*n)] short *a);", {"n": 2, "a": [1, -2]},
@@ -429,16 +429,16 @@ def bare(value: Any) -> Any:
          "00000001 00020000 00000002 00000000"),
     ],
 )  # fmt: skip
-def test_big_endian_octets(body: str, arguments: dict[str, Any], octets: str) -> None:
+def test_big_endian_bytes(body: str, arguments: dict[str, Any], data: str) -> None:
     call = run(body, arguments, byte_order="big")
-    assert (call.request, call.response) == (bytes.fromhex(octets), bytes.fromhex(octets))
+    assert (call.request, call.response) == (bytes.fromhex(data), bytes.fromhex(data))
     assert bare(call.values) == arguments
     session = open_session(body, byte_order="big")
-    session.client_stub.transport = lambda number, request: (0, bytes.fromhex(octets))
+    session.client_stub.transport = lambda number, request: (0, bytes.fromhex(data))
     assert bare(session.call("f", **blank(arguments)).values) == arguments
 
 
-# --- what 8 octets on the wire are good for (server-stub-memory-management.md) ---
+# --- what 8 bytes on the wire are good for (server-stub-memory-management.md) ---
 
 
 RESIZED = COLOUR + "typedef struct { colour c; __int3264 n; } resized;\n"
@@ -519,7 +519,7 @@ def test_byte_count_is_not_part_of_ndr64() -> None:
         Session(idl, acf, open_vector(VECTORS[0], "ndr64").environment)
 
 
-# --- context handles: C706 14.3.14 (context handle), the same 20 octets in both syntaxes ---
+# --- context handles: C706 14.3.14 (context handle), the same 20 bytes in both syntaxes ---
 
 
 @pytest.mark.claims("M-490")

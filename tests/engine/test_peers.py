@@ -1,7 +1,7 @@
-"""The same octets as two implementations that share nothing with this one: impacket (NDR 2.0) and scapy (both syntaxes).
+"""The same bytes as two implementations that share nothing with this one: impacket (NDR 2.0) and scapy (both syntaxes).
 
 The peers' classes are made from the resolved types of an interface, so each shape is written once, in IDL. Referent ids
-are the sender's choice and the octets of a gap are unspecified (C706 14.2.2), so both are left out of the comparison:
+are the sender's choice and the bytes of a gap are unspecified (C706 14.2.2), so both are left out of the comparison:
 of an id only whether it is null counts.
 """
 
@@ -76,7 +76,7 @@ SHAPES = {
     "wide unions": WIDE_UNION + "void f([in, out] byte *b, [in, out] holder *p);",
 }  # fmt: skip
 
-OWN_COUNT = "impacket aligns the elements of a parameter as if their count were not there; C706 14.2.2 counts every octet"
+OWN_COUNT = "impacket aligns the elements of a parameter as if their count were not there; C706 14.2.2 counts every byte"
 ARMS = "impacket's union aligns its structure by the discriminant only; C706 14.3.2 by the widest arm"
 DIFFER = {
     ("conformant structures with a gap", "scapy-ndr20"): "scapy fills the gap in NDR 2.0 too; MS-RPCE 2.2.5.3.4.1 is about NDR64",
@@ -151,7 +151,7 @@ def value(random: Random, type_: t.Type, counts: dict[str, int]) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Our values as the peers have them: octets as numbers, no names of storage, no ``$case``."""
+    """Our values as the peers have them: bytes as numbers, no names of storage, no ``$case``."""
     match value:
         case {"$value": inner}:
             return plain(inner)
@@ -182,12 +182,12 @@ class Scapy:
         )  # scapy's own are all equal: to [ptr] pointers that means the same storage
         self.call = type("Call", (self.s.NDRPacket,), {"fields_desc": self.fields(types, embedded=False)})
 
-    def octets(self, values: dict[str, Any]) -> bytes:
+    def data(self, values: dict[str, Any]) -> bytes:
         return bytes(self.call(**self.filled(self.types, values), ndr64=self.ndr64))
 
-    def values(self, octets: bytes) -> dict[str, Any]:
-        packet = self.call(octets, ndr64=self.ndr64)
-        assert not packet.payload, "octets left over"
+    def values(self, data: bytes) -> dict[str, Any]:
+        packet = self.call(data, ndr64=self.ndr64)
+        assert not packet.payload, "bytes left over"
         return {name: self.read(type_, packet.getfieldval(name)) for name, type_ in self.types.items()}
 
     def fields(self, types: dict[str, t.Type], embedded: bool) -> list[Any]:
@@ -335,15 +335,15 @@ class Impacket:
         structure = tuple((name, self.of(type_)) for name, type_ in types.items())
         self.call = type("Call", (self.n.NDRCALL,), {"structure": structure})
 
-    def octets(self, values: dict[str, Any]) -> bytes:
+    def raw(self, values: dict[str, Any]) -> bytes:
         call = self.call()
         for name, part in values.items():
             self.put(call, name, self.types[name], part)
         return bytes(call.getData())
 
-    def values(self, octets: bytes) -> dict[str, Any]:
+    def values(self, raw: bytes) -> dict[str, Any]:
         call = self.call()
-        assert call.fromString(octets) == len(octets), "octets left over"
+        assert call.fromString(raw) == len(raw), "bytes left over"
         return {name: self.get(type_, call.fields[name]) for name, type_ in self.types.items()}
 
     def of(self, type_: t.Type) -> Any:
@@ -437,9 +437,9 @@ def peer(name: str, types: dict[str, t.Type]) -> Scapy | Impacket:
     return Impacket(types) if name == "impacket" else Scapy(types, ndr64=name == "scapy-ndr64")
 
 
-def comparable(octets: bytes, like: list[Any]) -> list[Any]:
-    """The octets cut as our message was, gaps left out, of ids only whether they are null."""
-    cut = [(row, octets[row.offset : row.offset + len(row.octets)]) for row in like if row.what != "padding"]
+def comparable(data: bytes, like: list[Any]) -> list[Any]:
+    """The bytes cut as our message was, gaps left out, of ids only whether they are null."""
+    cut = [(row, data[row.offset : row.offset + len(row.data)]) for row in like if row.what != "padding"]
     return [any(part) if row.what.startswith("referent id") else part for row, part in cut]
 
 
@@ -452,7 +452,7 @@ def cases() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("shape", "name"), [*cases()])
-def test_same_octets(shape: str, name: str) -> None:
+def test_same_bytes(shape: str, name: str) -> None:
     syntax = "ndr64" if name.endswith("64") else "ndr20"
     session: Session = open_session(SHAPES[shape], transfer_syntax=syntax)
     types = {p.name: target(p.type) for p in session.interface.procedures["f"].parameters}
@@ -467,7 +467,7 @@ def test_same_octets(shape: str, name: str) -> None:
     for _ in range(ROUNDS):
         values = members(random, types)
         call = session.call("f", **values)
-        theirs = other.octets(values)
+        theirs = other.data(values)
         rows = annotate(call, "request")
         assert len(theirs) == len(call.request), (theirs.hex(), call.request.hex(), values)
         assert comparable(theirs, rows) == comparable(call.request, rows), (

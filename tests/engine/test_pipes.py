@@ -48,7 +48,7 @@ def test_elements_of_every_layout_go_both_ways(environment: dict[str, Any]) -> N
     body = POINTS + "long f([in] short n, [in, out] POINTS *p, [out] hyper *total);"
     session = open_session(body, routine, **environment)
     points = [{"x": index, "y": 1 << (index * 8)} for index in range(5)]
-    pipe = session.pipe(points, octets=50)  # room for three elements of 16
+    pipe = session.pipe(points, data=50)  # room for three elements of 16
     call = session.call("f", n=10, p=pipe)
     assert call.result == 5
     assert call["total"] == sum(each["y"] for each in points)
@@ -64,7 +64,7 @@ def test_chunks_on_the_wire() -> None:
         return 5
 
     session = open_session(LONGS + "long f([in] short n, [in] LONGS p, [out] LONGS *q);", routine)
-    call = session.call("f", n=1, p=session.pipe([1, 2, 3], octets=8), q=session.pipe())
+    call = session.call("f", n=1, p=session.pipe([1, 2, 3], data=8), q=session.pipe())
     assert (
         call.request.hex()
         == "0100" + "0000" + "02000000" + "0100000002000000" + "01000000" + "03000000" + "00000000"
@@ -93,7 +93,7 @@ def test_the_routine_pulls_across_chunks_as_it_likes() -> None:
             sizes.append(len(chunk))
 
     session = open_session(IN, routine)
-    session.call("f", p=session.pipe(range(9), octets=16))
+    session.call("f", p=session.pipe(range(9), data=16))
     assert sizes == [3, 1, 3, 1, 1]  # chunks of 4, 4 and 1
 
 
@@ -181,8 +181,8 @@ def own(session: Session, **procedures: Any) -> Pipe:
 @pytest.mark.parametrize(
     ("procedures", "code"),
     [
-        ({"alloc": lambda octets: (0, 64)}, 14),
-        ({"alloc": lambda octets: (0x10000, 3)}, 14),
+        ({"alloc": lambda data: (0, 64)}, 14),
+        ({"alloc": lambda data: (0x10000, 3)}, 14),
         ({"pull": None}, 1830),
         ({"pull": lambda buffer: buffer.capacity + 1}, 1830),
         ({"pull": lambda buffer: -1}, 1830),
@@ -219,22 +219,22 @@ def test_pointers_do_not_go_through_pipes() -> None:
         open_session(body).try_call("f", {})
 
 
-# --- hostile octets ---
+# --- hostile bytes ---
 
 
 @pytest.mark.parametrize(
-    "request_octets",
+    "request_bytes",
     ["", "0100", "ffffffff", "02000000 01000000", "01000000 01000000", "01000000 01000000 01000000"],
 )
-def test_a_broken_stream_ends_in_bad_stub_data(request_octets: str) -> None:
+def test_a_broken_stream_ends_in_bad_stub_data(request_bytes: str) -> None:
     session = open_session(IN, lambda call, p: drain(p) and None)
-    assert session.server_stub.dispatch(0, bytes.fromhex(request_octets)).status == 1783
+    assert session.server_stub.dispatch(0, bytes.fromhex(request_bytes)).status == 1783
 
 
 def test_ndr64_checks_the_count_behind_a_chunk() -> None:
     session = open_session(IN, lambda call, p: drain(p) and None, transfer_syntax="ndr64")
-    octets = bytes.fromhex("0100000000000000" + "05000000" + "00000000" + "00" * 24)
-    assert session.server_stub.dispatch(0, octets).status == 1783
+    data = bytes.fromhex("0100000000000000" + "05000000" + "00000000" + "00" * 24)
+    assert session.server_stub.dispatch(0, data).status == 1783
 
 
 def test_a_buffer_knows_its_room() -> None:

@@ -182,7 +182,7 @@ def test_a_context_handle_is_a_token_to_stubs_and_a_pointer_to_routines() -> Non
 @pytest.mark.parametrize(
     "state", [None, t.Struct("unknown"), t.Struct("s", [t.Member("m", t.Opaque("void", "void"))])], ids=repr
 )
-def test_state_that_is_no_plain_data_is_octets_without_a_size(state: t.Type | None) -> None:
+def test_state_that_is_no_plain_data_is_bytes_without_a_size(state: t.Type | None) -> None:
     pointer = Planner(8).for_routines().plan(t.ContextHandle("c", state))
     assert isinstance(pointer, PointerPlan)
     assert isinstance(pointer.target, ArrayPlan)

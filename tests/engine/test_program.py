@@ -113,7 +113,7 @@ def wrong_free(program: Program, kind: str) -> int:
         ("receive buffer", "which lies in the received data"),
         ("stack", "the stub's own memory"),
         ("global", "a global variable"),
-        ("inside a block", "8 octets into a block of 16"),
+        ("inside a block", "8 bytes into a block of 16"),
         ("double free", "was freed before"),
         (
             "mismatched free",

@@ -159,7 +159,7 @@ def test_events_name_the_function_that_was_called() -> None:
 def test_sizes_that_nobody_has(face: type[RpcSs] | type[RpcSm]) -> None:
     program = Program("client")
     RpcSs(program).enable_allocate()
-    with pytest.raises(UsageError, match="expected a number of octets, 0 or more, got -1"):
+    with pytest.raises(UsageError, match="expected a number of bytes, 0 or more, got -1"):
         face(program).allocate(-1)
     assert RpcSm(program).allocate(1 << 60) == (0, 14)
     assert len(program.space.ledger) == 0
@@ -372,7 +372,7 @@ def test_no_such_deallocator() -> None:
 
 
 @pytest.mark.parametrize("allocator", ["midl_user_allocate", "RpcSsAllocate", "CoTaskMemAlloc", "malloc"])
-def test_no_octets_are_a_block_too(allocator: str) -> None:
+def test_no_bytes_are_a_block_too(allocator: str) -> None:
     program = Program("client")
     program.enable_environment("application")
     pair = program.pairs[allocator]

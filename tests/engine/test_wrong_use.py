@@ -81,10 +81,10 @@ USING: list[tuple[Callable[[Any], Any], str]] = [
     (lambda s: s.rundown(None), "the routine: expected a function, got None"),
     (lambda s: s.rundown(Open), "'Open' is no context handle type"),
     (lambda s: s.set_rundown("PV", 5), r"PV_rundown: expected a function of \(call\), got 5"),
-    (lambda s: s.allocate(-1), "size: expected a number of octets, 268435456 at most, got -1"),
-    (lambda s: s.allocate(1 << 50), "size: expected a number of octets, 268435456 at most"),
+    (lambda s: s.allocate(-1), "size: expected a number of bytes, 268435456 at most, got -1"),
+    (lambda s: s.allocate(1 << 50), "size: expected a number of bytes, 268435456 at most"),
     (lambda s: s.allocate("8"), "size: expected .*, got '8'"),
-    (lambda s: s.pipe([1], -1), "size: expected a number of octets"),
+    (lambda s: s.pipe([1], -1), "size: expected a number of bytes"),
     (lambda s: s.pipe(5), "the values of the pipe: expected a list of elements, got 5"),
     (lambda s: s.pipe("12"), "the values of the pipe: expected a list of elements"),
     (lambda s: s.destroy_client_context(None), "the context handle: expected its name, or what a call gave"),
@@ -144,7 +144,7 @@ def test_what_a_routine_gives() -> None:
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        (lambda f: f.allocate("x"), r"the size for RpcS.Allocate: expected a number of octets.*'x'"),
+        (lambda f: f.allocate("x"), r"the size for RpcS.Allocate: expected a number of bytes.*'x'"),
         (lambda f: f.free("x"), r"what RpcS.Free gets: expected an address.*'x'"),
         (lambda f: f.client_free(None), r"what RpcS.ClientFree gets: expected an address.*None"),
         (lambda f: f.set_thread_handle("x"), "the thread handle: expected what GetThreadHandle gave"),

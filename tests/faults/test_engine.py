@@ -442,13 +442,13 @@ def test_a_python_exception_in_a_conversion_leaves_the_session_usable(part: str)
 
 
 @pytest.mark.parametrize("environment", [{}, {"transfer_syntax": "ndr64"}, {"byte_order": "big"}])
-@pytest.mark.parametrize("octets", [b"", b"\1", b"\1\2\3"])
-def test_a_message_that_ends_in_a_user_marshalled_value(environment: dict[str, Any], octets: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"\1", b"\1\2\3"])
+def test_a_message_that_ends_in_a_user_marshalled_value(environment: dict[str, Any], data: bytes) -> None:
     session = open_session(FOUR + "void f([in, out] FOUR *p);", **environment)
     session.conversion("FOUR", **four())
-    assert session.server_stub.dispatch(0, octets).status == 1783
+    assert session.server_stub.dispatch(0, data).status == 1783
     assert not list(session.server.trace.select("fault"))
-    session.client_stub.transport = lambda number, request: (0, octets)
+    session.client_stub.transport = lambda number, request: (0, data)
     call = session.try_call("f", {"p": 5})
     assert (call.status, Audit(call).faults) == (1783, [])
     assert isinstance(call.error, RpcError)

@@ -64,7 +64,7 @@ PIPE_STACK = 16
 
 def types_for(to: str, pointer_size: int) -> str:
     """Return the type definitions that a shape needs; what the innermost pointer points to is called T."""
-    size = int(found.group()) if (found := re.search(r"\d+(?= octets)", to)) else 0
+    size = int(found.group()) if (found := re.search(r"\d+(?= bytes)", to)) else 0
     common = "typedef enum { A } E; typedef [v1_enum] enum { B } V; typedef [context_handle] void *H; typedef pipe char PIPE;"
     if to.startswith("struct"):
         return f"{common} typedef struct {{ {members(to, size, pointer_size)} }} T;"
@@ -180,9 +180,9 @@ def shape(plan: Plan, told: str) -> str:
             words = "simple" if plan.reusable else "complex"
             words += " conformant" if plan.reusable and plan.tail else ""
             words += " with pointers" if plan.reusable and plan.body and plan.body.slots else ""
-            return f"struct {words}, {plan.size} octets"
+            return f"struct {words}, {plan.size} bytes"
         case UnionPlan():
-            return f"union, {plan.size} octets"
+            return f"union, {plan.size} bytes"
         case ArrayPlan(is_string=True):
             return "wide string" if plan.stride == 2 else "string"
         case ArrayPlan():
@@ -253,7 +253,7 @@ def test_the_stack_is_the_same_for_both_syntaxes(size: int, syntax: Syntax) -> N
 @pytest.mark.parametrize(("size", "where"), [(1, 8), (48, 48), (49, 56), (56, 56), (57, 0), (60, 0)])
 def test_fixed_structures_of_up_to_56_bytes_lie_on_the_stack(size: int, where: int) -> None:
     for pointer_size in (4, 8):
-        row = {"to": f"struct simple, {size} octets", "dir": ["out"], "pointers": ["ref"]}
+        row = {"to": f"struct simple, {size} bytes", "dir": ["out"], "pointers": ["ref"]}
         frame = compiled({"object": False, "pointer_size": pointer_size}, row)
         assert stack(frame.plan.by_name["p"].plan, False, True) == where
 

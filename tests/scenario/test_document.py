@@ -135,7 +135,7 @@ def test_quoted_tagged_and_block_words_are_text():
 
 
 @pytest.mark.parametrize("key", ["$hex", "$label", "$alias"])
-def test_octets_and_labels_are_text_even_unquoted(key):
+def test_bytes_and_labels_are_text_even_unquoted(key):
     assert document(f"{{{key}: 0102, b: [{{{key}: 1e10}}]}}").data() == {key: "0102", "b": [{key: "1e10"}]}
 
 

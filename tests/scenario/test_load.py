@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rpcmemkit.errors import IdlError, ScenarioError, UsageError
-from rpcmemkit.scenario import Run, load_scenario, parse_octets, parse_scenario
+from rpcmemkit.scenario import Run, load_scenario, parse_bytes, parse_scenario
 from rpcmemkit.scenario.validate import schema
 
 HEAD = """\
@@ -60,13 +60,11 @@ def test_a_single_source_and_empty_keys():
     assert (scenario.memory, scenario.environment, scenario.acf) == ({}, {}, None)
 
 
-@pytest.mark.parametrize(
-    ("raw", "octets"), [("0000", "0000"), ("1e10", "1e10"), ("", ""), ("'01 02'", "0102")]
-)
-def test_octets_stay_text_even_unquoted(raw, octets):
+@pytest.mark.parametrize(("raw", "data"), [("0000", "0000"), ("1e10", "1e10"), ("", ""), ("'01 02'", "0102")])
+def test_bytes_stay_text_even_unquoted(raw, data):
     scenario = parse_scenario(FULL + f"  expect:\n    request: {raw}\n    response: 12\n")
 
-    assert scenario.steps[0]["expect"] == {"request": octets, "response": "12"}
+    assert scenario.steps[0]["expect"] == {"request": data, "response": "12"}
 
 
 def test_a_parameter_may_be_called_request():
@@ -135,7 +133,7 @@ WRONG = [
         13,
         41,
         "the number -4",
-        "a number of octets, not negative",
+        "a number of bytes, not negative",
     ),
     # names that mean nothing
     (
@@ -310,12 +308,12 @@ def test_an_error_in_an_imported_file_stays_there(tmp_path):
     assert caught.value.diagnostics[0].file.endswith("node.idl")
 
 
-# --- octets and files ------------------------------------------------------------------------------
+# --- bytes and files ------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_not_utf_8():
     with pytest.raises(ScenarioError) as caught:
-        parse_octets(b"a: 1\nb: \xff", "f.yaml")
+        parse_bytes(b"a: 1\nb: \xff", "f.yaml")
 
     assert (caught.value.line, caught.value.column) == (2, 4)
     assert "0xff" in caught.value.message
@@ -327,7 +325,7 @@ def test_a_file_without_end():
 
 
 def test_a_byte_order_mark():
-    assert parse_octets(b"\xef\xbb\xbf" + FULL.encode(), "f.yaml").name == "add-one"
+    assert parse_bytes(b"\xef\xbb\xbf" + FULL.encode(), "f.yaml").name == "add-one"
 
 
 def test_a_missing_file():

@@ -136,8 +136,8 @@ def test_an_environment_that_is_left_is_a_finding():
     assert report.result == "agree"
     assert report.findings == [
         f"{side}: RpcSs environment 1 is still enabled, for want of RpcSmDisableAllocate ({times}); "
-        f"octets that wait in it: {octets}"
-        for side, times, octets in (("client", "2 times", 24), ("server", "once", 0))
+        f"bytes that wait in it: {data}"
+        for side, times, data in (("client", "2 times", 24), ("server", "once", 0))
     ]
     assert report.as_data()["findings"] == report.findings
     balanced = verify(scenario("- client: [{rpcss: RpcSmEnableAllocate}, {rpcss: RpcSmDisableAllocate}]\n"))

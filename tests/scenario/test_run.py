@@ -211,7 +211,7 @@ def test_steps_as_data():
         "kind": "free",
         "storage": "root.next",
         "address": client["done"][2]["address"],
-        "octets": 16,
+        "bytes": 16,
         "rule": "client-owns",
         "detail": "free",
     }

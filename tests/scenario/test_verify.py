@@ -116,11 +116,11 @@ def test_a_status_by_name_by_alias_and_by_number():
     assert changed("status: 5", "status: RPC_S_INVALID_ARG", file) == ["status"]
 
 
-def test_upper_case_octets_are_the_same():
+def test_upper_case_bytes_are_the_same():
     text = PRUNE.read_text(encoding="utf-8")
-    octets = text.split('request: "')[1].split('"')[0]
+    data = text.split('request: "')[1].split('"')[0]
 
-    assert changed(octets, octets.upper()) == []
+    assert changed(data, data.upper()) == []
 
 
 def test_keys_that_are_not_there_are_reported():

@@ -221,9 +221,9 @@ class Values:
         first = beside[array.first.name] if array.first else 0
         elements = [self.value(array.element, {}, depth + 1) for _ in range(min(first + length, count))]
         return (
-            {"$allocated": count, "$elements": as_octets(array, elements)}
+            {"$allocated": count, "$elements": as_bytes(array, elements)}
             if length < count
-            else as_octets(array, elements)
+            else as_bytes(array, elements)
         )
 
     def set_counts(self, array: Array, beside: dict[str, Any], count: int, length: int) -> None:
@@ -235,7 +235,7 @@ class Values:
             beside[array.first.name] = self.draw(st.integers(0, count - length))
 
 
-def as_octets(array: Array, elements: list[Any]) -> Any:
+def as_bytes(array: Array, elements: list[Any]) -> Any:
     """The elements as a scenario file writes them: bytes and narrow characters that are no string as hex."""
     element = array.element
     if not isinstance(element, Scalar) or element.name not in ("byte", "char", "wchar_t"):

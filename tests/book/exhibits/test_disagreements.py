@@ -206,4 +206,4 @@ def test_settings_in_words() -> None:
     assert said["k23-context-handle-in-a-structure-before-nt60"] == "/target NT51"
     assert said["u03-client-runs-out-of-memory"] == "the client's allocator fails after 1"
     assert said["u04-server-stub-runs-out-of-memory"] == "the server's allocator fails after 1"
-    assert said["u11-packing-of-a-byte-count-buffer"] == "pointers of 4 octets"
+    assert said["u11-packing-of-a-byte-count-buffer"] == "pointers of 4 bytes"

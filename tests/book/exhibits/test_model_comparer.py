@@ -39,7 +39,7 @@ STUB_BLOCKS = [NODES, ALL_SERVER, FORCED, KEPT, RPCSS]
 
 
 def client(measured: Measured) -> tuple[int, int, int]:
-    return measured.stub_calls, measured.stub_octets, len(measured.list_blocks)
+    return measured.stub_calls, measured.stub_bytes, len(measured.list_blocks)
 
 
 def server(measured: Measured) -> tuple[int, int, int, int]:
