@@ -69,6 +69,19 @@ static int note_block(noted_blocks *all, void *block)
     return add_block(all, block);
 }
 """
+ONE_BLOCK = """\
+/* What was met since then lies in one block, apart from what is yours: of it only the start is kept. */
+static void one_block(noted_blocks *all, size_t since)
+{
+    void *start = NULL;
+    size_t i;
+    for (i = since; i < all->used; i++)
+        if (!is_yours(all, all->at[i]) && (!start || by_address(&all->at[i], &start) < 0))
+            start = all->at[i];
+    all->used = since;
+    add_block(all, start);
+}
+"""
 
 
 def c_code(plans: Iterable[FreePlan]) -> str:
@@ -87,6 +100,7 @@ def c_code(plans: Iterable[FreePlan]) -> str:
         helpers.update(writer.functions)
     collector = [YOURS] if any(writer.shares or writer.compares for writer in writers) else []
     collector += [ONCE] if any(writer.collects for writer in writers) else []
+    collector += [ONE_BLOCK] if any("one_block(" in text for text in (*helpers.values(), *bodies)) else []
     used = dict.fromkeys(
         w.plan.deallocator for w, body in zip(writers, bodies, strict=True) if "\nvoid " in body
     )
@@ -161,7 +175,11 @@ class _Writer:
         """Whether full pointers may lead to one block twice, or to what an [in] parameter brought."""
         self.compares = any(self._mixes(step, root) for step, root in freed)
         """Whether what the client passed has to be noted before the call, to be told from what the stub allocated."""
-        mixed = any(self._mixes(step, root) for step, root in freed if step.action == "free block")
+        mixed = any(
+            self._mixes(step, root)
+            for step, root in freed
+            if any(pointer.type.all_nodes for pointer in all_pointers(root))
+        )
         self.collects = self.shares or mixed
         """Whether blocks are noted one by one after the call, to be freed at its end."""
         self.met = self._unused("yours" if self.compares else "met")
@@ -246,8 +264,7 @@ class _Writer:
         """Return what has to be true of a parameter, so that nothing of the client's own is freed."""
         is_in = parameter is not None and parameter.is_in
         blocks = all(spot.plan.type.all_nodes for spot in spots(below(plan), ()))
-        below_own = "; what is new below nodes of your own is not freed here" * is_in
-        one = [f"{name}: one block below it{below_own}."] if blocks else []
+        one = [f"{name}: one block below it."] if blocks else []
         if is_in and self.plan.interface.is_object:
             holders = [below(plan), *(pointer.target for pointer in all_pointers(below(plan)))]
             cut = any(spot.loose for holder in holders for spot in spots(holder, ()))
@@ -336,12 +353,9 @@ class _Writer:
                 self._inside(plan, _Value(self.result, False), "", leaf, 1) if step.action == "free" else []
             )
         if step.action == "free block":
-            mixed = self._mixes(step, plan)
-            return (
-                self._new_block(plan, parameter, leaf._replace(name="collect"))
-                if mixed
-                else self._one_block(plan, parameter)
-            )
+            if not self._mixes(step, plan):
+                return self._one_block(plan, parameter)
+            return self._start_of(self._below(plan, parameter, leaf._replace(name="collect")), leaf, "    ")
         if step.action != "free below":
             return []
         keeps = not (parameter.is_in and self.compares)
@@ -369,19 +383,16 @@ class _Writer:
             "    }",
         ]
 
-    def _new_block(self, plan: Plan, parameter: types.Parameter, leaf: _Leaf) -> list[str]:
-        """Of the nodes of one block, the first that is met stands at its start."""
-        met, index = self.met, self._unused("i")
+    def _start_of(self, collected: list[str], leaf: _Leaf, pad: str) -> list[str]:
+        """Return statements that collect what lies in one block, and then keep only the start of that block."""
+        since = self._unused("since")
+        used = f"{leaf.noted.removeprefix('&')}{'.' if leaf.noted.startswith('&') else '->'}used"
         return [
-            *self._below(plan, parameter, leaf),
-            "    {",
-            f"        size_t {index} = {met}->yours;",
-            f"        while ({index} < {met}->used && is_yours({met}, {met}->at[{index}]))",
-            f"            {index}++;",
-            f"        if ({index} < {met}->used)",
-            f"            {self.plan.deallocator}({met}->at[{index}]);",
-            f"        {met}->used = {met}->yours;",
-            "    }",
+            f"{pad}{{",
+            f"{pad}    size_t {since} = {used};",
+            *(f"    {line}" for line in collected),
+            f"{pad}    one_block({leaf.noted}, {since});",
+            f"{pad}}}",
         ]
 
     # --- values ---
@@ -558,7 +569,9 @@ class _Writer:
         inner = [] if is_block else self._inside(plan.target, value, scope, leaf, depth + 1)
         null = [f"{pad}    {text} = NULL;"] if text != self.result else []
         if leaf.name != "free":
-            return [*self._noted(text, inner, leaf, pad), *self._cleared(null, text, leaf, pad)]
+            lines = [*self._noted(text, inner, leaf, pad), *self._cleared(null, text, leaf, pad)]
+            in_one = plan.type.all_nodes and leaf.name == "collect"
+            return self._start_of(lines, leaf, pad) if in_one else lines
         if leaf.noted:
             free = [
                 f"{pad}if (!is_yours({leaf.noted}, {text})) {{",
