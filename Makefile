@@ -24,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv book lite wheel test format lint types layers unit random coverage chapters notebooks evidence test-browser links serve bench mutation clean distclean
+.PHONY: help venv book lite wheel test format lint types layers unit random coverage chapters notebooks evidence grammar test-browser links serve bench mutation clean distclean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -89,6 +89,9 @@ notebooks: venv ## run every chapter and store its outputs; twice changes nothin
 
 evidence: venv ## write the table claim → evidence from the tests
 	$(PY) tools/evidence.py
+
+grammar: venv ## write the parser's tables from the grammar
+	$(PY) -m rpcmemkit.idl.grammar
 
 test-browser: book ## click through the built site in Chromium, check accessibility, keep screenshots
 	$(PY) -m pip install --quiet -r tests/browser/requirements.txt

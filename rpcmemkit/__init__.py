@@ -16,20 +16,22 @@ Audit of Discount: ok
   server       0 allocated, 0 freed, 0 leaked
 """
 
-from rpcmemkit.audit import Audit
-from rpcmemkit.call import Call, Session
-from rpcmemkit.environment import Environment
-from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, RpcError, RpcMemKitError, UsageError
-from rpcmemkit.idl import Switches, compile_file, compile_idl
-from rpcmemkit.memory import AddressSpace, Block
-from rpcmemkit.program import Program
-from rpcmemkit.rpcss import RpcSm, RpcSs
-from rpcmemkit.rules import RULES, Rule
-from rpcmemkit.stubs.server import ServerStub
-from rpcmemkit.stubs.serving import Reply
-from rpcmemkit.trace import Event, Trace
-from rpcmemkit.values import UNWRITTEN
-from rpcmemkit.views import View, address_of
+TYPE_CHECKING = False  # as in typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from rpcmemkit.audit import Audit
+    from rpcmemkit.call import Call, Session
+    from rpcmemkit.environment import Environment
+    from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, RpcError, RpcMemKitError, UsageError
+    from rpcmemkit.idl import Switches, compile_file, compile_idl
+    from rpcmemkit.memory import AddressSpace, Block
+    from rpcmemkit.program import Program
+    from rpcmemkit.rpcss import RpcSm, RpcSs
+    from rpcmemkit.rules import RULES, Rule
+    from rpcmemkit.stubs.server import ServerStub
+    from rpcmemkit.stubs.serving import Reply
+    from rpcmemkit.trace import Event, Trace
+    from rpcmemkit.values import UNWRITTEN
+    from rpcmemkit.views import View, address_of
 
 __version__ = "0.1.0"
 
@@ -62,3 +64,38 @@ __all__ = [
     "compile_file",
     "compile_idl",
 ]
+
+_HOMES = {
+    "audit": "Audit",
+    "call": "Call, Session",
+    "environment": "Environment",
+    "errors": "Diagnostic, IdlError, MemoryFault, RpcError, RpcMemKitError, UsageError",
+    "idl": "Switches, compile_file, compile_idl",
+    "memory": "AddressSpace, Block",
+    "program": "Program",
+    "rpcss": "RpcSm, RpcSs",
+    "rules": "RULES, Rule",
+    "stubs.server": "ServerStub",
+    "stubs.serving": "Reply",
+    "trace": "Event, Trace",
+    "values": "UNWRITTEN",
+    "views": "View, address_of",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for when it is asked for: who only wants the version or a table need not load the engine."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names.split(", "):
+            value: object = getattr(import_module(f"{__name__}.{home}"), name)
+            globals()[name] = value
+            return value
+    if any(home.split(".")[0] == name for home in _HOMES):  # a module that a name comes from
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

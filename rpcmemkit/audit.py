@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from textwrap import wrap
 
 from rpcmemkit import given
 from rpcmemkit.call import Call
@@ -420,6 +419,8 @@ class Audit:
         ]
         if self.unwritten_sent:
             lines.append(f"  unwritten    {counted(self.unwritten_sent, 'byte')} sent that nobody wrote")
+        from textwrap import wrap
+
         for event in self.faults[:SHOWN]:
             lines += wrap(event.detail[1], 78, initial_indent="  fault        ", subsequent_indent=" " * 15)
         return "\n".join(lines)

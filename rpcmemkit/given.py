@@ -5,7 +5,6 @@ Each function returns its value, or raises :class:`~rpcmemkit.errors.UsageError`
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
@@ -84,6 +83,8 @@ def meant(name: object, known: Iterable[str], lead: str = "there are:") -> str:
 
 def closest(name: object, known: Iterable[str]) -> str:
     """Return the name that was meant, or nothing; one with the same last word goes first, as in ``server_leaked``."""
-    close = difflib.get_close_matches(name, list(known), 3) if isinstance(name, str) else []
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(known), 3) if isinstance(name, str) else []
     last = str(name).rpartition("_")[2]
     return min(close, key=lambda each: each.rpartition("_")[2] != last, default="")

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from textwrap import wrap
 
 from rpcmemkit.data import yaml_table
 
@@ -38,6 +37,8 @@ class Rule:
         return replace(self, statement=statement, then=then)
 
     def __repr__(self) -> str:
+        from textwrap import wrap
+
         lines = wrap(self.statement, 74) + wrap("source: " + ", ".join(self.sources), 74)
         return "\n  ".join([f"{self.id} ({self.side})", *lines])
 

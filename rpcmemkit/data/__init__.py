@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 DOCUMENTATION = "https://learn.microsoft.com/windows/win32"
 
 
+def packaged(package: str, name: str) -> str:
+    """Return a file that ships with a package as text, from a folder or from a zip file."""
+    from pkgutil import get_data
+
+    return (get_data(package, name) or b"").decode()
+
+
 def text_of(name: str) -> str:
     """Return a file of this folder as text."""
-    return (files(__name__) / name).read_text(encoding="utf-8")
+    return packaged(__name__, name)
 
 
 def yaml_table(name: str) -> Any:

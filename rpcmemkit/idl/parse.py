@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
+from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+from rpcmemkit.idl import grammar
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.dialects import dialect_of_syntax
 from rpcmemkit.idl.report import Report
@@ -18,12 +18,6 @@ from rpcmemkit.idl.vocabulary import check_names
 
 NESTING_LIMIT = 64
 _MOST_ERRORS = 10
-
-_TYPE_WORDS = "unsigned|signed|long|short|int|char|small|hyper|float|double|void|__int64|__int32|__int16|__int8|__int3264"
-_QUALIFIERS = (
-    "const|volatile|extern|static|inline|__stdcall|_stdcall|__cdecl|_cdecl|__fastcall|stdcall|cdecl|pascal"
-    "|STDMETHODCALLTYPE|WINAPI|CALLBACK|APIENTRY|__RPC_FAR|__RPC_API|RPC_ENTRY|far|near|__unaligned|restrict"
-)
 
 # What people call the terminals of the grammar.
 _HUMAN = {
@@ -77,17 +71,8 @@ def parse_acf(source: Source, report: Report, *, osf: bool = False) -> list[s.Ac
 
 @lru_cache(maxsize=1)
 def _lark() -> Lark:
-    """The parser, built once per process."""
-    grammar = files("rpcmemkit.idl").joinpath("grammar.lark").read_text(encoding="utf-8")
-    grammar = grammar.replace("_WORD_", _TYPE_WORDS).replace("_QUALIFIER_", _QUALIFIERS)
-    return Lark(
-        grammar,
-        parser="lalr",
-        lexer="contextual",
-        start=["idl", "acf"],
-        maybe_placeholders=True,
-        transformer=_Builder(),
-    )
+    """The parser, made once per process."""
+    return grammar.parser(_Callbacks())
 
 
 def _parse(source: Source, report: Report, start: str) -> Any:
@@ -199,9 +184,8 @@ def _items(parts: Sequence[Any]) -> list[Any]:
     return items
 
 
-@v_args(inline=True)
-class _Builder(Transformer[Token, Any]):
-    """One method per rule of the grammar, called while it is parsed."""
+class _Builder:
+    """One method for each rule of the grammar, called with the parts of the rule while the text is parsed."""
 
     def idl(self, *items: Any) -> list[s.Item]:
         return _items(items)
@@ -453,7 +437,20 @@ class _Builder(Transformer[Token, Any]):
         return attributes or s.NO_ATTRIBUTES, name
 
 
-setattr(_Builder, "import", _Builder.import_)
+class _Callbacks:
+    """The builder as lark calls it: by the name of a rule, with one list."""
+
+    def __getattr__(self, rule: str) -> Callable[[list[Any]], Any]:
+        method = getattr(_BUILDER, "import_" if rule == "import" else rule)
+
+        def callback(parts: list[Any]) -> Any:
+            return method(*parts)
+
+        setattr(self, rule, callback)
+        return callback
+
+
+_BUILDER = _Builder()
 
 
 def _core(part: Any) -> Any:

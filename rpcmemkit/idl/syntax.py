@@ -6,15 +6,14 @@ Every ``at`` is an offset into the text of the :class:`~rpcmemkit.idl.source.Sou
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from lark import Token
 
 Run: TypeAlias = "tuple[Token, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """``name(arguments)``; an argument left out, as in ``size_is(,n)``, is ``None``."""
 
     name: str
@@ -45,16 +44,14 @@ NO_ATTRIBUTES = Attributes()
 # --- type specifiers ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class BaseSpec:
+class BaseSpec(NamedTuple):
     """A base type in C's words: ``unsigned long int``."""
 
     words: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSpec:
+class NamedSpec(NamedTuple):
     """A type by its name; ``interface`` if that word was written before it."""
 
     name: str
@@ -129,21 +126,18 @@ class Specifiers:
 # --- declarators -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class PointerLayer:
+class PointerLayer(NamedTuple):
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayLayer:
+class ArrayLayer(NamedTuple):
     """``[bound]``; ``bound`` is ``None`` for ``[]``."""
 
     at: int
     bound: Run | None
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionLayer:
+class FunctionLayer(NamedTuple):
     """``(parameters)``; ``end`` is the offset of the closing parenthesis."""
 
     at: int
@@ -154,8 +148,7 @@ class FunctionLayer:
 Layer: TypeAlias = PointerLayer | ArrayLayer | FunctionLayer
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What is declared: a name and its layers, from the name outwards (``*a[]``: array, then pointer)."""
 
     name: str
@@ -163,8 +156,7 @@ class Target:
     layers: tuple[Layer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Declarator:
+class Declarator(NamedTuple):
     target: Target
     value: Run | None = None
     bits: Run | None = None

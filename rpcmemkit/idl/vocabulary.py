@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,7 +59,9 @@ def check_names(tree: Any, source: Source, report: Report, *, osf: bool) -> None
 def _hint(name: str) -> str:
     if told := dialect_hint(name):
         return told
-    close = difflib.get_close_matches(name.lower(), ATTRIBUTES, 1)
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower(), ATTRIBUTES, 1)
     return f"did you mean [{close[0]}]?" if close else "take it out: MIDL has no such attribute"
 
 

@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit import given
+from rpcmemkit.data import packaged
 from rpcmemkit.errors import ScenarioError
 from rpcmemkit.scenario.document import Document, Path
 
@@ -35,8 +35,7 @@ _KINDS = {
 @cache
 def schema() -> dict[str, Any]:
     """Return the schema that ships with the package."""
-    text = files("rpcmemkit.scenario").joinpath("schema.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    return dict(json.loads(packaged("rpcmemkit.scenario", "schema.json")))
 
 
 @cache

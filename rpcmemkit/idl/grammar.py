@@ -1,0 +1,157 @@
+"""The parser of interface texts, from tables that were made ahead.
+
+To turn a grammar into the tables of an LALR parser takes longer than everything else that a short program does, and gives
+the same tables each time. They are stored beside the grammar, as plain JSON: ``make grammar`` writes them. Tables of
+another grammar or of another version of lark are not used: the parser is built anew then, which is only slower.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import crc32
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import lark
+from lark.grammar import NonTerminal, Rule, RuleOptions, Symbol, Terminal
+from lark.lexer import TerminalDef
+
+from rpcmemkit.data import packaged
+
+GRAMMAR, TABLES = "grammar.lark", "grammar.json"
+_HERE = "rpcmemkit.idl"
+
+_TYPE_WORDS = "unsigned|signed|long|short|int|char|small|hyper|float|double|void|__int64|__int32|__int16|__int8|__int3264"
+_QUALIFIERS = (
+    "const|volatile|extern|static|inline|__stdcall|_stdcall|__cdecl|_cdecl|__fastcall|stdcall|cdecl|pascal"
+    "|STDMETHODCALLTYPE|WINAPI|CALLBACK|APIENTRY|__RPC_FAR|__RPC_API|RPC_ENTRY|far|near|__unaligned|restrict"
+)
+
+
+def parser(transformer: Any) -> lark.Lark:
+    """Return the parser, whose rules call the methods of ``transformer``."""
+    grammar = _grammar()
+    stored = json.loads(packaged(_HERE, TABLES))
+    if stored["made_from"] != _made_from(grammar):
+        return build(grammar, transformer)
+    data, memo = _unpacked(stored)
+    loaded: lark.Lark = lark.Lark._load_from_dict(data, memo, transformer=transformer)  # type: ignore[no-untyped-call]
+    return loaded
+
+
+def build(grammar: str, transformer: Any = None) -> lark.Lark:
+    """Return the parser of a grammar without the help of any table."""
+    return lark.Lark(
+        grammar,
+        parser="lalr",
+        lexer="contextual",
+        start=["idl", "acf"],
+        maybe_placeholders=True,
+        transformer=transformer,
+    )
+
+
+def tables() -> dict[str, Any]:
+    """Return what is stored: the same for the same grammar, whatever the order of Python's sets."""
+    grammar = _grammar()
+    data, memo = build(grammar).memo_serialize([TerminalDef, Rule])
+    return {
+        "made_from": _made_from(grammar),
+        "table": _packed_table(data["parser"].pop("parser")),
+        "rules_and_terminals": [_packed_rule(row) if "origin" in row else row for row in memo.values()],
+        "rest": data,
+    }
+
+
+def _grammar() -> str:
+    text = packaged(_HERE, GRAMMAR)
+    return text.replace("_WORD_", _TYPE_WORDS).replace("_QUALIFIER_", _QUALIFIERS)
+
+
+def _made_from(grammar: str) -> dict[str, Any]:
+    return {"lark": lark.__version__, "grammar": crc32(grammar.encode())}
+
+
+def _unpacked(stored: dict[str, Any]) -> tuple[dict[str, Any], dict[int, Any]]:
+    """Return what lark loads: its data, and the rules and terminals by number."""
+    data, table = stored["rest"], stored["table"]
+    data["parser"]["parser"] = {
+        **table,
+        "tokens": dict(enumerate(table["tokens"])),
+        "states": {number: _unpacked_state(row) for number, row in enumerate(table["states"])},
+    }
+    rows = enumerate(stored["rules_and_terminals"])
+    return data, {number: _rule(*row) if isinstance(row, list) else row for number, row in rows}
+
+
+# lark's table has an action for each state and token: (0, the state to go to) or (1, the rule to reduce by). In ours, a
+# state is a list of [action, token, token, …]; a rule is the complement of its number, so that it is below zero.
+
+
+def _packed_table(table: dict[str, Any]) -> dict[str, Any]:
+    """Return lark's table in the short form, the states in the order in which they are reached."""
+    names, states = table["tokens"], table["states"]
+    tokens = sorted(names.values())
+    pending = sorted(table["start_states"].values(), key=list(table["start_states"].values()).index)
+    numbers: dict[int, int] = {}
+    rows = []
+    for state in pending:  # it grows
+        if state not in numbers:
+            numbers[state] = len(numbers)
+            rows.append(sorted((names[token], action) for token, action in states[state].items()))
+            pending += [target for _, (reduces, target) in rows[-1] if not reduces]
+    return {
+        "tokens": tokens,
+        "start_states": {name: numbers[state] for name, state in table["start_states"].items()},
+        "end_states": {name: numbers[state] for name, state in sorted(table["end_states"].items())},
+        "states": [_packed_state(row, tokens, numbers) for row in rows],
+    }
+
+
+def _packed_state(
+    row: list[tuple[str, tuple[int, Any]]], tokens: list[str], numbers: dict[int, int]
+) -> list[list[int]]:
+    groups: dict[int, list[int]] = {}
+    for name, (reduces, target) in row:
+        action = ~target["@"] if reduces else numbers[target]
+        groups.setdefault(action, [action]).append(tokens.index(name))
+    return list(groups.values())
+
+
+def _unpacked_state(row: list[list[int]]) -> dict[int, tuple[int, Any]]:
+    actions = {}
+    for code, *tokens in row:
+        action = (0, code) if code >= 0 else (1, {"@": ~code})
+        actions.update(dict.fromkeys(tokens, action))
+    return actions
+
+
+# A rule is a list: its name, "attributes INTERFACE NAME" with an exclamation mark at each token that the tree leaves out,
+# and the rest of what lark knows about it.
+
+
+def _packed_rule(rule: dict[str, Any]) -> list[Any]:
+    symbols = " ".join(each["name"] + "!" * each.get("filter_out", False) for each in rule["expansion"])
+    options = [rule["options"][name] for name in RuleOptions.__serialize_fields__]
+    return [rule["origin"]["name"], symbols, rule["order"], rule["alias"], options]
+
+
+def _rule(name: str, symbols: str, order: int, alias: str | None, options: list[Any]) -> Rule:
+    return Rule(NonTerminal(name), [*map(_symbol, symbols.split())], order, alias, RuleOptions(*options))
+
+
+@cache
+def _symbol(text: str) -> Symbol:
+    name = text.rstrip("!")
+    return Terminal(name, text != name) if name.isupper() else NonTerminal(name)
+
+
+def write_tables() -> None:
+    """Store the tables, a state, a rule or a terminal a line."""
+    text = json.dumps(tables(), separators=(",", ":")).replace("]],[[", "]],\n[[")
+    Path(__file__).with_name(TABLES).write_text(text.replace(']],["', ']],\n["') + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_tables()
