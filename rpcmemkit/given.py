@@ -77,14 +77,14 @@ def function(what: str, value: object, parameters: Sequence[str] = ()) -> Callab
 def meant(name: object, known: Iterable[str], lead: str = "there are:") -> str:
     """Return a hint for a name that is unknown: the one that was meant, or all there are."""
     names = list(known)
-    close = closest(name, names)
-    return f"; did you mean {close}?" if close else f"; {lead} {', '.join(names) or 'none'}"
+    return "; " + hint(name, names, f"{lead} {', '.join(names) or 'none'}")
 
 
-def closest(name: object, known: Iterable[str]) -> str:
-    """Return the name that was meant, or nothing; one with the same last word goes first, as in ``server_leaked``."""
+def hint(name: object, known: Iterable[str], otherwise: str, form: str = "{}") -> str:
+    """Ask whether another name was meant, or say what else to do; one with the same last word goes first."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, list(known), 3) if isinstance(name, str) else []
-    last = str(name).rpartition("_")[2]
-    return min(close, key=lambda each: each.rpartition("_")[2] != last, default="")
+    last = str(name).rpartition("_")[2]  # as in server_leaked
+    found = min(close, key=lambda each: each.rpartition("_")[2] != last, default="")
+    return f"did you mean {form.format(found)}?" if found else otherwise

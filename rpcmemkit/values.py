@@ -10,9 +10,8 @@ storage: that is how Python says aliasing. ``{"$context": NAME}`` is the client'
 
 from __future__ import annotations
 
-import difflib
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -322,7 +321,7 @@ class Writer:
         address = self.labels.address(label) if self.labels else None
         if address is None:
             known = self.labels.known() if self.labels else []
-            raise UsageError(f"{where}: $alias {label!r} names no storage{_meant(label, known)}")
+            raise UsageError(f"{where}: $alias {label!r} names no storage{given.meant(label, known)}")
         return address
 
     # --- compound values ---
@@ -338,7 +337,7 @@ class Writer:
             if member is None:
                 where = c_text(outer)
                 raise UsageError(
-                    f"{where}: no member {name!r} in {plan.type.name}{_meant(str(name), members)}"
+                    f"{where}: no member {name!r} in {plan.type.name}{given.meant(str(name), members)}"
                 )
             inner = member.plan
             if item is None and isinstance(inner, PointerPlan):
@@ -437,11 +436,6 @@ def variable_of(space: AddressSpace, handle: Handle, where: str) -> int:
     if space.capacity(handle.variable) < space.pointer_size:
         raise UsageError(f"{where}: {handle!r} is none of this session")
     return handle.variable
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(known) or 'none'}"
 
 
 def scalar(plan: BasePlan, value: Any) -> int | float:

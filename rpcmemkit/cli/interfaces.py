@@ -370,7 +370,7 @@ def _tally(found: Sequence[Diagnostic], faults: int) -> str:
         return "All checks passed."
     severities = [each.severity for each in found]
     kinds = [(kind, severities.count(kind)) for kind in ("error", "warning")]
-    return ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds)
+    return ", ".join(counted(count, kind) for kind, count in kinds)
 
 
 def _msvc_text(found: Diagnostic) -> str:

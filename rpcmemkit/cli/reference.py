@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import shlex
 import textwrap
 from collections.abc import Iterable
@@ -46,6 +45,7 @@ def _add_claims(commands: Any) -> None:
 
 def rules(arguments: argparse.Namespace) -> int:
     """``rpcmemkit rules``: 0, or 2 if there is no such rule."""
+    from rpcmemkit import given
     from rpcmemkit.prose import table_text
     from rpcmemkit.rules import RULES
 
@@ -54,11 +54,8 @@ def rules(arguments: argparse.Namespace) -> int:
         say(table_text(("rule", "side", "when", "then"), cells, width()))
         return OK
     if arguments.id not in RULES:
-        close = difflib.get_close_matches(arguments.id, RULES, 1)
-        return fail(
-            f"there is no rule {arguments.id!r}; "
-            + (f"did you mean {close[0]}?" if close else "try: rpcmemkit rules")
-        )
+        hint = given.hint(arguments.id, RULES, "try: rpcmemkit rules")
+        return fail(f"there is no rule {arguments.id!r}; {hint}")
     say(_rule_text(RULES[arguments.id]))
     return OK
 
@@ -123,10 +120,12 @@ def _claims_text(chosen: Iterable[Claim]) -> str:
 
 def _evidence(claim: Claim) -> str:
     """Return how much evidence there is: ``3 tests, 2 scenarios``."""
+    from rpcmemkit.errors import counted
+
     if not claim.testable:
         return "told only"
     kinds = [("test", len(claim.tests)), ("scenario", len(claim.scenarios))]
-    return ", ".join(f"{n} {kind}{'' if n == 1 else 's'}" for kind, n in kinds if n) or "none"
+    return ", ".join(counted(n, kind) for kind, n in kinds if n) or "none"
 
 
 def _claim_text(claim: Claim) -> str:

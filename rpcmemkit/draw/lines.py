@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from rpcmemkit.draw.fields import clip
 from rpcmemkit.draw.model import Block, Bytes, Column, Field, Gap, Part
 from rpcmemkit.draw.storage import DANGLING, FAULT, FREED, GOING, LEAKED, ORPHANED, OWNERS
+from rpcmemkit.errors import counted
 
 LINE, SMALL, TITLE = 16, 13, 18
 HEX_LIMIT = 4
@@ -91,7 +92,7 @@ def _gap(gap: Gap) -> Box:
 
 def _block(block: Block) -> Box:
     lines = [Line("title", TITLE, (block.label, " ".join(block.words)), block.id, _mood(block))]
-    lines.append(Line("meta", SMALL, (f"{block.address:#x}", f"{block.size} byte{'s' * (block.size != 1)}")))
+    lines.append(Line("meta", SMALL, (f"{block.address:#x}", counted(block.size, "byte"))))
     lines += [Line("owner", SMALL, (text,)) for text in _whose(block)]
     for part in block.parts:
         lines += _part(part, block.compound)

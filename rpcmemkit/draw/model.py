@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from rpcmemkit.errors import counted
+
 TITLES = {
     "before": "Client before",
     "request": "Request",
@@ -137,7 +139,7 @@ class Counts:
     def __str__(self) -> str:
         who = "Client: the stub" if self.side == "client" else "Server: stub and routine"
         lost = f", {self.orphaned} orphaned" if self.side == "client" else ""
-        then = f"afterwards {self.live} block{'s' * (self.live != 1)} live{lost}, {self.leaked} leaked"
+        then = f"afterwards {counted(self.live, 'block')} live{lost}, {self.leaked} leaked"
         failed = f" ({self.failed} failed)" if self.failed else ""
         released = f", released {self.released} with the environment" if self.released else ""
         return f"{who} allocated {self.allocated}{failed}, freed {self.freed}{released}; {then}."

@@ -13,6 +13,7 @@ from html import escape
 from rpcmemkit.annotate import bytes_text
 from rpcmemkit.draw.model import Arrow, Block, Bytes, Column, Field, Gap, Item, Part, Picture
 from rpcmemkit.draw.storage import DANGLING, MEANINGS, OWNERS
+from rpcmemkit.errors import counted
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ def _entry(item: Item, arrows: dict[tuple[str, int | None], Arrow], labels: dict
 
 def _block(block: Block) -> str:
     words = f" {', '.join(block.words)}:" if block.words else ":"
-    size = f"{block.size} byte{'s' * (block.size != 1)}"
+    size = counted(block.size, "byte")
     duty = "" if block.owner == "variable" else f"; {block.duty}"
     return f"{block.label}{words} {size} at {block.address:#x}, {OWNERS[block.owner]}{duty}."
 

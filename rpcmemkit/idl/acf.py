@@ -79,8 +79,7 @@ class Acf:
         for path, (code, token) in self.unused.items():
             assert self.source is not None
             known = [*types] if code == "IDL402" else _known(by_name, path)
-            close = given.closest(str(token), known)
-            remedy = f"did you mean {close}?" if close else f"there are: {', '.join(known)}" if known else ""
+            remedy = given.hint(str(token), known, f"there are: {', '.join(known)}" if known else "")
             at = token.start_pos or 0
             report.add(code, self.source, at, len(token), name=repr(str(token)), remedy=remedy)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lark import Token
 
+from rpcmemkit import given
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.dialects import dialect_hint
 from rpcmemkit.idl.report import Report
@@ -59,10 +60,7 @@ def check_names(tree: Any, source: Source, report: Report, *, osf: bool) -> None
 def _hint(name: str) -> str:
     if told := dialect_hint(name):
         return told
-    from difflib import get_close_matches
-
-    close = get_close_matches(name.lower(), ATTRIBUTES, 1)
-    return f"did you mean [{close[0]}]?" if close else "take it out: MIDL has no such attribute"
+    return given.hint(name.lower(), ATTRIBUTES, "take it out: MIDL has no such attribute", "[{}]")
 
 
 def _attributes(tree: Any) -> Iterator[s.Attribute]:

@@ -1,7 +1,7 @@
 """YAML text as data that remembers where it was written.
 
-PyYAML scans and parses; its events are put together here, without recursion and without constructing anything but
-maps, lists and scalars. Depth and size are bounded before they can hurt. A YAML alias is a copy of what its anchor
+PyYAML scans, parses and composes; what its nodes hold is put together here, without constructing anything but maps,
+lists and scalars. Depth and size are bounded before they can hurt. A YAML alias is a copy of what its anchor
 names: storage is shared by ``$alias``, never by the way a file was abbreviated.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import yaml
@@ -18,6 +17,8 @@ import yaml
 from rpcmemkit.errors import ScenarioError
 
 Path: TypeAlias = "tuple[str | int, ...]"
+Written: TypeAlias = "yaml.Node | yaml.Event"
+"""Something with marks: where it begins and ends."""
 
 MAX_DEPTH = 400
 MAX_VALUES = 1_000_000
@@ -55,35 +56,6 @@ class Spot(NamedTuple):
     source: str
 
 
-@dataclass(eq=False, slots=True)
-class Node:
-    """One value of the text. ``items`` are the elements of a list; of a map, its values in the order of ``keys``.
-
-    ``height`` counts the levels from here down; ``index`` says at which number a map has a key.
-    """
-
-    kind: str
-    line: int
-    column: int
-    end_line: int = 0
-    end_column: int = 0
-    text: str = ""
-    style: str | None = None
-    items: list[Node] = field(default_factory=list)
-    keys: list[Node] = field(default_factory=list)
-    index: dict[str, int] = field(default_factory=dict)
-    height: int = 1
-
-    def child(self, step: str | int) -> tuple[Node, Node] | None:
-        """Return the key's node (for a list, the value's) and the value's node."""
-        if self.kind == "map" and step in self.index:
-            number = self.index[str(step)]
-            return self.keys[number], self.items[number]
-        if self.kind == "list" and isinstance(step, int) and step < len(self.items):
-            return self.items[step], self.items[step]
-        return None
-
-
 def path_string(path: Path) -> str:
     """Return a path as it is shown: ``steps[2].server[0].set``."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
@@ -100,58 +72,119 @@ class Document:
         self.file = file
         self.text = text.removeprefix("\ufeff")
         self.lines = _BREAK.split(self.text)
-        self.root = _Composer(self).compose()
-
-    # --- data ---
+        self.root = self._composed()
+        self._data = self._built()
 
     def data(self) -> Any:
-        """Return the whole as plain maps, lists and scalars.
-
-        Raises:
-            ScenarioError: aliases multiply the text beyond all measure.
-        """
-        result: dict[str, Any] = {}
-        work: list[tuple[Node, Any, Any]] = [(self.root, result, "")]
-        for _ in range(MAX_VALUES):
-            if not work:
-                return result[""]
-            node, holder, key = work.pop()
-            made, inner = _value(node, key)
-            holder[key] = made
-            work += inner
-        raise self.error(
-            self.root, f"the file stands for more than {MAX_VALUES:,} values", remedy="use fewer aliases"
-        )
+        """Return the whole as plain maps, lists and scalars."""
+        return self._data
 
     def raw(self, path: Path) -> str | None:
         """Return the text of a scalar as it was written, or ``None`` if there is none."""
         node = self.find(path)
-        return node.text if node is not None and node.kind == "scalar" else None
+        return node.value if isinstance(node, yaml.ScalarNode) else None
+
+    # --- reading ---
+
+    def _composed(self) -> yaml.Node:
+        try:
+            loader: Any = _Loader(self)
+            root: yaml.Node | None = loader.get_node() if loader.check_node() else None
+            if loader.check_node():
+                raise self.error(
+                    loader.peek_event(),
+                    "a second document begins here",
+                    remedy="write one scenario per file",
+                )
+        except yaml.reader.ReaderError as error:
+            raise self._unreadable(error) from None
+        except yaml.MarkedYAMLError as error:
+            raise self._malformed(error) from None
+        except RecursionError:  # who asks is deep in the stack already
+            raise self.too_deep(loader.peek_event(), "too deep to be read from here") from None
+        if root is None or root.value == "":
+            raise self.error(
+                self._spot(0, 0), "the file is empty", remedy="begin with `scenario:` and `idl:`"
+            )
+        return root
+
+    def _built(self) -> Any:
+        """Return the data. What an alias stands for is built again at each place, so that copies are bounded too."""
+        result: dict[str, Any] = {}
+        work: list[tuple[yaml.Node, Any, Any, int]] = [(self.root, result, "", 1)]
+        for _ in range(MAX_VALUES):
+            if not work:
+                return result[""]
+            node, holder, key, depth = work.pop()
+            if depth > MAX_DEPTH:
+                raise self.too_deep(node)
+            if isinstance(node, yaml.ScalarNode):
+                plain = node.style is None and key not in TEXT_KEYS
+                holder[key] = scalar(node.value) if plain else self._text(node)
+            elif isinstance(node, yaml.SequenceNode):
+                holder[key] = [None] * len(node.value)
+                work += [(item, holder[key], index, depth + 1) for index, item in enumerate(node.value)]
+            else:
+                names = self._keys(node)
+                holder[key] = dict.fromkeys(names)
+                work += [(item, holder[key], name, depth + 1) for name, (_, item) in names.items()]
+        raise self.error(
+            self.root, f"the file stands for more than {MAX_VALUES:,} values", remedy="use fewer aliases"
+        )
+
+    def _keys(self, node: yaml.Node) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """Return the keys of a map with their nodes and those of their values."""
+        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise self.error(key, "a key is a single word", remedy="put quotes around a text in braces")
+            if key.value in found:
+                first = found[key.value][0].start_mark.line + 1
+                raise self.error(key, f"the key `{key.value}` stands here twice, first in line {first}")
+            found[self._text(key)] = key, value
+        return found
+
+    def _text(self, node: yaml.ScalarNode) -> str:
+        if _SURROGATE.search(node.value):
+            raise self.error(
+                node,
+                "half of a surrogate pair is no character",
+                remedy="write the elements of the array as numbers",
+            )
+        return str(node.value)
 
     # --- places ---
 
-    def find(self, path: Path) -> Node | None:
+    def find(self, path: Path) -> yaml.Node | None:
         """Return the node at a path, or ``None``."""
-        node: Node | None = self.root
+        found = self._along(path)
+        return found[-1][1] if len(found) == len(path) + 1 else None
+
+    def _along(self, path: Path) -> list[tuple[yaml.Node, yaml.Node]]:
+        """Return the key's node (for an element, its own) and the node of each value on the way, as far as there are any."""
+        found = [(self.root, self.root)]
         for step in path:
-            found = node.child(step) if node else None
-            node = found[1] if found else None
-        return node
+            node = found[-1][1]
+            if isinstance(node, yaml.MappingNode):
+                found += [pair for pair in node.value if pair[0].value == step][:1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+                found += [(item, item) for item in node.value[step : step + 1]]
+            if node is found[-1][1]:
+                break
+        return found
 
     def spot(self, path: Path, *, key: bool = False) -> Spot:
         """Return where a path is written, or as much of it as there is; with ``key``, where its last key is."""
-        node = shown = self.root
-        for number, step in enumerate(path, 1):
-            found = node.child(step)
-            if found is None:
-                break
-            node = found[1]
-            shown = found[0] if key and number == len(path) else node
-        return self.spot_of(shown)
+        found = self._along(path)
+        return self.spot_of(found[-1][0 if key and len(found) == len(path) + 1 else 1])
 
-    def spot_of(self, node: Node) -> Spot:
-        one_line = node.kind == "scalar" and node.line == node.end_line
-        return self._spot(node.line, node.column, node.end_column - node.column if one_line else 1)
+    def spot_of(self, written: Written) -> Spot:
+        """Return where something begins, as long as it is if it is a word in one line."""
+        start: Any = written.start_mark
+        end: Any = written.end_mark
+        word = isinstance(written, yaml.ScalarNode | yaml.ScalarEvent | yaml.AliasEvent)
+        length = end.column - start.column if word and start.line == end.line else 1
+        return self._spot(start.line, start.column, length)
 
     def _spot(self, line: int, column: int, length: int = 1) -> Spot:
         source = self.lines[line] if line < len(self.lines) else ""
@@ -160,190 +193,97 @@ class Document:
     def text_spot(self, path: Path, line: int, column: int, length: int) -> Spot | None:
         """Return where line ``line``, column ``column`` of a text at ``path`` stands in the file, if it can be told."""
         node = self.find(path)
-        if node is None or node.kind != "scalar":
+        if not isinstance(node, yaml.ScalarNode):
             return None
-        inner = [*_BREAK.split(node.text), ""][min(line - 1, node.text.count("\n") + 1)]
+        inner = [*_BREAK.split(node.value), ""][min(line - 1, node.value.count("\n") + 1)]
+        start = node.start_mark
         for number in self._candidates(node, line):
-            at = self.lines[number].find(inner, node.column if number == node.line else 0)
+            at = self.lines[number].find(inner, start.column if number == start.line else 0)
             if at >= 0 and (inner or not self.lines[number]):
                 return self._spot(number, at + column - 1, length)
         return None
 
-    def _candidates(self, node: Node, line: int) -> Iterator[int]:
+    def _candidates(self, node: yaml.ScalarNode, line: int) -> Iterator[int]:
         """Yield the lines that may hold line ``line`` of a scalar's text: of a literal block exactly one."""
-        last = min(node.end_line, len(self.lines) - 1)
-        header = next(
-            (n for n in range(node.line, last + 1) if _BLOCK_HEADER.search(self.lines[n])), node.line
-        )
+        first, last = node.start_mark.line, min(node.end_mark.line, len(self.lines) - 1)
         if node.style == "|":
+            header = next((n for n in range(first, last + 1) if _BLOCK_HEADER.search(self.lines[n])), first)
             yield min(header + line, last)
         else:
-            yield from range(node.line, last + 1)
+            yield from range(first, last + 1)
 
     # --- errors ---
 
     def error(
-        self, at: Node | Path | Spot, message: str, *, key: bool = False, **details: Any
+        self, at: Written | Path | Spot, message: str, *, key: bool = False, **details: Any
     ) -> ScenarioError:
-        """Return an error located at a node, a path or a spot, ready to be raised."""
+        """Return an error located at something written, a path or a spot, ready to be raised."""
         path = ""
-        if isinstance(at, Node):
+        if isinstance(at, yaml.Node | yaml.Event):
             at = self.spot_of(at)
         elif not isinstance(at, Spot):
             path, at = path_string(at), self.spot(at, key=key)
         return ScenarioError(message, file=self.file, path=path, **at._asdict(), **details)
 
-
-class _Composer:
-    """Puts the parser's events together to nodes."""
-
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.open: list[Node] = []
-        self.waiting: list[Node | None] = []  # of each open map, the key whose value comes next
-        self.anchors: dict[str, Node] = {}
-        self.root: Node | None = None
-
-    def compose(self) -> Node:
-        try:
-            for event in yaml.parse(self.document.text, Loader=yaml.SafeLoader):
-                self._event(event)
-        except yaml.reader.ReaderError as error:
-            raise self._unreadable(error) from None
-        except yaml.MarkedYAMLError as error:
-            raise self._malformed(error) from None
-        if self.root is None or (self.root.kind == "scalar" and not self.root.text):
-            spot = self.document._spot(0, 0)
-            raise self.document.error(spot, "the file is empty", remedy="begin with `scenario:` and `idl:`")
-        return self.root
-
-    def _event(self, event: Any) -> None:
-        match event:
-            case yaml.DocumentStartEvent() if self.root is not None:
-                node = self._node("document", event)
-                raise self.document.error(
-                    node, "a second document begins here", remedy="write one scenario per file"
-                )
-            case yaml.AliasEvent():
-                self._add(self._target(event))
-            case yaml.ScalarEvent():
-                node = self._node("scalar", event)
-                node.text, node.style = event.value, event.style
-                if _SURROGATE.search(node.text):
-                    raise self.document.error(
-                        node,
-                        "half of a surrogate pair is no character",
-                        remedy="write the elements of the array as numbers",
-                    )
-                if event.style is None and event.tag is not None:
-                    node.style = "'"  # a tag makes it text
-                self._add(node)
-            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
-                self._begin(self._node("map" if isinstance(event, yaml.MappingStartEvent) else "list", event))
-            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
-                self._end()
-
-    def _node(self, kind: str, event: Any) -> Node:
-        start, end = event.start_mark, event.end_mark
-        node = Node(kind, start.line, start.column, end.line, end.column)
-        if getattr(event, "tag", None) not in _TAGS:
-            raise self.document.error(
-                node,
-                f"the tag {event.tag} is not allowed",
-                remedy="leave the tag out: a scenario holds plain data",
-            )
-        if getattr(event, "anchor", None):
-            self.anchors[event.anchor] = node
-        return node
-
-    def _target(self, event: Any) -> Node:
-        here = Node(
-            "scalar",
-            event.start_mark.line,
-            event.start_mark.column,
-            event.end_mark.line,
-            event.end_mark.column,
-        )
-        target = self.anchors.get(event.anchor)
-        if target is None:
-            raise self.document.error(
-                here, f"no anchor &{event.anchor} stands before this alias", remedy=_STAR
-            )
-        if target in self.open:
-            raise self.document.error(
-                here,
-                f"*{event.anchor} contains itself",
-                remedy="tell a cycle of storage with $label and $alias",
-            )
-        return target
-
-    def _begin(self, node: Node) -> None:
-        self._add(node)
-        self.open.append(node)
-        self.waiting.append(None)
-
-    def _end(self) -> None:
-        done = self.open.pop()
-        self.waiting.pop()
-        if self.open:
-            self.open[-1].height = max(self.open[-1].height, done.height + 1)
-
-    def _add(self, node: Node) -> None:
-        if len(self.open) + node.height > MAX_DEPTH:
-            raise self.document.error(
-                node,
-                f"nested more than {MAX_DEPTH} deep",
-                remedy="give inner storage a $label and name it by $alias",
-            )
-        if not self.open:
-            self.root = node
-            return
-        parent = self.open[-1]
-        parent.height = max(parent.height, node.height + 1)
-        if parent.kind == "map" and self.waiting[-1] is None:
-            self._key(parent, node)
-        else:
-            parent.items.append(node)
-            self.waiting[-1] = None
-
-    def _key(self, parent: Node, node: Node) -> None:
-        if node.kind != "scalar":
-            raise self.document.error(
-                node, "a key is a single word", remedy="put quotes around a text in braces"
-            )
-        number = parent.index.setdefault(node.text, len(parent.keys))
-        if number < len(parent.keys):
-            first = parent.keys[number].line + 1
-            raise self.document.error(node, f"the key `{node.text}` stands here twice, first in line {first}")
-        parent.keys.append(node)
-        self.waiting[-1] = node
+    def too_deep(self, at: Written, how: str = f"more than {MAX_DEPTH} deep") -> ScenarioError:
+        return self.error(at, f"nested {how}", remedy="give inner storage a $label and name it by $alias")
 
     def _unreadable(self, error: yaml.reader.ReaderError) -> ScenarioError:
-        before = _BREAK.split(self.document.text[: error.position])
-        spot = self.document._spot(len(before) - 1, len(before[-1]))
+        before = _BREAK.split(self.text[: error.position])
+        spot = self._spot(len(before) - 1, len(before[-1]))
         spot = spot._replace(source="".join(c if c.isprintable() else "\ufffd" for c in spot.source))
         code = error.character if isinstance(error.character, int) else ord(error.character)
-        return self.document.error(spot, f"the character U+{code:04X} is not allowed in YAML")
+        return self.error(spot, f"the character U+{code:04X} is not allowed in YAML")
 
     def _malformed(self, error: yaml.MarkedYAMLError) -> ScenarioError:
-        at_end = error.problem_mark is not None and error.problem_mark.line >= len(self.document.lines) - 1
+        at_end = error.problem_mark is not None and error.problem_mark.line >= len(self.lines) - 1
         mark = (error.context_mark if at_end else None) or error.problem_mark or error.context_mark
-        spot = self.document._spot(mark.line, mark.column) if mark else self.document._spot(0, 0)
+        spot = self._spot(mark.line, mark.column) if mark else self._spot(0, 0)
         problem = " ".join(part for part in (error.context, error.problem) if part)
         remedy = next((help_ for words, help_ in _REMEDIES if words in problem), "")
-        return self.document.error(spot, f"this is not YAML: {problem}", remedy=remedy)
+        return self.error(spot, f"this is not YAML: {problem}", remedy=remedy)
 
 
-def _value(node: Node, key: Any) -> tuple[Any, list[tuple[Node, Any, Any]]]:
-    """Return a node's value, and what has still to be filled in."""
-    if node.kind == "scalar":
-        plain = node.style is None and key not in TEXT_KEYS
-        return (scalar(node.text) if plain else node.text), []
-    if node.kind == "list":
-        made: Any = [None] * len(node.items)
-        return made, [(item, made, index) for index, item in enumerate(node.items)]
-    made = dict.fromkeys(key.text for key in node.keys)
-    return made, [(item, made, name.text) for name, item in zip(node.keys, node.items, strict=True)]
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader, which here composes nodes and nothing else: within bounds, and saying where it stops."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document.text)
+        self.document = document
+        self.depth = 0
+        self.yaml_implicit_resolvers = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
+        """Compose the next node. PyYAML's own is not asked, so that a level takes two frames of Python's stack, not three."""
+        loader: Any = self  # the stubs of PyYAML know little of its events
+        event = loader.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            return self._target(loader.get_event())
+        if event.tag not in _TAGS:
+            remedy = "leave the tag out: a scenario holds plain data"
+            raise self.document.error(event, f"the tag {event.tag} is not allowed", remedy=remedy)
+        if self.depth == MAX_DEPTH:
+            raise self.document.too_deep(event)
+        self.depth += 1
+        if isinstance(event, yaml.ScalarEvent):
+            node = loader.compose_scalar_node(event.anchor)
+            node.style = event.style or (event.tag and "'")  # a tag makes it text
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = loader.compose_sequence_node(event.anchor)
+        else:
+            node = loader.compose_mapping_node(event.anchor)
+        self.depth -= 1
+        return node
+
+    def _target(self, event: Any) -> yaml.Node:
+        target = self.anchors.get(event.anchor)
+        if target is None:
+            message = f"no anchor &{event.anchor} stands before this alias"
+            raise self.document.error(event, message, remedy=_STAR)
+        if target.end_mark is None:  # what it stands for has not ended yet
+            remedy = "tell a cycle of storage with $label and $alias"
+            raise self.document.error(event, f"*{event.anchor} contains itself", remedy=remedy)
+        return target
 
 
 def scalar(text: str) -> Any:

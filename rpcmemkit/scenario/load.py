@@ -11,7 +11,6 @@ from typing import Any
 from rpcmemkit.errors import Diagnostic, IdlError, ScenarioError
 from rpcmemkit.files import LARGEST, read_bytes, too_large
 from rpcmemkit.scenario import document as d
-from rpcmemkit.scenario.names import check_names
 from rpcmemkit.scenario.validate import validate
 
 HEX_KEYS = ("request", "response")
@@ -124,7 +123,6 @@ def parse_scenario(text: str, file: str = "scenario.yaml") -> Scenario:
         raise document.error((), "a scenario is a map of keys", remedy="begin with `scenario:` and `idl:`")
     _restore_hex(document, data)
     validate(document, data)
-    check_names(document, data)
     return Scenario(
         name=data["scenario"],
         about=data.get("about") or "",

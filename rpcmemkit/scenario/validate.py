@@ -1,5 +1,7 @@
 """Checking a scenario's data against ``schema.json``, with errors that say where, what was expected, and a remedy.
 
+Names that must mean something (statuses, rules, claims) are formats of the schema.
+
 A value may be nested deeply; jsonschema recurses. So the file is checked with values left open, and then every map in
 a value by itself, with the same schema of one level.
 """
@@ -8,14 +10,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rpcmemkit import given
+from rpcmemkit.claims import claims
 from rpcmemkit.data import packaged
 from rpcmemkit.errors import ScenarioError
+from rpcmemkit.rules import RULES
 from rpcmemkit.scenario.document import Document, Path
+from rpcmemkit.status import STATUSES, status_code
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -32,6 +37,23 @@ _KINDS = {
 }
 
 
+class _Names(NamedTuple):
+    """Names of one kind: all there are, and what to do about one that means nothing."""
+
+    all: Callable[[], Iterable[str]]
+    otherwise: str
+
+
+_NAMES = {
+    "status": _Names(
+        lambda: ["ok", *(name for status in STATUSES for name in (status.name, *status.aliases))],
+        "its number will do",
+    ),
+    "rule": _Names(lambda: RULES, "see them all with: rpcmemkit rules"),
+    "claim": _Names(claims, "see: rpcmemkit claims"),
+}
+
+
 @cache
 def schema() -> dict[str, Any]:
     """Return the schema that ships with the package."""
@@ -41,12 +63,25 @@ def schema() -> dict[str, Any]:
 @cache
 def _validators() -> tuple[Draft202012Validator, Draft202012Validator]:
     """Return a validator of files that leaves values open, and one of a single level of a value."""
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, FormatChecker
 
-    whole = schema()
+    whole, formats = schema(), FormatChecker(())
+    for kind, names in _NAMES.items():
+        formats.checks(kind)(lambda name, names=names: not isinstance(name, str) or name in names.all())
+    formats.checks("status", (KeyError, ValueError))(_is_status)  # a number is one too
+    formats.checks("visible")(lambda text: not isinstance(text, str) or text.isprintable())
     open_values = {**whole["$defs"], "value": True}
-    file = Draft202012Validator({**whole, "$defs": open_values})
-    return file, Draft202012Validator({**whole["$defs"]["value"], "$defs": open_values})
+
+    def validator(part: Mapping[str, Any]) -> Draft202012Validator:
+        return Draft202012Validator({**part, "$defs": open_values}, format_checker=formats)
+
+    return validator(whole), validator(whole["$defs"]["value"])
+
+
+def _is_status(status: object) -> bool:
+    if isinstance(status, str):
+        status_code(status)
+    return True
 
 
 def validate(document: Document, data: Any) -> None:
@@ -112,6 +147,10 @@ def _located(document: Document, start: Path, error: ValidationError) -> Scenari
     if unknown is not None:
         name, allowed = unknown
         return _unknown(document, (*path, name), name, allowed)
+    if error.validator == "format" and error.validator_value in _NAMES:
+        kind: Any = error.validator_value
+        hint = given.hint(error.instance, _NAMES[kind].all(), _NAMES[kind].otherwise, "`{}`")
+        return document.error(path, f"there is no {kind} `{error.instance}`", remedy=hint)
     message, expected = _explain(error)
     return document.error(path, message, expected=expected)
 
@@ -135,13 +174,10 @@ def _matches(key: str, patterns: Mapping[str, Any]) -> bool:
 
 
 def _unknown(document: Document, path: Path, name: str, allowed: list[str]) -> ScenarioError:
-    close = given.closest(name, allowed)
+    hint = given.hint(name, allowed, "", "`{}`")
+    expected = () if hint else tuple(f"`{key}`" for key in allowed)
     return document.error(
-        path,
-        f"the key `{name}` does not belong here",
-        key=True,
-        expected=() if close else tuple(f"`{key}`" for key in allowed),
-        remedy=f"did you mean `{close}`?" if close else "",
+        path, f"the key `{name}` does not belong here", key=True, expected=expected, remedy=hint
     )
 
 
@@ -162,6 +198,8 @@ def _explain(error: ValidationError) -> tuple[str, tuple[str, ...]]:
             return f"{_shown(error.instance)} does not fit here", tuple(
                 item if isinstance(item, str) else json.dumps(item) for item in value
             )
+        case "format":
+            return f"the label {found!a} has characters that cannot be seen", ()
         case "anyOf" if found and "steps" in rule.get("properties", {}):
             return "there is nothing to do: neither `steps` nor `expect_error` is given", ()
         case "not" if value == {"const": 0}:

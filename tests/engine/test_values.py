@@ -109,7 +109,7 @@ def test_ways_to_write(member: str, value: Any, read: Any) -> None:
         ({"numbers": 5}, "x.numbers: expected a list of elements, got 5"),
         ({"numbers": [1, 2, 3, 4]}, "x.numbers: 4 elements for an array of 3"),
         ({"nodes": "x"}, "x.nodes: expected a list of elements"),
-        ({"nod": 1}, "x: no member 'nod' in all; did you mean 'nodes'"),
+        ({"nod": 1}, "x: no member 'nod' in all; did you mean nodes?"),
         ({"qqqq": 1}, "x: no member 'qqqq' in all; there are: t, b, c"),
         ({"one": 5}, "x.one: expected a map of members, got 5"),
         ({"body": 5}, r"x.body: expected {\$case: SELECTOR, \$value: …}, got 5"),

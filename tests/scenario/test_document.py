@@ -82,6 +82,15 @@ def test_aliases_that_nest_too_deep_are_refused():
         document("\n".join(lines))
 
 
+def test_the_stack_of_who_asks_is_no_traceback():
+    def deep(level):
+        return document("a: " + "[" * 390 + "]" * 390) if level == 0 else deep(level - 1)
+
+    assert deep(1)
+    with pytest.raises(ScenarioError, match="nested too deep to be read from here"):
+        deep(600)
+
+
 def test_an_alias_is_a_copy():
     data = document("a: &x {b: 1}\nc: *x\nd: [*x, *x]").data()
 
@@ -169,7 +178,7 @@ def test_find_and_raw():
     assert doc.raw(("a", "b")) == "0000"
     assert doc.raw(("a",)) is None
     assert doc.raw(("x", "y")) is None
-    assert doc.find(("c", 0)).text == "1"
+    assert doc.find(("c", 0)).value == "1"
 
 
 BLOCKS = [
