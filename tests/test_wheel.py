@@ -32,7 +32,15 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
 
 
 @pytest.mark.parametrize(
-    "data", ["py.typed", "idl/grammar.lark", "idl/grammar.json", "scenario/schema.json", "data/claims.yaml", "data/rules.yaml"]
+    "data",
+    [
+        "py.typed",
+        "idl/grammar.lark",
+        "idl/grammar.json",
+        "scenario/schema.json",
+        "data/claims.yaml",
+        "data/rules.yaml",
+    ],
 )
 def test_the_wheel_holds_the_data(wheel, data):
     assert wheel.getinfo(f"rpcmemkit/{data}").file_size or data == "py.typed"
