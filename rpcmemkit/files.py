@@ -12,6 +12,9 @@ from rpcmemkit.errors import UsageError
 
 LARGEST = 16 << 20  # bytes; what this package reads is written by hand
 
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_SAMPLE = 64  # bytes that tell UTF-16 from a text that happens to contain a zero
+
 _KERNEL = ("/proc/", "/sys/")  # reading /proc/kmsg takes messages away, and never ends
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -40,8 +43,21 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def read_text(path: str | Path) -> str:
-    """As :func:`read_bytes`, as UTF-8; bytes that are none of it become U+FFFD."""
-    return read_bytes(path).decode("utf-8", "replace")
+    """As :func:`read_bytes`, as UTF-8, with or without its mark; bytes that are none of it become U+FFFD.
+
+    Raises:
+        UsageError: as above; or it is text of 16 bits a character, which looks like noise otherwise.
+    """
+    data = read_bytes(path)
+    if data.startswith(_WIDE_MARKS) or _is_wide(data[:_SAMPLE]):
+        raise UsageError(f"{path}: this is UTF-16 text; save it as UTF-8")
+    return data.decode("utf-8-sig", "replace")
+
+
+def _is_wide(data: bytes) -> bool:
+    """Whether one half of the bytes is all zero and the other is not: letters of 16 bits."""
+    even, odd = data[::2], data[1::2]
+    return len(data) > 1 and any(data) and (not any(even) or not any(odd))
 
 
 def _check(path: str | Path, found: os.stat_result) -> None:

@@ -205,8 +205,8 @@ class Applier:
         if isinstance(declared.base, Struct):
             letters = all(_is_letter(member.type) for member in declared.base.members)
             self.complain("IDL320" if letters else "IDL364", declared, attribute)
-        elif isinstance(declared.base, Opaque):
-            return  # BSTR and its like know what they are
+        elif isinstance(declared.base, (Opaque, Converted)):
+            return  # BSTR and its like know what they are; Windows' own files give them the attribute
         elif not declared.levels:
             self.complain("IDL317", declared, attribute, attribute="string")
         elif not _is_letter(declared.base):

@@ -251,6 +251,13 @@ class Compiler:
                 why = reason(error)
                 self.report.add("IDL115", place.source, at, len(token), name=repr(name), why=why)
                 continue
+            if (
+                path is not None
+                and path.name != (last := Path(name).name)
+                and path.name.casefold() == last.casefold()
+            ):
+                found = repr(path.name)
+                self.report.add("IDL117", place.source, at, len(token), name=repr(name), found=found)
             if path is None:
                 self.report.add("IDL108", place.source, at, len(token), name=repr(name))
             elif path in self.open:

@@ -67,7 +67,7 @@ _ROWS = (
     ),
     _row("IDL110", None, "{level} is not a packing level", "use 1, 2, 4, 8 or 16", "pragma.md"),
     _row("IDL111", None, "the expression is not complete", "write a number, a name or a parenthesis here"),
-    _row("IDL112", None, "the number {text} is malformed or too large", "a number has at most 64 bits"),
+    _row("IDL112", 2115, "the number {text} is malformed or too large", "a number has at most 64 bits"),
     _row("IDL113", 2031, "division by zero"),
     _row("IDL114", None, "{what} cannot be used in this expression"),
     _row(
@@ -76,6 +76,13 @@ _ROWS = (
         "the file {name} is not read: {why}",
         "add its folder with -I FOLDER, or take what any file names with --include-anywhere; in Python, include_dirs and "
         "include_anywhere of Switches",
+        "import.md",
+    ),
+    _warn(
+        "IDL117",
+        None,
+        "the file {name} is here under the name {found}",
+        "Windows takes both for one; other systems want the name as the file has it",
         "import.md",
     ),
     _row("IDL116", None, "{what} is a fraction: an integer is needed here"),
@@ -117,8 +124,8 @@ _ROWS = (
     _row(
         "IDL209",
         2192,
-        "a union needs [switch_type] of an integer, character, boolean or enum type",
-        "add [switch_type(long)]",
+        "a union is selected by an integer of at most 32 bits, a character, a boolean or an enum",
+        "write long: [switch_type(long)], or switch (long …)",
         "switch-type.md",
     ),
     _row(
@@ -187,6 +194,9 @@ _ROWS = (
         None,
         "the namespace {name} holds no interface",
         "in MIDL 3, another dialect, the compiler makes interfaces of classes: write them out",
+    ),
+    _row(
+        "IDL228", 2175, "{value} is no value of the type {type}", "give the constant a wider type", "const.md"
     ),
     # --- directions, pointers, arrays
     _row(

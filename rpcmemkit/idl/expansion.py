@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from pcpp import Action, OutputDirective, Preprocessor
 
 from rpcmemkit.errors import UsageError
-from rpcmemkit.files import is_file, read_text, reason
-from rpcmemkit.idl.source import OUTSIDE, Folders, Mark
+from rpcmemkit.files import read_text, reason
+from rpcmemkit.idl.source import OUTSIDE, Folders, Mark, in_any_case
 
 _DIRECTIVE = re.compile(r"^(?<!\\\n)([ \t]*#(?:\\[ \t]*\n|[^\n])*\n)", re.MULTILINE)
 _CONTINUED = re.compile(r"\\[ \t]*\n")
@@ -202,8 +202,12 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         if not self.folders.admits(path):
             self.refusal = OUTSIDE
             raise FileNotFoundError(includepath)
-        if not is_file(path):
+        found = in_any_case(path)
+        if found is None or not self.folders.admits(found):
             raise FileNotFoundError(includepath)
+        if found.name != path.name:
+            self.complain("IDL117", self.here, name=repr(path.name), found=repr(found.name))
+            path = found
         if self.include_depth > _INCLUDE_DEPTH:
             self.complain("IDL109", self.here, name=repr(path.name), chain="#include")
             raise OutputDirective(Action.IgnoreAndRemove)
@@ -220,7 +224,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def _read(self, path: Path) -> str:
         try:
-            return read_text(path).removeprefix("\ufeff")
+            return read_text(path)
         except (UsageError, OSError) as error:
             self.refusal = reason(error)
             raise FileNotFoundError(path) from None

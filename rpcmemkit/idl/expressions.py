@@ -50,8 +50,8 @@ _FOLD: dict[str, Callable[[int, int], int]] = {
     ">": lambda a, b: int(a > b),
     "<=": lambda a, b: int(a <= b),
     ">=": lambda a, b: int(a >= b),
-    "<<": lambda a, b: a << b if 0 <= b < 64 else 0,
-    ">>": lambda a, b: a >> b if 0 <= b < 64 else 0,
+    "<<": lambda a, b: a << b,
+    ">>": lambda a, b: a >> b,
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
@@ -160,6 +160,8 @@ def _fold(operator: str, left: Expr, right: Expr, token: Token | None) -> Expr:
         raise ExpressionError("IDL113", token)
     for value in (left.value, right.value) if operator in _INTEGERS_ONLY else ():
         _whole(value, token)
+    if operator in ("<<", ">>") and not 0 <= right.value < 64:
+        raise ExpressionError("IDL112", token, text=f"{left.value} {operator} {right.value}")
     return Const(_checked(_FOLD[operator](left.value, right.value), token))
 
 
@@ -269,7 +271,9 @@ class _Reader:
     def type_words(self) -> str | None:
         """The words up to the closing parenthesis, if they could be a type."""
         words: list[str] = []
-        while (token := self.next) is not None and (token.type == "NAME" or (token == "*" and words)):
+        while (token := self.next) is not None and (
+            token.type in ("NAME", "WORD") or (token == "*" and words)
+        ):
             words.append(str(self.take()))
         if self.next != ")" or not words:
             return None

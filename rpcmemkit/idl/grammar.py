@@ -28,6 +28,16 @@ _QUALIFIERS = (
     "|STDMETHODCALLTYPE|WINAPI|CALLBACK|APIENTRY|__RPC_FAR|__RPC_API|RPC_ENTRY|far|near|__unaligned|restrict"
 )
 
+# The words that MIDL reserves outside of brackets (reserved-keywords.md). Its system files name types SAFEARRAY and boolean,
+# and TRUE and NULL are names of constants.
+RESERVED = (
+    "auto|case|coclass|contract|cpp_quote|declare_guid|default|dispinterface|enum|import|importlib|include|interface|library"
+    "|methods|midl_pragma|module|pipe|private_char_16|private_char_8|properties|register|sizeof|struct|switch|typedef|union"
+    "|__alignof|__asm|__declspec|__float80|__float128|__int128"
+    f"|{_TYPE_WORDS}|{_QUALIFIERS}"
+)
+_IN_BRACKETS = "case|const|contract|default|enum|interface|sizeof|static|struct|union|volatile"  # attributes and parts of types
+
 
 def parser(transformer: Any) -> lark.Lark:
     """Return the parser, whose rules call the methods of ``transformer``."""
@@ -66,7 +76,14 @@ def tables() -> dict[str, Any]:
 
 def _grammar() -> str:
     text = packaged(_HERE, GRAMMAR)
-    return text.replace("_WORD_", _TYPE_WORDS).replace("_QUALIFIER_", _QUALIFIERS)
+    for name, words in (
+        ("_WORD_", _TYPE_WORDS),
+        ("_QUALIFIER_", _QUALIFIERS),
+        ("_RESERVED_", RESERVED),
+        ("_IN_BRACKETS_", _IN_BRACKETS),
+    ):
+        text = text.replace(name, words)
+    return text
 
 
 def _made_from(grammar: str) -> dict[str, Any]:

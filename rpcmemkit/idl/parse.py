@@ -19,10 +19,13 @@ from rpcmemkit.idl.vocabulary import check_names
 NESTING_LIMIT = 64
 _MOST_ERRORS = 10
 
+_RESERVED_WORD = re.compile(rf"(?:{grammar.RESERVED})\b")
+
 # What people call the terminals of the grammar.
 _HUMAN = {
     "NAME": "a name",
     "TYPE_WORDS": "a type",
+    "WORD": "a type",
     "QUALIFIER": "a word like const",
     "STARS": "'*'",
     "NUMBER": "a number",
@@ -48,6 +51,7 @@ _RARE = {
     "BLOCK",
     "DISPINTERFACE",
     "UUID",
+    "WORD",
 }  # true, but noise in a list of expected words
 _START_OF_TYPE = {"NAME", "TYPE_WORDS", "STRUCT", "UNION", "ENUM"}
 
@@ -85,8 +89,8 @@ def _parse(source: Source, report: Report, start: str) -> Any:
             return _lark().parse(text, start=start)
         except UnexpectedInput as error:
             at = _place(error, text)
-            _report(error, at, source, report)
-            shorter = _without_declaration(text, at)
+            reserved = _report(error, at, source, report)
+            shorter = _renamed(text, at, reserved) if reserved else _without_declaration(text, at)
         if shorter == text:
             break
         text = shorter
@@ -116,20 +120,49 @@ def _place(error: UnexpectedInput, text: str) -> int:
     return at
 
 
-def _report(error: UnexpectedInput, at: int, source: Source, report: Report) -> None:
+def _report(error: UnexpectedInput, at: int, source: Source, report: Report) -> str:
+    """Report a syntax error; return the reserved word that stands where a name should, if it is that."""
     expected = _expected(error)
     remedy = dialect_of_syntax(source.text, *_declaration_at(source.text, at))
-    if isinstance(error, UnexpectedCharacters):
+    word = _RESERVED_WORD.match(source.text, at)
+    if next_word := _unfinished(source.text, at):
+        at, found = next_word
+        remedy, expected = "a ; is missing before it", ("';'",)
+    elif word and "a name" in expected:
+        found = word.group()
+        remedy = f"{found!r} is a reserved word: choose another name"
+        report.add("IDL101", source, at, len(found), expected=expected, found=repr(found), remedy=remedy)
+        return found
+    elif isinstance(error, UnexpectedCharacters):
         report.add("IDL102", source, at, expected=expected, found=repr(error.char), remedy=remedy)
-    elif isinstance(error, UnexpectedToken) and error.token.type != "$END":
+        return ""
+    elif not isinstance(error, UnexpectedToken) or error.token.type == "$END":
+        report.add("IDL103", source, max(at - 1, 0), expected=expected)
+        return ""
+    else:
         found = str(error.token)
         if found == ";" and "a name" in expected:
             remedy = remedy or "a declaration needs a name before its ';'"
         elif "';'" in expected and re.match(r"\w|[}\[]", found):
             remedy = remedy or "a ; is missing before it"
-        report.add("IDL101", source, at, len(found), expected=expected, found=repr(found), remedy=remedy)
-    else:
-        report.add("IDL103", source, max(at - 1, 0), expected=expected)
+    report.add("IDL101", source, at, len(found), expected=expected, found=repr(found), remedy=remedy)
+    return ""
+
+
+# The value of a constant is over, and another declaration begins, before the ; that ends the first.
+_NEXT_DECLARATION = re.compile(
+    r"""\s*const\b[^;=]*=[^;=]*?(?:(?:\b\d\w*|"|')\s+|\w[^\S\n]*\n\s*)(?=([A-Za-z_]\w*))"""
+)
+
+
+def _unfinished(text: str, at: int) -> tuple[int, str] | None:
+    """Return the word after a constant that lacks its ``;``, and where it stands, if the error at ``at`` comes from that."""
+    match = _NEXT_DECLARATION.match(text, _declaration_at(text, at)[0])
+    return (match.start(1), match[1]) if match and match.start(1) <= at else None
+
+
+def _renamed(text: str, at: int, word: str) -> str:
+    return text[:at] + "_" * len(word) + text[at + len(word) :]
 
 
 def _expected(error: UnexpectedInput) -> tuple[str, ...]:

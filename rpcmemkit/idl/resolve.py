@@ -62,6 +62,7 @@ class Resolver:
         self.generic_handles: set[str] = set()  # types with [handle], by name
         self.conversions: list[Converted] = []
         self.untyped = UntypedUnions(self)
+        self.open: set[int] = set()  # the structures and unions whose braces are open, by id
         self.acf = Acf()
         self.applier = Applier(self)
         self.defaulted = False  # whether a pointer had to take the default of the mode
@@ -178,6 +179,7 @@ class Resolver:
         record = found if isinstance(found, (Struct, Union)) else self._new_record(core)
         if core.members is None:
             return record
+        self.open.add(id(record))
         if isinstance(record, Struct):
             record.pack = place.source.pack_at(core.at)
             record.members = self._members(core.members, place)
@@ -192,6 +194,7 @@ class Resolver:
             parts = [arm.member for arm in record.arms if arm.member]
         self.extents.note(record, (self.extents.of(part.type) for part in parts))
         self.scope.incomplete.discard(id(record))
+        self.open.discard(id(record))
         return record
 
     def _new_record(self, core: s.RecordSpec) -> Struct | Union:
@@ -233,9 +236,8 @@ class Resolver:
         if id(declared.base) not in self.scope.incomplete or any(level.pointer for level in declared.levels):
             return
         name = getattr(declared.base, "name", "")
-        self.report.add(
-            "IDL203", place.source, declared.at, len(declared.name), name=repr(name or declared.name)
-        )
+        code = "IDL203" if id(declared.base) in self.open else "IDL208"
+        self.report.add(code, place.source, declared.at, len(declared.name), name=repr(name or declared.name))
 
     def switch_type(self, attributes: s.Attributes, place: Place) -> Base | EnumType | None:
         attribute = attributes.get("switch_type")
@@ -518,9 +520,14 @@ class Resolver:
         if isinstance(declared.base, Base) and declared.base.code in "fd" and not declared.levels:
             return self._float(run, place)
         value = self.constant(run, place)
-        if isinstance(declared.base, Base) and not declared.levels:
-            return wrapped(value, declared.base)
-        return value
+        base = declared.base
+        if not isinstance(base, Base) or declared.levels:
+            return value
+        bits = 8 * base.size
+        if base.code != "?" and not -(1 << bits - 1) <= value < 1 << bits:
+            at = run[0].start_pos or 0
+            self.report.add("IDL228", place.source, at, len(run[0]), value=value, type=base.name)
+        return wrapped(value, base)
 
     def _float(self, run: s.Run, place: Place) -> float:
         try:

@@ -51,11 +51,23 @@ class Folders:
         for path in (folder / name for folder in (beside, *self.search) if "\0" not in name):
             if not self.admits(path):
                 refused = True
-            elif is_file(path):
-                return path.resolve()
+            elif found := in_any_case(path):
+                return found.resolve()
         if refused:
             raise UsageError(OUTSIDE)
         return None
+
+
+def in_any_case(path: Path) -> Path | None:
+    """Return the file of this name, or the one whose name differs in upper and lower case only, as Windows finds it."""
+    if is_file(path):
+        return path
+    try:
+        beside = sorted(path.parent.iterdir())
+    except (OSError, ValueError):
+        return None
+    name = path.name.casefold()
+    return next((each for each in beside if each.name.casefold() == name and is_file(each)), None)
 
 
 class Mark(NamedTuple):

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 
 def discriminates(found: object) -> bool:
-    """Whether a type may select the arm of a union: an integer, a character, a boolean or an enum (switch-type.md)."""
+    """Whether a type may select the arm of a union: an integer, a character, a boolean or an enum (switch-type.md).
+
+    No hyper: the stubs compare 32 bits (unions-tfs.md), and DCE's grammar takes a primitive integer only.
+    """
     if isinstance(found, Base):
-        return found.code not in "fd" and found.name != "byte"
+        return found.code not in "fd" and found.name != "byte" and found.size <= 4
     return isinstance(found, EnumType)
 
 
@@ -61,12 +64,13 @@ def check_arms(
 ) -> None:
     """Check the labels; each becomes the value that a discriminant of the switch type has, once that is ``stated``."""
     low, high = _range(union.switch)
+    named = set(union.switch.labels.values()) if isinstance(union.switch, EnumType) else set()
     seen: set[int] = set()
     defaults = 0
     for arm, field_ in zip(union.arms, fields, strict=True):
         if stated:
             for label in arm.labels:
-                if not low <= label <= high:
+                if not low <= label <= high and label not in named:
                     name = union.switch.name
                     resolver.report.add("IDL224", place.source, field_.at, label=label, type=name)
             arm.labels = tuple(_as_held(label, union.switch) for label in arm.labels)
@@ -80,7 +84,9 @@ def check_arms(
 
 
 def _range(switch: Base | EnumType) -> tuple[int, int]:
-    """Return what a label may be. In 32 bits and more the sign is a way to write a value, as it is in C."""
+    """Return what a label may be. In 32 bits the sign is a way to write a value, as it is in C; an enum of 16 has none (enum.md)."""
+    if isinstance(switch, EnumType) and not switch.v1:
+        return 0, 0x7FFF
     size = 4 if isinstance(switch, EnumType) else switch.size
     if isinstance(switch, Base) and size < 4:
         if switch.code == "?":

@@ -144,3 +144,47 @@ def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
 def test_switches_that_do_not_exist(wrong: Any) -> None:
     with pytest.raises(UsageError, match="is not a"):
         Switches(**wrong)
+
+
+@pytest.mark.parametrize("how", ['import "Types.idl";', '#include "TYPES.IDL"\n', "#include <Types.idl>\n"])
+def test_a_name_in_another_case_is_found_as_on_windows(tmp_path: Path, how: str) -> None:
+    write(tmp_path, a_idl=f"{how} [{UUID}] interface a {{ void f([in] T t); }}", types_idl="typedef long T;")
+    result = compile_file(tmp_path / "a.idl", switches=Switches(include_dirs=[tmp_path]))
+    (found,) = result.warnings
+    assert (found.code, found.severity) == ("IDL117", "warning")
+    assert "'types.idl'" in found.message
+
+
+def test_the_exact_name_goes_first(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        a_idl=f'import "types.idl"; [{UUID}] interface a {{ void f([in] T t); }}',
+        types_idl="typedef long T;",
+    )
+    (tmp_path / "TYPES.idl").write_text("typedef short T;")
+    result = compile_file(tmp_path / "a.idl")
+    assert not result.warnings
+    assert show(result.interface.procedures["f"].parameters[0].type) == "long"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named_as_such(tmp_path: Path, encoding: str) -> None:
+    text = f"[{UUID}] interface a {{ void f([in] long n); }}"
+    (tmp_path / "a.idl").write_bytes(text.encode(encoding))
+    with pytest.raises(UsageError, match="UTF-16 text; save it as UTF-8"):
+        compile_file(tmp_path / "a.idl")
+    for way in ('import "a.idl";', '#include "a.idl"\n'):
+        (tmp_path / "b.idl").write_text(way)
+        with pytest.raises(IdlError) as caught:
+            compile_file(tmp_path / "b.idl")
+        assert [one.code for one in caught.value.diagnostics] == ["IDL115"]
+        assert "UTF-16" in caught.value.diagnostics[0].message
+
+
+def test_the_mark_of_utf_8_is_no_text(tmp_path: Path) -> None:
+    text = f"[{UUID}] interface a {{ void f([in] T n); }}"
+    (tmp_path / "t.idl").write_text("typedef long T;", encoding="utf-8-sig")
+    for way in ('import "t.idl";', '#include "t.idl"\n'):
+        (tmp_path / "a.idl").write_text(f"{way} {text}", encoding="utf-8-sig")
+        (tmp_path / "a.acf").write_text("interface a { }", encoding="utf-8-sig")
+        assert list(compile_file(tmp_path / "a.idl").interface.procedures) == ["f"]

@@ -43,7 +43,7 @@ CASES = [
     Case("IDL202", "struct s { long a; }; union s { long b; };"),
     Case("IDL202", "const long A = 1; const long A = 2;"),
     Case("IDL203", "struct s { struct s inner; };"),
-    Case("IDL203", "typedef struct s { struct t a[2]; } s;"),
+    Case("IDL208", "typedef struct s { struct t a[2]; } s;"),
     Case("IDL204", "const long A = B + 1;"),
     Case("IDL205", "typedef unsigned double D;"),
     Case("IDL205", "typedef unsigned signed D;"),
@@ -105,6 +105,17 @@ CASES = [
     Case("IDL104", "void f([in] long a" + "[1]" * 70 + ");"),
     Case("IDL104", "void f([in] long " + "*" * 70 + "a);"),
     Case("IDL112", "typedef enum { A = 0x100000000 } E;"),
+    Case("IDL112", "const hyper A = 1 << 100;"),
+    Case("IDL112", "const long A = 1 >> -1;"),
+    Case("IDL208", "struct later; struct s { struct later a; };"),
+    Case("IDL209", "typedef [switch_type(hyper)] union { [case(1)] long a; } U;"),
+    Case("IDL209", "typedef union switch (unsigned hyper k) { case 1: long a; } U;"),
+    Case("IDL224", "typedef enum { A, B } E; typedef [switch_type(E)] union { [case(70000)] long a; } U;"),
+    Case("IDL224", "typedef enum { A, B } E; typedef union switch (E e) { case -1: long a; } U;"),
+    Case("IDL228", "const short A = 100000;"),
+    Case("IDL228", "const unsigned char A = 256;"),
+    Case("IDL228", "const long A = -2147483649;"),
+    Case("IDL228", "const unsigned long A = 1 << 32;"),
     Case("IDL112", "void f([in, max_is(0xffffffffffffffff)] long *a);", "a"),
     Case("IDL311", "void f([in, size_is(0x100000000)] long *a);", "a"),
     Case("IDL323", "void f([in] long a[0x80000000]);"),
@@ -295,7 +306,7 @@ WHOLE_TEXTS = [
 ]
 
 # Not led to by one text: a loop of files.
-ELSEWHERE = {"IDL109", "IDL423"}
+ELSEWHERE = {"IDL117", "IDL109", "IDL423"}
 
 
 def check(found: list[Diagnostic], code: str) -> Diagnostic:

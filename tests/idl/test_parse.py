@@ -8,7 +8,7 @@ from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.parse import parse_acf, parse_idl
 from rpcmemkit.idl.preprocess import read_source
 from rpcmemkit.idl.report import Report
-from tests.idl.helpers import findings
+from tests.idl.helpers import findings, interface
 
 
 def parse(text: str) -> list[s.Item]:
@@ -120,3 +120,50 @@ def test_attribute_files() -> None:
 def test_a_broken_attribute_file_is_reported_as_such() -> None:
     found = findings("interface i { }", "interface i { typedef A; }")[0]
     assert (found.code, found.file) == ("IDL101", "interface.acf")
+
+
+@pytest.mark.parametrize(
+    ("body", "word", "column"),
+    [
+        ("struct S { long struct; };", "struct", 17),
+        ("enum E { long, B };", "long", 10),
+        ("typedef long union;", "union", 14),
+        ("typedef struct case { long a; } T;", "case", 16),
+        ("void f([in] long interface);", "interface", 18),
+        ("void f([out] long *default, [in] long b);", "default", 20),
+        ("void register([in] long b);", "register", 6),
+    ],
+)
+def test_a_reserved_word_is_no_name(body: str, word: str, column: int) -> None:
+    """Reserved-keywords.md. One finding, at the word; what follows it is read as if the name were a good one."""
+    (found,) = findings(interface(body))
+    assert (found.code, found.line, found.column) == ("IDL101", 4, column)
+    assert found.remedy == f"'{word}' is a reserved word: choose another name"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "const long A = (unsigned long) 5 + sizeof(long);",
+        "typedef [switch_type(unsigned long)] union { [case(1)] long a; [default] ; } U;",
+        "typedef struct { long longer, interfaces, structure; } S;",
+        "typedef unsigned char byte; typedef unsigned char boolean;",
+    ],
+)
+def test_words_that_only_look_reserved(body: str) -> None:
+    assert findings(interface(body)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "word", "line", "column"),
+    [
+        ("const long A = 5\nconst long B = 6;", "const", 5, 1),
+        ("const long A = 5 const long B = 6;", "const", 4, 18),
+        ("const long A = 5\nvoid f([in] long x);", "void", 5, 1),
+        ("const long A = B\ntypedef long T;", "typedef", 5, 1),
+    ],
+)
+def test_a_constant_without_its_semicolon(body: str, word: str, line: int, column: int) -> None:
+    (found,) = findings(interface(body))
+    assert (found.message, found.line, found.column) == (f"unexpected {word!r}", line, column)
+    assert found.remedy == "a ; is missing before it"

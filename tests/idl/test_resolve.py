@@ -202,3 +202,13 @@ def test_array_bounds() -> None:
     ).types
     assert [types[name].bound for name in "AB"] == [6, 4]  # type: ignore[union-attr]
     assert types["C"].members[0].type.bound is None  # type: ignore[union-attr]
+
+
+def test_string_on_a_bstr_has_no_effect() -> None:
+    """Windows' netlistmgr.idl writes [out, string] BSTR *."""
+    text = interface(
+        "typedef struct { long n; [size_is(n)] short a[]; } BLOB; typedef [unique] BLOB *wireBSTR;"
+        "typedef [wire_marshal(wireBSTR)] short *BSTR;"
+        "void f([in, string] BSTR a, [out, string] BSTR *b, [in, ref] const BSTR *c, [in] const BSTR d);"
+    )
+    assert findings(text) == []
