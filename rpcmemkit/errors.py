@@ -105,6 +105,18 @@ def excerpt(line: int, column: int, length: int, source: str) -> list[str]:
     return [f"{line:>5} | {source}", " " * 6 + "| " + caret + "^" * underlined]
 
 
+def _told(heading: str, found: Diagnostic | ScenarioError) -> str:
+    """Return a finding with the line that it is about, what was expected there, and what helps."""
+    lines = [heading]
+    if found.source:
+        lines += excerpt(found.line, found.column, found.length, found.source)
+    if found.expected:
+        lines.append("      expected: " + ", ".join(found.expected))
+    if found.remedy:
+        lines.append("      help: " + found.remedy)
+    return printable("\n".join(lines))
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding in IDL or ACF text.
@@ -129,16 +141,8 @@ class Diagnostic:
 
     def __str__(self) -> str:
         number = f" (MIDL{self.midl})" if self.midl else ""
-        lines = [
-            f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}{number}: {self.message}"
-        ]
-        if self.source:
-            lines += excerpt(self.line, self.column, self.length, self.source)
-        if self.expected:
-            lines.append("      expected: " + ", ".join(self.expected))
-        if self.remedy:
-            lines.append("      help: " + self.remedy)
-        return printable("\n".join(lines))
+        place = f"{self.file}:{self.line}:{self.column}"
+        return _told(f"{place}: {self.severity} {self.code}{number}: {self.message}", self)
 
 
 class IdlError(RpcMemKitError):
@@ -212,11 +216,4 @@ class ScenarioError(RpcMemKitError):
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         where = f"{place}: error" if place else "error"
-        lines = [f"{where} at {self.path}: {self.message}" if self.path else f"{where}: {self.message}"]
-        if self.source:
-            lines += excerpt(self.line, self.column, self.length, self.source)
-        if self.expected:
-            lines.append("      expected: " + ", ".join(self.expected))
-        if self.remedy:
-            lines.append("      help: " + self.remedy)
-        return printable("\n".join(lines))
+        return _told(f"{where}{f' at {self.path}' if self.path else ''}: {self.message}", self)

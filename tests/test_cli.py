@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -269,11 +270,27 @@ def test_verify_of_nothing(run, tmp_path):
 def test_verify_shows_its_progress_to_a_person(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
 
     assert cli.main(["verify", str(PRUNE), str(REFUSED)]) == 0
-    assert "[------------------------] 0/2 tree-prune-and-graft.yaml" in terminal.getvalue()
-    assert "[############------------] 1/2" in terminal.getvalue()
-    assert terminal.getvalue().endswith("\r\033[K")
+    shown = re.sub(r"\033\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
+    assert "0/2 tree-prune-and-graft.yaml" in shown
+    assert "1/2 void-pointer-refused.yaml" in shown
+    assert "\033[2K" in terminal.getvalue().rsplit("1/2", 1)[1]  # the last line is gone in the end
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file has such a name there")
+def test_a_name_on_the_way_does_not_steer_the_terminal(monkeypatch, tmp_path):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("[bold]a.yaml", "b\x1b]0;owned\x07.yaml"):
+        (tmp_path / name).write_bytes(PRUNE.read_bytes())
+
+    assert cli.main(["verify", str(tmp_path)]) == 0
+    assert "[bold]a.yaml" in terminal.getvalue()
+    assert "\x1b]0;owned" not in terminal.getvalue()
 
 
 # --- render ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,11 +155,10 @@ def _reports(arguments: argparse.Namespace) -> Iterator[Report]:
     files: list[str] = []
     for path in arguments.paths:
         files += [STDIN] if path == STDIN else map(str, find_files([path]))
-    progress = _Progress(len(files))
-    for file in files:
-        progress.show(file)
-        report = _report(arguments, file)
-        progress.clear()
+    watched = sys.stderr.isatty() and len(files) > 1
+    for number, file in enumerate(files):
+        with _progress(number, len(files), file) if watched else nullcontext():
+            report = _report(arguments, file)
         yield report
 
 
@@ -180,29 +180,17 @@ def _report_text(report: Report) -> str:
     return "\n    ".join(lines)
 
 
-class _Progress:
-    """A line on stderr that tells how far the work is, if a person is watching."""
+def _progress(done: int, total: int, file: str) -> AbstractContextManager[Any]:
+    """Return a line on stderr that tells how far the work is, and goes before a report is printed."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    BAR = 24
+    from rpcmemkit.errors import printable
 
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self.shown = sys.stderr.isatty() and total > 1
-
-    def show(self, name: str) -> None:
-        from rpcmemkit.errors import printable
-
-        if self.shown:
-            filled = self.BAR * self.done // self.total
-            bar = "#" * filled + "-" * (self.BAR - filled)
-            line = printable(f"[{bar}] {self.done}/{self.total} {Path(name).name}")
-            print("\r\033[K" + line[: width() - 1], end="", file=sys.stderr, flush=True)
-        self.done += 1
-
-    def clear(self) -> None:
-        if self.shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+    name = TextColumn("{task.description}", markup=False)
+    line = Progress(BarColumn(24), MofNCompleteColumn(), name, console=Console(stderr=True), transient=True)
+    line.add_task(printable(Path(file).name), total=total, completed=done)
+    return line
 
 
 # --- render -----------------------------------------------------------------------------------

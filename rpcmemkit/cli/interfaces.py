@@ -348,17 +348,9 @@ def _as_diagnostic(error: ScenarioError) -> Diagnostic:
     from rpcmemkit.errors import Diagnostic
 
     where = f" at {error.path}" if error.path else ""
-    return Diagnostic(
-        "scenario",
-        f"{error.message}{where}",
-        error.file,
-        error.line,
-        error.column,
-        error.length,
-        error.source,
-        expected=error.expected,
-        remedy=error.remedy,
-    )
+    place = ("file", "line", "column", "length", "source", "expected", "remedy")
+    told = {name: getattr(error, name) for name in place}
+    return Diagnostic("scenario", f"{error.message}{where}", **told)
 
 
 def _tally(found: Sequence[Diagnostic], faults: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.cli.common import OK, as_json, command, fail, say, width
@@ -61,17 +61,22 @@ def rules(arguments: argparse.Namespace) -> int:
 
 
 def _rule_text(rule: Rule) -> str:
+    facts = {
+        "when": rule.when,
+        "then": rule.then,
+        "side": rule.side,
+        "sources": ", ".join(rule.sources),
+        "claims": ", ".join(rule.claims),
+    }
+    return _sheet(rule.id, rule.statement, facts)
+
+
+def _sheet(id_: str, statement: str, facts: Mapping[str, str]) -> str:
+    """Return what is told of a rule or a claim: below its statement, the facts that there are."""
     from rpcmemkit.prose import table_text
 
-    facts = [
-        ("when", rule.when),
-        ("then", rule.then),
-        ("side", rule.side),
-        ("sources", ", ".join(rule.sources)),
-        ("claims", ", ".join(rule.claims)),
-    ]
-    given = [(name, value) for name, value in facts if value]
-    return f"{rule.id}\n\n{textwrap.fill(rule.statement, width())}\n\n{table_text(None, given, width())}"
+    table = table_text(None, [fact for fact in facts.items() if fact[1]], width())
+    return f"{id_}\n\n{textwrap.fill(statement, width())}\n\n{table}"
 
 
 # --- claims -----------------------------------------------------------------------------------
@@ -129,22 +134,18 @@ def _evidence(claim: Claim) -> str:
 
 
 def _claim_text(claim: Claim) -> str:
-    from rpcmemkit.prose import table_text
-
-    facts = [
-        ("when", claim.when),
-        ("then", claim.then),
-        ("note", claim.note),
-        ("side", claim.side),
-        ("topic", claim.topic),
-        ("sources", ", ".join(claim.source)),
-        ("rules", ", ".join(claim.rules)),
-        ("evidence", "" if claim.proven else _evidence(claim)),
-    ]
-    given = [(name, value) for name, value in facts if value]
-    table = table_text(None, given, width())
-    parts = [claim.id, textwrap.fill(claim.statement, width()), table, "\n".join(_proofs(claim))]
-    return "\n\n".join(part for part in parts if part)
+    facts = {
+        "when": claim.when,
+        "then": claim.then,
+        "note": claim.note,
+        "side": claim.side,
+        "topic": claim.topic,
+        "sources": ", ".join(claim.source),
+        "rules": ", ".join(claim.rules),
+        "evidence": "" if claim.proven else _evidence(claim),
+    }
+    proofs = "\n".join(_proofs(claim))
+    return _sheet(claim.id, claim.statement, facts) + f"\n\n{proofs}" * bool(proofs)
 
 
 def _proofs(claim: Claim) -> list[str]:

@@ -329,24 +329,16 @@ def _verb(action: Action) -> str:
     return next(verb for verb in VERBS if verb in action)
 
 
+@dataclass
 class _Script:
     """A server routine told as a list of actions."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        path: Path,
-        actions: list[Action],
-        kept: dict[str, Place],
-        package: Package,
-        session: Session,
-    ) -> None:
-        self.session = session
-        self.scenario = scenario
-        self.package = package
-        self.path = path
-        self.actions = actions
-        self.globals = kept
+    scenario: Scenario
+    path: Path
+    actions: list[Action]
+    globals: dict[str, Place]
+    package: Package
+    session: Session
 
     def run(self, call: ServerCall) -> None:
         """Carry out the actions.
