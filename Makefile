@@ -104,7 +104,7 @@ links: venv ## do the links to other sites still lead somewhere? (needs a networ
 serve: ## show the built site on this machine
 	$(PY) -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
 
-bench: venv ## how fast it is
+bench: venv ## how fast it is, beside its targets and impacket
 	$(PY) benchmarks/run.py
 
 mutation: venv ## break the rules on purpose, and see which tests notice (takes long)

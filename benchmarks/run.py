@@ -1,219 +1,199 @@
-"""How long the engine takes for a few payload shapes, and how much memory: ``python benchmarks/run.py``.
+"""How fast the kit is, each figure beside its target: ``python benchmarks/run.py``, or ``make bench``.
 
-Every shape runs in a process of its own, so that the peak memory is its own. The figures are microseconds per element,
-the best of several rounds: marshalling the request on the client, unmarshalling it on the server, and one whole call
-with its trace, routine, response and clean-up. They are for comparing on one machine; no test depends on them.
+README.md beside this file says how to read the table.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
-import resource
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from time import perf_counter, process_time
-from typing import Any, NamedTuple
+from statistics import median
+from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE)]
 
-from rpcmemkit import Environment, Program, Session  # noqa: E402
-from rpcmemkit.ndr import FullPointers, Marshaller, Unmarshaller  # noqa: E402
-from rpcmemkit.stubs.frame import Frame  # noqa: E402
-from rpcmemkit.stubs.models import ServerNodes  # noqa: E402
-from rpcmemkit.trace import Trace  # noqa: E402
+from shapes import HEADER, SHAPES, procedures  # noqa: E402
 
-HEADER = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(unique)] interface bench {"
-ARRAY = "void f([in] long n, [in, size_is(n)] unsigned long *a);"
-NAMED = """typedef struct { unsigned long id; [string] wchar_t *name; } named;
-    void f([in] long n, [in, size_is(n)] named *a);"""
-TREE = (
-    "typedef struct node { long value; struct node *left, *right; } node; void f([in] long n, [in] node *a);"
-)
-LIST = "typedef struct node { long value; struct node *next; } node; void f([in] long n, [in] node *a);"
-GAPS = "typedef struct {{ {0} a; {1} b; }} pair; void f([in] long n, [in, size_is(n)] pair *a);"
+SMALL = f"{HEADER} typedef struct {{ long cents; }} PRICE; void f([in, out] PRICE *price); }}"
+TIMES_IMPACKET = {"P2": (40, 60), "P3": (12, 80), "P4": (30, 60)}
+PROCEDURES = 70
 
 
-class Shape(NamedTuple):
-    """What is sent: the interface, how many elements, and a function that makes the argument."""
+class Row(NamedTuple):
+    """A figure beside its target; ``at_least`` says on which side of it is good. Some have none: they are for reading."""
 
-    title: str
-    body: str
-    elements: int
-    value: Callable[[int], Any]
+    what: str
+    figure: float
+    unit: str
+    target: float | None = None
+    at_least: bool = False
 
-
-def chain(count: int) -> Any:
-    node: Any = None
-    for value in range(count):
-        node = {"value": value, "next": node}
-    return node
-
-
-def tree(count: int) -> Any:
-    nodes: list[Any] = [{"value": number, "left": None, "right": None} for number in range(count)]
-    for number, node in enumerate(nodes):
-        for side, child in (("left", 2 * number + 1), ("right", 2 * number + 2)):
-            node[side] = nodes[child] if child < count else None
-    return nodes[0]
+    def __str__(self) -> str:
+        head = f"{self.what:58} {self.figure:10.4g} {self.unit:12}"
+        if self.target is None:
+            return head.rstrip()
+        met = self.figure >= self.target if self.at_least else self.figure <= self.target
+        return f"{head} {'≥' if self.at_least else '≤'} {self.target:<6g} {'met' if met else 'MISSED'}"
 
 
-def pairs(count: int) -> Any:
-    return [{"a": number & 0x7F, "b": number} for number in range(count)]
+class Bench:
+    """Runs measurements in processes of their own; ``scale`` makes every number of elements smaller."""
+
+    def __init__(self, scale: float, rounds: int, folder: Path) -> None:
+        self.scale, self.rounds, self.folder = scale, rounds, folder
+        # Compiled modules are kept as an installed package has them, whatever the caller's Python does.
+        self.environment = {
+            name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+        } | {"PYTHONPYCACHEPREFIX": str(folder / "cache"), "PYTHONPATH": str(HERE.parent)}
+
+    def count(self, elements: int) -> int:
+        return max(int(elements * self.scale), 30)
+
+    def figures(self, kind: str, shape: str, elements: int, rounds: int | None = None) -> dict[str, float]:
+        numbers = [str(self.count(elements)), str(rounds or self.rounds)]
+        command = [sys.executable, str(HERE / "measure.py"), kind, shape, *numbers]
+        done = subprocess.run(command, env=self.environment, check=True, stdout=subprocess.PIPE)  # noqa: S603
+        return dict(json.loads(done.stdout))
+
+    def seconds(self, *arguments: str) -> float:
+        """The processor time of a Python process, from its start to its end: the median of several, after a first one."""
+        command = [sys.executable, *arguments]
+        times = []
+        for _ in range(2 * self.rounds + 1):
+            child = subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL)  # noqa: S603
+            times.append(_processor_time(child))
+        return median(times[1:])
 
 
-SHAPES = {
-    "P1": Shape("array of u32", ARRAY, 100_000, lambda count: list(range(count))),
-    "P1M": Shape("array of u32", ARRAY, 1_000_000, lambda count: list(range(count))),
-    "P2": Shape(
-        "structures with wide strings",
-        NAMED,
-        20_000,
-        lambda count: [{"id": number, "name": f"user{number:06}"} for number in range(count)],
-    ),
-    "P3": Shape("tree", TREE, 100_000, tree),
-    "P4": Shape("list", LIST, 100_000, chain),
-    "P5": Shape("structures, 8 bytes, gap inside", GAPS.format("short", "long"), 100_000, pairs),
-    "P5w": Shape("structures, 12 bytes sent, 16 in memory", GAPS.format("hyper", "long"), 100_000, pairs),
-}
+def _processor_time(child: subprocess.Popen[bytes]) -> float:
+    if not hasattr(os, "wait4"):
+        raise SystemExit("processor time of other processes needs a Unix")
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{child.args} ended with {child.returncode}")
+    return usage.ru_utime + usage.ru_stime
 
 
-def best(rounds: int, action: Callable[[], object]) -> float:
-    """The shortest of several runs, in seconds."""
-    times = []
-    for _ in range(rounds):
-        gc.collect()
-        start = perf_counter()
-        action()
-        times.append(perf_counter() - start)
-    return min(times)
+def beside_impacket(bench: Bench) -> Iterator[Row]:
+    """Marshalling and unmarshalling alone."""
+    for name, shape in SHAPES.items():
+        count = bench.count(shape.elements)
+        title = f"{name} {shape.title}, {count:,}"
+        if find_spec("impacket"):
+            found = bench.figures("compare", name, shape.elements)
+        else:
+            found = bench.figures("alone", name, shape.elements)
+        for way, target in zip(("marshal", "unmarshal"), TIMES_IMPACKET.get(name, (None, None)), strict=True):
+            yield Row(f"{title}: {way}", found[way], "µs/element")
+            if f"{way} ratio" in found:
+                yield Row("    times impacket", found[f"{way} ratio"], "×", target, at_least=True)
 
 
-def marshal(session: Session, frame: Frame, address: int) -> bytes:
-    """As the client stub does it, without the rest of the call."""
-    space = session.client.space
-    space.trace = Trace()
-    writer = Marshaller(space, session.planner, FullPointers(), "in-data-travels")
-    for name, plan, offset in frame.inputs:
-        writer.parameter(plan, address + offset, address, name)
-    return bytes(writer.out)
+def lists(bench: Bench) -> Iterator[Row]:
+    """A node of a long list costs what one of a short list does."""
+    short = bench.figures("alone", "P4", 10_000)
+    for elements in (100_000, 1_000_000):
+        long = bench.figures("alone", "P4", elements, 1)
+        for way in ("marshal", "unmarshal"):
+            title = f"list of {bench.count(elements):,} against {bench.count(10_000):,}, a node: {way}"
+            yield Row(title, long[way] / short[way], "×", 2)
 
 
-def unmarshal(session: Session, request: bytes) -> None:
-    """As the server stub does it, into a new program."""
-    stub = session.server_stub
-    program = Program("server", session.environment.server_pointer_size)
-    space, frame = program.space, stub.procedures["f"]
-    buffer = space.add_block(len(request), "receive buffer")
-    space.write(buffer, request)
-    address = space.add_block(frame.plan.size, "stack", fill=0)
-    storage = ServerNodes(program, buffer, len(request), reuse=True)
-    reader = Unmarshaller(space, stub.planner, FullPointers(), request, storage, address)
-    for name, plan, offset in frame.inputs:
-        reader.parameter(plan, address + offset, name, 0, True)
-    reader.finish()
+def whole_calls(bench: Bench) -> Iterator[Row]:
+    """Python values to Python values, the audit, and what is kept."""
+    for name in TIMES_IMPACKET:
+        shape = SHAPES[name]
+        found = bench.figures("whole", name, shape.elements)
+        found |= bench.figures("memory", name, shape.elements)
+        yield Row(f"{name} {shape.title}: whole call", found["call"], "µs/element", 8)
+        yield Row(f"{name} {shape.title}: audit and counts", found["audit"], "µs/element", 5)
+        yield Row(f"{name} {shape.title}: memory with records", found["memory"], "bytes/element", 150)
 
 
-def measure(name: str, rounds: int, pointer_size: int, scale: float) -> dict[str, float]:
-    """The figures of one shape."""
-    shape = SHAPES[name]
-    count = max(int(shape.elements * scale), 1)
-    environment = Environment(pointer_size, pointer_size)
-    arguments = {"n": count, "a": shape.value(count)}
-    session = Session(f"{HEADER}{shape.body}}}", environment=environment)
-    whole = best(1, lambda: session.call("f", **arguments))
-    assert session.last is not None
-    frame, address = session.last.client_frame, session.last.frame_address
-    request = session.last.request
-    times = (
-        best(rounds, lambda: marshal(session, frame, address)),
-        best(rounds, lambda: unmarshal(session, request)),
-        whole,
+def many_calls(bench: Bench) -> Iterator[Row]:
+    """The last thousand of 20,000 calls take what the first did; a tenth more is noise."""
+    found = bench.figures("series", "P4", 20_000)
+    yield Row("20,000 calls in a session: the first 1,000", found["first"], "µs/call")
+    yield Row("    the last 1,000 against them", found["last"] / found["first"], "×", 1.1)
+
+
+def starts(bench: Bench) -> Iterator[Row]:
+    """Fresh processes."""
+    small, many, few = (bench.folder / f"{name}.idl" for name in ("small", "many", "few"))
+    small.write_text(SMALL, encoding="utf-8")
+    count = bench.count(PROCEDURES)
+    many.write_text(procedures(count), encoding="utf-8")
+    few.write_text(procedures(count // 5), encoding="utf-8")
+    session = f"; rpcmemkit.Session({SMALL!r})"
+    bare = bench.seconds("-c", "pass")
+    imported = bench.seconds("-c", "import rpcmemkit")
+    engine = bench.seconds("-c", "import rpcmemkit; rpcmemkit.Session")
+    whole = bench.seconds("-c", f"import rpcmemkit{session}")
+    command = ("-m", "rpcmemkit.cli")
+    yield Row("bare Python", bare * 1e3, "ms")
+    yield Row("import rpcmemkit, over bare Python", (imported - bare) * 1e3, "ms", 40)
+    yield Row("    and the engine, when something of it is asked for", (engine - bare) * 1e3, "ms")
+    yield Row("first Session, over an engine that is imported", (whole - engine) * 1e3, "ms", 120)
+    yield Row("    over bare Python, with every import", (whole - bare) * 1e3, "ms")
+    yield Row(
+        "rpcmemkit check of a small file, whole process",
+        bench.seconds(*command, "check", str(small)),
+        "s",
+        0.25,
     )
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    micro = {
-        key: seconds * 1e6 / count
-        for key, seconds in zip(("marshal", "unmarshal", "call"), times, strict=True)
-    }
-    return {"count": count, **micro, "bytes": len(request), "megabytes": megabytes}
+    explained = bench.seconds(*command, "explain", "--json", str(many))
+    yield Row(f"rpcmemkit explain of {count} procedures, whole process", explained, "s", 2)
+    sizes = [_json_size(bench, path) for path in (few, many)]
+    per = sizes[1] / count / (sizes[0] / (count // 5))
+    yield Row("    its JSON a procedure", sizes[1] / count / 1024, "KiB")
+    yield Row(f"    against that of {count // 5} procedures", per, "×", 1.5)
 
 
-NODE = "typedef struct node { long value; struct node *next; } node; "
+def _json_size(bench: Bench, path: Path) -> int:
+    command = [sys.executable, "-m", "rpcmemkit.cli", "explain", "--json", str(path)]
+    done = subprocess.run(command, env=bench.environment, check=True, stdout=subprocess.PIPE)  # noqa: S603
+    return len(done.stdout)
 
 
-def grow(call: Any, made: Any) -> None:
-    made[0] = call.new({"value": 1, "next": {"value": 2, "next": None}})
-
-
-SERIES: dict[str, tuple[str, Callable[[], dict[str, Any]], Any]] = {
-    "a number": ("long f([in] long n);", lambda: {"n": 1}, lambda call, n: n),
-    "a list, in place": (NODE + "void f([in, out] node *a);", lambda: {"a": chain(3)}, lambda call, a: None),
-    "a list that the client keeps": (NODE + "void f([out] node **made);", dict, grow),
+PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "peer": beside_impacket,
+    "lists": lists,
+    "calls": whole_calls,
+    "series": many_calls,
+    "start": starts,
 }
-"""Small calls that are made many times in one session: the interface, the arguments, the routine."""
-
-
-def series(title: str, count: int) -> tuple[float, float, float]:
-    """Processor time of the first and of the last thousand calls, in µs each, and the peak of memory."""
-    body, arguments, routine = SERIES[title]
-    session = Session(f"{HEADER}{body}}}")
-    routine.__name__ = "f"
-    session.routine(routine)
-    times = []
-    for _ in range(count // 1000):
-        start = process_time()
-        for _ in range(1000):
-            session.call("f", **arguments())
-        times.append((process_time() - start) * 1000)
-    return times[0], times[-1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def in_own_process(name: str, options: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, __file__, "--one", name, "--rounds", str(options.rounds)]
-    command += ["--pointer-size", str(options.pointer_size), "--scale", str(options.scale)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
-    return dict(json.loads(done.stdout))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument(
-        "shapes", nargs="*", default=[*SHAPES], help=f"which of {', '.join(SHAPES)}; all by default"
-    )
+    parser = argparse.ArgumentParser(description="How fast the kit is, each figure beside its target.")
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)}; all by default")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the best counts (3)")
-    parser.add_argument("--pointer-size", type=int, choices=(4, 8), default=8, help="of both sides (8)")
     parser.add_argument("--scale", type=float, default=1.0, help="a factor for the number of elements (1)")
-    parser.add_argument(
-        "--calls", type=int, metavar="N", help="instead: N small calls in one session, the first and the last"
-    )
-    parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        print(json.dumps(measure(options.one, options.rounds, options.pointer_size, options.scale)))
-        return
-    if options.calls:
-        for title in SERIES:
-            first, last, megabytes = series(title, options.calls)
-            print(
-                f"{title:30} first 1,000: {first:6.0f} µs a call, last: {last:6.0f}, peak {megabytes:.0f} MB"
-            )
-        return
-    if unknown := set(options.shapes) - set(SHAPES):
-        parser.error(f"no shape is called {', '.join(sorted(unknown))}")
-    print(f"µs per element, best of {options.rounds}, {options.pointer_size}-byte pointers, NDR 2.0")
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}")
+    print(f"Python {sys.version.split()[0]}, {sys.platform}; processor time, the best of {options.rounds}")
+    print(f"beside: impacket {'here' if find_spec('impacket') else 'not installed, left out'}", end="; ")
     print(
-        f"{'shape':45} {'elements':>9} {'bytes':>10} {'marshal':>8} {'unmarshal':>9} {'call':>8} {'peak MB':>8}"
+        f"Samba's bindings {'here, not timed' if find_spec('samba') else 'not installed, left out'}", end="; "
     )
-    for name in options.shapes:
-        row = in_own_process(name, options)
-        print(
-            f"{name + ' ' + SHAPES[name].title:45} {row['count']:9.0f} {row['bytes']:10.0f} {row['marshal']:8.4f}"
-            f" {row['unmarshal']:9.4f} {row['call']:8.2f} {row['megabytes']:8.0f}"
-        )
+    print(f"Wine {'here, not timed' if shutil.which('wine') else 'not installed, left out'}")
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options.scale, options.rounds, Path(folder))
+        for name in options.parts or PARTS:
+            print(f"\n{(PARTS[name].__doc__ or '').splitlines()[0]}", flush=True)
+            for row in PARTS[name](bench):
+                print(row, flush=True)
 
 
 if __name__ == "__main__":
