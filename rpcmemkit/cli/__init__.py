@@ -14,6 +14,7 @@ from typing import Any
 
 from rpcmemkit.cli import calls, interfaces, reference
 from rpcmemkit.cli.common import READER_GONE, Parser, fail, say
+from rpcmemkit.errors import RpcMemKitError
 
 EXAMPLES = """\
 examples:
@@ -32,8 +33,6 @@ FILE may be - for standard input.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code; no error ends in a traceback."""
-    from rpcmemkit.errors import RpcMemKitError
-
     _occupy_closed_streams()
     if sys.stdout is None:
         return fail("standard output is closed: results have nowhere to go")

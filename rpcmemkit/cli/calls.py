@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.cli.common import DIFFERS, FAILED, OK, STDIN, as_json, command, fail, say, scenario_of, width
 from rpcmemkit.cli.options import add_folders
+from rpcmemkit.errors import RpcMemKitError, printable
 
 if TYPE_CHECKING:
     from rpcmemkit.scenario import Report, Run, Scenario
@@ -108,8 +109,6 @@ def _rich_writer() -> Any:
     from rich.console import Console
     from rich.segment import Segment
 
-    from rpcmemkit.errors import printable
-
     class Screen(Console):
         """A console that is steered by styles alone, never by what a text holds."""
 
@@ -163,7 +162,6 @@ def _reports(arguments: argparse.Namespace) -> Iterator[Report]:
 
 
 def _report(arguments: argparse.Namespace, file: str) -> Report:
-    from rpcmemkit.errors import RpcMemKitError
     from rpcmemkit.files import reason
     from rpcmemkit.scenario import Report, verify
 
@@ -184,8 +182,6 @@ def _progress(done: int, total: int, file: str) -> AbstractContextManager[Any]:
     """Return a line on stderr that tells how far the work is, and goes before a report is printed."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from rpcmemkit.errors import printable
 
     name = TextColumn("{task.description}", markup=False)
     line = Progress(BarColumn(24), MofNCompleteColumn(), name, console=Console(stderr=True), transient=True)

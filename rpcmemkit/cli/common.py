@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rpcmemkit.errors import UsageError, printable
+
 if TYPE_CHECKING:
     from rpcmemkit.scenario import Scenario
 
@@ -22,13 +24,10 @@ INTERFACES = (".idl", ".acf")
 
 def say(text: str, end: str = "\n") -> None:
     """Print a result. What a file holds does not steer the terminal."""
-    from rpcmemkit.errors import printable
-
     sys.stdout.write(printable(text) + end)
 
 
 def fail(message: str) -> int:
-    from rpcmemkit.errors import printable
 
     with contextlib.suppress(OSError):
         print(printable(f"rpcmemkit: {message}"), file=sys.stderr, flush=True)
@@ -39,7 +38,6 @@ class Parser(argparse.ArgumentParser):
     """A parser whose complaints do not steer the terminal either."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        from rpcmemkit.errors import printable
 
         if message and (file := file or sys.stderr) is not None:
             file.write(printable(message))
@@ -61,7 +59,6 @@ def command(commands: Any, name: str, function: Any, summary: str, example: str)
 
 def read_stdin() -> bytes:
     """Return what standard input brings; one byte more than a file may have is enough to refuse it."""
-    from rpcmemkit.errors import UsageError
     from rpcmemkit.files import LARGEST, reason, too_large
 
     if sys.stdin is None:
@@ -78,7 +75,6 @@ def read_stdin() -> bytes:
 def scenario_of(arguments: argparse.Namespace, file: str) -> Scenario:
     """Return the scenario in a file, in the environment that the options ask for."""
     from rpcmemkit.cli.options import apply
-    from rpcmemkit.errors import UsageError
     from rpcmemkit.scenario import load_scenario, parse_bytes
 
     if Path(file).suffix.lower() in INTERFACES:

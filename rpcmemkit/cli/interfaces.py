@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.cli.common import DIFFERS, OK, STDIN, as_json, command, read_stdin, say, scenario_of, width
 from rpcmemkit.cli.options import add_switches, apply, environment
+from rpcmemkit.errors import Diagnostic, IdlError, ScenarioError, UsageError, counted
 
 if TYPE_CHECKING:
     from rpcmemkit.contract import Contract, FreePlan
     from rpcmemkit.environment import Environment
-    from rpcmemkit.errors import Diagnostic, ScenarioError
     from rpcmemkit.idl.compilation import Compilation
     from rpcmemkit.scenario import Scenario
     from rpcmemkit.types import Interface
@@ -78,7 +78,6 @@ def attributes(acf: str | None, others: Sequence[str] = ()) -> str:
 
 
 def _subject(arguments: argparse.Namespace) -> Subject:
-    from rpcmemkit.errors import UsageError
     from rpcmemkit.scenario import parse_bytes
 
     suffix = Path(arguments.file).suffix.lower()
@@ -97,7 +96,6 @@ def _subject(arguments: argparse.Namespace) -> Subject:
 
 
 def _in_scenario(scenario: Scenario) -> Subject:
-    from rpcmemkit.errors import IdlError
     from rpcmemkit.idl import compile_idl
     from rpcmemkit.scenario.run import environment_of
 
@@ -174,7 +172,6 @@ def _told(interfaces: Sequence[Interface], procedure: str | None, around: Enviro
     """Tell of every procedure, or of those of one name; what an interface inherits from another one, only there."""
     from rpcmemkit import given
     from rpcmemkit.contract import FreePlan, contract, contracts
-    from rpcmemkit.errors import UsageError
 
     if procedure:
         holders = [each for each in interfaces if procedure in each.procedures]
@@ -258,8 +255,6 @@ def _explained_text(told: Sequence[Told]) -> Iterator[str]:
 
 def check(arguments: argparse.Namespace) -> int:
     """``rpcmemkit check``: 0 if the interface compiles, 1 if not, or if its scenario cannot be carried out."""
-    from rpcmemkit.errors import IdlError, ScenarioError
-
     checked = Checked()
     try:
         subject = _subject(arguments)
@@ -293,7 +288,6 @@ class Checked:
 
 def _nothing(compiled: Compilation, file: str) -> Iterator[Diagnostic]:
     """Yield a warning where a text defines nothing: no interface, and nothing that another file could import."""
-    from rpcmemkit.errors import Diagnostic
     from rpcmemkit.idl.scope import predefined
 
     constants = len(compiled.constants) > len(predefined().constants)
@@ -333,8 +327,6 @@ def _show(checked: Checked, form: str, code: int) -> int:
 
 def _read(checked: Checked) -> Iterator[str]:
     """Yield lines that say what was read."""
-    from rpcmemkit.errors import counted
-
     if checked.interfaces:
         word = "Interface" if len(checked.interfaces) == 1 else "Interfaces"
         yield f"{word}: {', '.join(checked.interfaces)}"
@@ -345,8 +337,6 @@ def _read(checked: Checked) -> Iterator[str]:
 
 def _as_diagnostic(error: ScenarioError) -> Diagnostic:
     """Return what is wrong with a scenario in the form of what is wrong with an interface."""
-    from rpcmemkit.errors import Diagnostic
-
     where = f" at {error.path}" if error.path else ""
     place = ("file", "line", "column", "length", "source", "expected", "remedy")
     told = {name: getattr(error, name) for name in place}
@@ -354,7 +344,6 @@ def _as_diagnostic(error: ScenarioError) -> Diagnostic:
 
 
 def _tally(found: Sequence[Diagnostic], faults: int) -> str:
-    from rpcmemkit.errors import counted
 
     if faults and not found:
         return f"No errors in the interface; {counted(faults, 'call')} met {'a fault' if faults == 1 else 'faults'} (see run)."

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from rpcmemkit.errors import UsageError
+
 if TYPE_CHECKING:
     from rpcmemkit.environment import Environment
     from rpcmemkit.scenario import Scenario
@@ -103,8 +105,6 @@ def apply(arguments: argparse.Namespace, scenario: Scenario) -> Scenario:
     Raises:
         UsageError: an option has a value that cannot be, or cannot apply to a scenario.
     """
-    from rpcmemkit.errors import UsageError
-
     if getattr(arguments, "acf", None):
         raise UsageError(
             "--acf cannot be used with a scenario: it brings its attributes itself, under the key `acf`"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.cli.common import OK, as_json, command, fail, say, width
+from rpcmemkit.errors import counted
 
 if TYPE_CHECKING:
     from rpcmemkit.claims import Claim
@@ -125,8 +126,6 @@ def _claims_text(chosen: Iterable[Claim]) -> str:
 
 def _evidence(claim: Claim) -> str:
     """Return how much evidence there is: ``3 tests, 2 scenarios``."""
-    from rpcmemkit.errors import counted
-
     if not claim.testable:
         return "told only"
     kinds = [("test", len(claim.tests)), ("scenario", len(claim.scenarios))]
