@@ -131,7 +131,7 @@ class Audit:
         """What became of the server's blocks, in one line."""
         failed = sum(map(_frees, self.trace.select("fault", side="server")))
         notes = [f"{self.server_marked} only marked"] * bool(self.server_marked)
-        notes += [f"{failed} in vain"] * bool(failed)
+        notes += [f"{counted(failed, 'free')} failed"] * bool(failed)
         marked = f" ({', '.join(notes)})" * bool(notes)
         released = f", {self.server_released} released with the environment" * bool(self.server_released)
         return (

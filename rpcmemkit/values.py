@@ -240,8 +240,11 @@ class Writer:
             data = plan.value.pack(value if type(value) is int else scalar(plan, value))
         except (ValueError, TypeError, OverflowError, UnicodeError) as error:
             raise self._wrong(place, value, f"a value of type {plan.type.name}") from error
-        except Exception as error:  # struct.error has no other base class
-            raise self._wrong(place, value, f"a value that fits {plan.type.name}") from error
+        except struct.error:
+            try:
+                data = packed(plan, scalar(plan, value))
+            except struct.error as error:
+                raise self._wrong(place, value, f"a value that fits {plan.type.name}") from error
         self.space.write(place.address, data)
 
     def _pointer(self, plan: PointerPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
@@ -456,6 +459,20 @@ def scalar(plan: BasePlan, value: Any) -> int | float:
     if isinstance(value, float):
         raise TypeError(value)
     return int(value)
+
+
+def packed(plan: BasePlan, number: float) -> bytes:
+    """Return a number as memory holds it; an integer of the right width is converted as in C: 0x80004005 is a negative long.
+
+    Raises:
+        struct.error: it does not fit, whatever its sign.
+    """
+    try:
+        return plan.value.pack(number)
+    except struct.error:
+        if not isinstance(number, int) or plan.value.format[-1] not in "bhilqBHILQ":
+            raise
+        return struct.pack(plan.value.format.swapcase(), number)
 
 
 def _enumerator(type_: EnumType, value: Any) -> int:

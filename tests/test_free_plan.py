@@ -568,7 +568,7 @@ void free_after_Box(noted_blocks *yours, box *mine)
     assert "mine: what its reference" not in plans["Box"].c
     assert "yours: what its reference pointers lead to stays yours." in plans["Supplied"].c
     code = plans["Levels"].c
-    assert "x: right only if every pointer in it was null before the call." in code
+    assert "x: set every pointer in it to null before the call;" in code
     assert "for (size_t i = 0; i < (size_t)(*n); i++) {" in code
     assert "free_record((*x)[i]);" in code
     assert "result_ = NULL" not in plans["Result"].c
@@ -631,7 +631,7 @@ def test_the_c_says_when_it_is_right():
     code = plan_of(session).c
     comment = code[code.index("/* What the client frees after f.") :]
     assert "What you passed stays yours" in comment
-    assert "made: right only if every pointer in it was null before the call." in comment
+    assert "made: set every pointer in it to null before the call;" in comment
     assert comment.index("free_new_node(yours, root);") < comment.index("midl_user_free(*made);")
     assert "midl_user_free(root)" not in code
 
@@ -645,7 +645,7 @@ def test_a_graph_in_one_block_below_a_parameter_is_told_as_such():
     c = FreePlan(session.interface, "f").c
 
     assert "root: one block below it." in c
-    assert "right only if" not in c
+    assert "to null before the call" not in c
 
 
 def test_without_an_environment_a_plan_goes_by_the_mode_of_its_interface():

@@ -277,7 +277,13 @@ class _Writer:
         null = not is_in and not self.plan.interface.is_object
         return [
             *one,
-            *([f"{name}: right only if every pointer in it was null before the call."] if null else []),
+            *(
+                [
+                    f"{name}: set every pointer in it to null before the call; what one led to would be freed as well."
+                ]
+                if null
+                else []
+            ),
         ]
 
     def _own_refs(self, name: str, plan: Plan) -> list[str]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rpcmemkit.audit import STORAGE_NAMES
 from rpcmemkit.call import Call
 from rpcmemkit.errors import RpcError, RpcMemKitError, UsageError
+from rpcmemkit.given import hint
+from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import resolve, value_place
-from rpcmemkit.plan import ArrayPlan, PointerPlan
+from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan
 from rpcmemkit.reader import Reader
 from rpcmemkit.scenario.run import Outcome
 from rpcmemkit.status import status_code
+from rpcmemkit.values import packed
+from rpcmemkit.walk import Place
 
 MISSING = "(nothing)"
 MOST_ELEMENTS = 1 << 24
@@ -43,9 +47,10 @@ def differences(outcome: Outcome) -> list[Difference]:
 def _compare_key(call: Call, key: str, expected: Any, actual: Any) -> list[Difference]:
     match key:
         case "server_sees":
-            return Values(actual).compare(key, expected)
+            return Values(actual, taken=_Taken.on_entry(call)).compare(key, expected)
         case "client_after":
-            return Values(actual, call.labels.address, _Storage(call).read).compare(key, expected)
+            taken = _Taken(call.space("client after"), call.arguments).read
+            return Values(actual, call.labels.address, _Storage(call).read, taken).compare(key, expected)
         case "server_storage":
             return _storage(call, expected)
         case "status":
@@ -127,6 +132,33 @@ class _Storage:
         return bytes.fromhex(found["$hex"]) if isinstance(found, dict) and "$hex" in found else found
 
 
+class _Taken(NamedTuple):
+    """The numbers of a file as their types hold them: as in C, 0x80004005 is a negative long."""
+
+    space: AddressSpace
+    roots: Mapping[str, Place]
+
+    @classmethod
+    def on_entry(cls, call: Call) -> Callable[[str, int], int] | None:
+        """Return what reads for the routine's arguments, if the call got that far."""
+        snapshot = call.trace.snapshots.get("server entry")
+        if snapshot is None:
+            return None
+        frame = call.server_frame
+        return cls(
+            call.space("server entry"),
+            {name: frame.place(name, snapshot.frame) for name, _, _ in frame.inputs},
+        ).read
+
+    def read(self, path: str, number: int) -> int:
+        """Return what the integer at a path would be after ``number`` was written to it."""
+        try:
+            plan = value_place(self.space, resolve(self.space, path, self.roots.get), path).plan
+            return int(plan.value.unpack(packed(plan, number))[0]) if isinstance(plan, BasePlan) else number
+        except (RpcMemKitError, struct.error):
+            return number
+
+
 class _Pair(NamedTuple):
     """A value of the file and the value of the run that it has to agree with."""
 
@@ -139,7 +171,7 @@ class Values:
     """Compares values whose storage has identity: labels on both sides must name the same storage, one to one.
 
     ``known`` tells the address of labels from before the call: these mean what they say. ``stored`` reads an array
-    beyond its count. Nothing recurses: pairs wait on a stack.
+    beyond its count; ``taken`` converts a number to the type at a path. Nothing recurses: pairs wait on a stack.
     """
 
     def __init__(
@@ -147,10 +179,12 @@ class Values:
         actual: Any,
         known: Callable[[str], int | None] = lambda label: None,
         stored: Callable[[str, int], Any] | None = None,
+        taken: Callable[[str, int], int] | None = None,
     ) -> None:
         self.actual = actual
         self.known = known
         self.stored = stored
+        self.taken = taken
         self.storage = _labelled(actual)
         self.empty: set[str] = set()
         """The labels of the file for storage without a size: what lies at such an address may belong to something else."""
@@ -189,7 +223,13 @@ class Values:
         pair = pair._replace(actual=reach(pair.actual))
         if isinstance(expected, list):
             return self._list(pair)
-        return [] if same_scalar(expected, pair.actual) else self._differ(pair)
+        return [] if same_scalar(expected, pair.actual) or self._is_taken(pair) else self._differ(pair)
+
+    def _is_taken(self, pair: _Pair) -> bool:
+        """Whether a number of the file is the observed one after C's conversion to a type of its width."""
+        if self.taken is None or type(pair.expected) is not int or type(pair.actual) is not int:
+            return False
+        return self.taken(pair.path.partition(".")[2], pair.expected) == pair.actual
 
     # --- identity ---
 
@@ -257,7 +297,10 @@ class Values:
 
     def _members(self, path: str, expected: Mapping[str, Any], actual: Mapping[str, Any]) -> list[_Pair]:
         names = [name for name in expected if name != "$case"]
-        return [_Pair(f"{path}.{name}", expected[name], actual.get(name, MISSING)) for name in names]
+        return [
+            _Pair(f"{path}.{name}", expected[name], actual.get(name, _missing(name, actual)))
+            for name in names
+        ]
 
     def _list(self, pair: _Pair) -> list[_Pair]:
         expected, actual = pair.expected, _elements(pair.actual, len(pair.expected))
@@ -291,6 +334,11 @@ class Values:
         if zeros:
             return self._differ(pair, {"$allocated": size, "$elements": shown})
         return self._list(pair._replace(expected=given, actual=shown[: len(given)]))
+
+
+def _missing(name: str, known: Collection[str]) -> str:
+    """Return what stands for a value that is not there: with the name that was meant, if there is one like it."""
+    return "; ".join(filter(None, (MISSING, hint(name, known, ""))))
 
 
 # --- scalars ----------------------------------------------------------------------------------

@@ -159,9 +159,10 @@ class CleanUp:
         attempt = f"the stub calls {function} for {name}"
         if address in self._freed:
             first = c_text(self._freed[address])
+            kept = ", or keep what is shared with [allocate(dont_free)]" * (self.space.side == "server")
             return (
                 f"{attempt}, which leads to the block that it freed for {first}, at {address:#x}; only full pointers "
-                "([ptr]) may share storage"
+                f"([ptr]) may share storage: use them, or give each pointer a copy of its own{kept}"
             )
         return f"{attempt}, which leads to the block at {address:#x}: {self._who_freed(address)}"
 

@@ -28,6 +28,8 @@ def test_two_parameters_that_share_a_block_free_it_twice(environment):
     assert kinds(audit) == ["double free"]
     assert (audit.server_allocations, audit.server_frees, audit.server_leaked) == (1, 2, 0)
     (fault,) = audit.faults
+    remedy = "or give each pointer a copy of its own, or keep what is shared with [allocate(dont_free)]"
+    assert fault.detail[1].endswith(remedy)
     assert "*a" in fault.detail[1]
     assert "*b" in fault.detail[1]
     assert fault.actor == "stub"

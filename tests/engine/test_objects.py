@@ -201,6 +201,7 @@ def test_storage_that_two_pointers_lead_to_is_freed_twice(environment: Environme
         f"the stub calls CoTaskMemFree for {second}, which leads to the block that it freed for {first}"
         in told
     )
+    assert told.endswith("or give each pointer a copy of its own")
 
 
 def test_full_pointers_may_share_what_an_object_pointer_leads_to() -> None:

@@ -103,7 +103,7 @@ def test_ways_to_write(member: str, value: Any, read: Any) -> None:
     [
         ({"h": "x"}, "x.h: expected a value of type hyper, got 'x'"),
         ({"h": 1.5}, "x.h: expected a value of type hyper, got 1.5"),
-        ({"s": 200}, "x.s: expected a value that fits small, got 200"),
+        ({"s": 300}, "x.s: expected a value that fits small, got 300"),
         ({"c": "Ω"}, "x.c: expected a value of type char"),
         ({"c": "ab"}, "x.c: expected a value of type char"),
         ({"numbers": 5}, "x.numbers: expected a list of elements, got 5"),

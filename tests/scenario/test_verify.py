@@ -408,3 +408,34 @@ def test_a_status_that_does_not_exist_in_a_scenario_made_in_memory():
     loaded.steps[0]["expect"]["status"] = "NO_SUCH_NAME"
 
     assert [each.path for each in verify(loaded).differences] == ["status"]
+
+
+NUMBERS = """
+scenario: numbers
+idl: |
+  [uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1805)]
+  interface i { long f([in] unsigned short n, [out] hyper *m, [in] small s); }
+steps:
+- call: f
+  arguments: {n: -1, s: 0xff}
+  server: [{set: m, to: 0xffffffffffffffff}, {return: 0x80004005}]
+  expect:
+    server_sees: {n: 65535, s: -1}
+    client_after: {return: 0x80004005, m: -1}
+"""
+
+
+def test_a_number_of_the_right_width_is_taken_as_c_converts_it():
+    assert verify(parse_scenario(NUMBERS)).result == "agree"
+    other = NUMBERS.replace("return: 0x80004005, m: -1", "return: -2147467259, m: 0xffffffffffffffff")
+    assert verify(parse_scenario(other.replace("n: 65535, s: -1", "n: -1, s: 0xff"))).result == "agree"
+
+
+@pytest.mark.parametrize("wrong", ["return: 0x80004006, m: -1", "return: 0x80004005, m: 0xffffffff"])
+def test_a_number_of_another_width_is_another_number(wrong):
+    assert verify(parse_scenario(NUMBERS.replace("return: 0x80004005, m: -1", wrong))).result == "differ"
+
+
+def test_a_name_that_is_not_there_is_corrected():
+    report = verify(parse_scenario(NUMBERS.replace("{return: 0x80004005, m", "{retrun: 0x80004005, m")))
+    assert [each.actual for each in report.differences] == ["(nothing); did you mean return?"]
