@@ -228,6 +228,22 @@ def test_pair_of_the_client_stubs() -> None:
     assert session.client_rpcsm.set_client_alloc_free(task.allocate, task.free) == 14
 
 
+@proving("M-052")
+def test_the_scheme_in_force_is_a_matter_of_the_thread() -> None:
+    """In DCE mode one thread sets a pair, another enables an environment; neither changes what the other's stubs call."""
+    session = open_session(LIST, hang, osf=True)
+    client, task = session.client, session.client.pairs["CoTaskMemAlloc"]
+    used = {}
+    session.client_rpcss.set_client_alloc_free(task.allocate, task.free)
+    with client.in_thread("second"):
+        session.client_rpcss.enable_allocate()
+        used["second"] = allocators(session.call("f", head=linked(1)), "client")
+    with client.in_thread("third"):
+        used["third"] = allocators(session.call("f", head=linked(1)), "client")
+    used["first"] = allocators(session.call("f", head=linked(1)), "client")
+    assert used == {"first": {"CoTaskMemAlloc"}, "second": {"RpcSsAllocate"}, "third": {"malloc"}}
+
+
 @proving("M-049")
 def test_default_pair_in_a_manager_routine() -> None:
     inner, outer = (open_session(LIST, hang, osf=True) for _ in range(2))
