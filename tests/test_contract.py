@@ -1,5 +1,6 @@
 """What `contract` promises is what a run observes: for every recorded call, and for every construct."""
 
+import time
 from collections import defaultdict
 from pathlib import Path
 from random import Random
@@ -9,6 +10,7 @@ import pytest
 from rpcmemkit import RULES, Environment, Session, UsageError
 from rpcmemkit.audit import Audit
 from rpcmemkit.contract import OWN, STUB_MEMORY, FreePlan, contract, contracts, path_parts
+from rpcmemkit.idl import compile_idl
 from rpcmemkit.paths import path_text
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.scenario import Run, find_files, load_scenario
@@ -589,3 +591,13 @@ def test_com_uses_the_task_allocator():
     found = contract(Session(text).interface, "f")
     assert {act.using for act in found["*made"].client.allocates} == {OWN, "CoTaskMemAlloc"}
     assert {act.using for act in found["*made"].client.frees} == {OWN, "CoTaskMemFree"}
+
+
+def test_a_type_of_many_pointers_is_told_of_in_time():
+    body = "struct s { " + "".join(f"long *p{n};" for n in range(3000)) + " }; void f([in, out] struct s *s);"
+    interface = compile_idl(idl_text(body)).interface
+    start = time.process_time()
+    promises = contract(interface, "f").promises
+    assert time.process_time() - start < 5
+    assert len(promises) == 3001
+    assert promises[-1].name == "s->p2999"

@@ -66,7 +66,7 @@ CONVERSIONS = {
 WHOLE_BLOCKS = frozenset({"all-nodes-one-block", "byte-count-sizes-buffer"})
 """The rules by which a stub allocates a whole graph by one call, and frees it by one."""
 
-MOST, DEEPEST = 2000, 64
+MOST, DEEPEST = 10_000, 64
 """What a contract tells of a parameter: so many pointers, and so many types below each other."""
 
 MANY = 100
@@ -474,12 +474,12 @@ def _folded(promises: list[Promise], referents: dict[Parts, int]) -> list[Promis
     """Leave out what a type that contains itself only repeats: if the pointers in a node are told of as in an outer one."""
     below: dict[Parts, list[Promise]] = {}
     for promise in promises:
-        holder = max((at for at in referents if _starts(promise.parts, at)), key=len, default=())
+        holder = next((at for at in _above(promise.parts) if at in referents), ())
         below.setdefault(holder, []).append(promise)
     gone: dict[Parts, Parts] = {}
     kept: list[Promise] = []
     for promise in promises:
-        if any(_starts(promise.parts, parts) for parts in gone):
+        if any(at in gone for at in _above(promise.parts)):
             continue
         if promise.again is None and (outer := _outer(promise.parts, referents, below)):
             gone[promise.parts] = outer
@@ -491,7 +491,7 @@ def _folded(promises: list[Promise], referents: dict[Parts, int]) -> list[Promis
 def _moved(parts: Parts | None, gone: dict[Parts, Parts]) -> Parts | None:
     """Return where a path is told of when the rows below some others were left out."""
     while parts is not None:
-        found = next((at for at in gone if _starts(parts, at)), None)
+        found = next((at for at in _above(parts) if at in gone), None)
         if found is None:
             break
         parts = gone[found] + parts[len(found) :]
@@ -503,8 +503,8 @@ def _outer(parts: Parts, referents: dict[Parts, int], below: dict[Parts, list[Pr
     own = below.get(parts, [])
     if not own or any(inner.again != parts for inner in own):
         return None
-    for at, referent in referents.items():
-        same = referent == referents[parts] and _starts(parts, at)
+    for at in reversed([*_above(parts)]):
+        same = referents.get(at) == referents[parts]
         if same and _told(below.get(at, []), at) == _told(own, parts):
             return at
     return None
@@ -514,9 +514,9 @@ def _told(promises: list[Promise], below: Parts) -> list[tuple[object, ...]]:
     return [(p.parts[len(below) :], p.client, p.server, p.note) for p in promises]
 
 
-def _starts(parts: Parts, at: Parts) -> bool:
-    """Whether a path leads through another one and on."""
-    return len(at) < len(parts) and parts[: len(at)] == at
+def _above(parts: Parts) -> Iterator[Parts]:
+    """Yield the paths that a path leads through, the nearest first."""
+    return (parts[:length] for length in range(len(parts) - 1, 0, -1))
 
 
 def _aliased(promises: list[Promise]) -> Iterator[Promise]:
