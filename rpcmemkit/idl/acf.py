@@ -73,6 +73,14 @@ class Acf:
                 return attributes
         return s.NO_ATTRIBUTES
 
+    def _is_status(self, interface: str, procedure: str, name: str) -> bool:
+        """Whether a parameter has a status attribute: MIDL generates it where the IDL file has none (fault-status.md)."""
+        found = self.procedures.get((interface, procedure))
+        named = (
+            [attributes for attributes, parameter in found.parameters if parameter == name] if found else []
+        )
+        return any(attributes.get("comm_status", "fault_status") for attributes in named)
+
     def report_unused(self, report: Report, interfaces: Iterable[Interface], types: Iterable[str]) -> None:
         """Report every name in the file that the interface does not have, with those that there are."""
         by_name = {each.name: each for each in interfaces}
@@ -80,6 +88,8 @@ class Acf:
             assert self.source is not None
             known = [*types] if code == "IDL402" else _known(by_name, path)
             remedy = given.hint(str(token), known, f"there are: {', '.join(known)}" if known else "")
+            if len(path) == 3 and self._is_status(*path):
+                remedy = f"declare it last in the IDL file: [out] error_status_t *{token}; MIDL may add it, this compiler does not"
             at = token.start_pos or 0
             report.add(code, self.source, at, len(token), name=repr(str(token)), remedy=remedy)
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from rpcmemkit.errors import Diagnostic
-from rpcmemkit.idl import Switches
+from rpcmemkit.errors import Diagnostic, IdlError
+from rpcmemkit.idl import Switches, compile_idl
 from rpcmemkit.idl.diagnostics import FINDINGS
 from tests.idl.helpers import HEADER, findings, interface
 from tests.idl.midl_table import ROWS
@@ -478,3 +478,16 @@ def test_a_member_without_a_name() -> None:
     assert [(one.code, one.remedy) for one in found] == [
         ("IDL101", "a declaration needs a name before its ';'")
     ]
+
+
+@pytest.mark.parametrize("attribute", ["comm_status", "fault_status"])
+def test_a_status_parameter_that_only_midl_adds_is_to_be_declared(attribute: str) -> None:
+    """MIDL generates it (fault-status.md); here it has to stand in the IDL file."""
+    head = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1805)] interface i"
+    with pytest.raises(IdlError) as raised:
+        compile_idl(f"{head} {{ void f([in] long n); }}", f"interface i {{ f([{attribute}] st); }}")
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.remedy.partition(";")[0]) == (
+        "IDL401",
+        "declare it last in the IDL file: [out] error_status_t *st",
+    )
