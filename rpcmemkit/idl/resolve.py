@@ -524,7 +524,8 @@ class Resolver:
         if not isinstance(base, Base) or declared.levels:
             return value
         bits = 8 * base.size
-        if base.code != "?" and not -(1 << bits - 1) <= value < 1 << bits:
+        # numbers here have no width: ~0x80000000 is below the smallest long, and what ocidl.idl writes for a DWORD
+        if base.code != "?" and not -(1 << bits) <= value < 1 << bits:
             at = run[0].start_pos or 0
             self.report.add("IDL228", place.source, at, len(run[0]), value=value, type=base.name)
         return wrapped(value, base)

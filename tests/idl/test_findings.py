@@ -114,7 +114,7 @@ CASES = [
     Case("IDL224", "typedef enum { A, B } E; typedef union switch (E e) { case -1: long a; } U;"),
     Case("IDL228", "const short A = 100000;"),
     Case("IDL228", "const unsigned char A = 256;"),
-    Case("IDL228", "const long A = -2147483649;"),
+    Case("IDL228", "const long A = -4294967297;"),
     Case("IDL228", "const unsigned long A = 1 << 32;"),
     Case("IDL112", "void f([in, max_is(0xffffffffffffffff)] long *a);", "a"),
     Case("IDL311", "void f([in, size_is(0x100000000)] long *a);", "a"),

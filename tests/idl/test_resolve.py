@@ -212,3 +212,9 @@ def test_string_on_a_bstr_has_no_effect() -> None:
         "void f([in, string] BSTR a, [out, string] BSTR *b, [in, ref] const BSTR *c, [in] const BSTR d);"
     )
     assert findings(text) == []
+
+
+def test_a_constant_may_be_the_complement_of_an_unsigned_one() -> None:
+    """As in ocidl.idl."""
+    constants = compiled("const unsigned long ALL = ((unsigned long)(~(0x80000000)));").constants
+    assert constants["ALL"] == 0x7FFFFFFF
