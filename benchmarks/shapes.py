@@ -86,22 +86,29 @@ SHAPES = {
 
 
 def procedures(count: int) -> str:
-    """An interface of ``count`` procedures, of the kinds that a directory service has."""
-    types = """
+    """An interface of ``count`` procedures, with levels of information as print and server services have them."""
+    levels = range(1, 9)
+    infos = " ".join(
+        f"typedef struct {{ {' '.join(f'NAME name{i};' for i in range(level + 2))} unsigned long flags; BLOB *security; NODE *more; }} INFO_{level};"
+        for level in levels
+    )
+    arms = " ".join(f"[case({level})] INFO_{level} *info{level};" for level in levels)
+    types = f"""
     typedef [string] wchar_t *NAME;
-    typedef struct { unsigned long length; [size_is(length), unique] unsigned char *data; } BLOB;
-    typedef struct node { NAME name; BLOB value; struct node *next, *child; } NODE;
-    typedef struct { unsigned long count; [size_is(count)] NODE **nodes; [unique] NAME comment; } NODES;
-    typedef union switch (long level) info { case 1: NODE *one; case 2: NODES *many; default: ; } INFO;
+    typedef struct {{ unsigned long length; [size_is(length), unique] unsigned char *data; }} BLOB;
+    typedef struct node {{ NAME name; BLOB value; struct node *next, *child; }} NODE;
+    {infos}
+    typedef struct {{ unsigned long level; [switch_type(unsigned long), switch_is(level)] union {{ {arms} [default] ; }} info; }} CONTAINER;
+    typedef struct {{ unsigned long count; [size_is(count)] CONTAINER *all; NAME comment; }} CONTAINERS;
     typedef [context_handle] void *HANDLE_T;
     """
     kinds = (
         "long Open{0}([in] handle_t h, [in, string, unique] wchar_t *server, [in] unsigned long access, [out] HANDLE_T *opened);",
-        "long Query{0}([in] HANDLE_T h, [in] long level, [out] INFO *info);",
-        "long Enumerate{0}([in] HANDLE_T h, [in, out] unsigned long *resume, [out] NODES **found, [out] unsigned long *read);",
-        "long Set{0}([in] HANDLE_T h, [in] NODE *node, [in, out, unique] BLOB *secret);",
+        "long Get{0}([in] HANDLE_T h, [in] unsigned long level, [out] CONTAINER *found);",
+        "long Enumerate{0}([in] HANDLE_T h, [in, out] unsigned long *resume, [out] CONTAINERS **found, [out] unsigned long *read);",
+        "long Set{0}([in] HANDLE_T h, [in] CONTAINER *container, [in, out, unique] BLOB *secret);",
         "long Read{0}([in] HANDLE_T h, [in] long size, [out, size_is(size), length_is(*got)] unsigned char *data, [out] long *got);",
-        "long Move{0}([in] HANDLE_T h, [in, out] NODE **list, [in, ptr] NODE *before);",
+        "long Change{0}([in] HANDLE_T h, [in, out] CONTAINER *list, [in, ptr] NODE *before);",
         "long Close{0}([in, out] HANDLE_T *h);",
     )
     made = (kinds[number % len(kinds)].format(number) for number in range(count))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OK, DIFFERS, FAILED = 0, 1, 2
 READER_GONE = 141  # what a shell reports of a program that SIGPIPE ends
 STDIN = "-"
+INDENTED = 4  # levels of JSON: a row of what a command tells is a line
 INTERFACES = (".idl", ".acf")
 
 
@@ -93,12 +94,24 @@ def width() -> int:
 
 
 def as_json(data: Any) -> str:
-    """Return data as JSON; what is nested too deep for the standard encoder, on a single line."""
+    """Return data as JSON, the outer levels indented; what is nested too deep for the standard encoder, on a single line."""
     try:
-        text = json.dumps(data, indent=2)
+        text = _indented(data, 0)
     except RecursionError:
         text = "".join(_json_pieces(data))
     return text.replace("\x7f", "\\u007f")  # the only control character that the encoder leaves as it is
+
+
+def _indented(data: Any, level: int) -> str:
+    """Below ``INDENTED`` levels a value is one line: an interface of seventy procedures has half a million otherwise."""
+    if level == INDENTED or not data or not isinstance(data, (dict, list, tuple)):
+        return json.dumps(data)
+    outer, inner = "\n" + "  " * level, "\n" + "  " * (level + 1)
+    if isinstance(data, dict):
+        parts = [f"{json.dumps(str(key))}: {_indented(value, level + 1)}" for key, value in data.items()]
+        return f"{{{inner}{f',{inner}'.join(parts)}{outer}}}"
+    parts = [_indented(value, level + 1) for value in data]
+    return f"[{inner}{f',{inner}'.join(parts)}{outer}]"
 
 
 def _json_pieces(data: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeAlias
 
 from rpcmemkit import types
@@ -579,10 +580,19 @@ def contracts(
 
 def _frames(interface: types.Interface, procedure: str, environment: Environment) -> tuple[Frame, Frame]:
     """Return a procedure compiled for the client and for the server."""
-    sizes = environment.client_pointer_size, environment.server_pointer_size
     try:
-        client, server = (Procedures(interface, environment.planner(size))[procedure] for size in sizes)
+        client, server = (compiled[procedure] for compiled in _compiled(interface, environment))
     except UsageError as error:
+        _compiled.cache_clear()  # what was begun is not gone on with
         said = str(error)
         raise UsageError(said if said.startswith(procedure + " ") else f"{procedure}: {said}") from None
     return client, server
+
+
+@lru_cache(maxsize=2)
+def _compiled(interface: types.Interface, environment: Environment) -> tuple[Procedures, Procedures]:
+    """Return what both sides compile, each type once for all procedures that use it."""
+    client, server = environment.client_pointer_size, environment.server_pointer_size
+    return Procedures(interface, environment.planner(client)), Procedures(
+        interface, environment.planner(server)
+    )
