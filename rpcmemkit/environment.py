@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rpcmemkit import given
 from rpcmemkit.idl import Switches
@@ -60,3 +62,20 @@ class Environment:
     def planner(self, pointer_size: int) -> Planner:
         big_endian = self.byte_order == "big"
         return Planner(pointer_size, SYNTAXES[self.transfer_syntax], big_endian, reading=self.reading)
+
+
+def environment_from(keys: Mapping[str, Any]) -> Environment:
+    """Return the environment that the keys of a scenario's ``environment`` describe."""
+    both = keys.get("pointer_size", 8)
+    allocator = keys.get("midl_user_allocate") or {}
+    return Environment(
+        client_pointer_size=keys.get("client_pointer_size", both),
+        server_pointer_size=keys.get("server_pointer_size", both),
+        transfer_syntax=keys.get("transfer_syntax", "ndr20"),
+        byte_order=keys.get("byte_order", "little"),
+        osf=keys.get("osf", False),
+        reading=keys.get("reading", "midl"),
+        fail_after=allocator.get("fail_after"),
+        client_fail_after=allocator.get("client_fail_after"),
+        midl=Switches(**(keys.get("midl") or {})),
+    )

@@ -29,6 +29,14 @@ def test_a_session_loads_no_module_of_another_command() -> None:
     assert not loaded & late
 
 
+def test_a_check_loads_no_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "small.idl"
+    file.write_text("interface i { void f(); }", encoding="utf-8")
+    loaded = loaded_by(f"from rpcmemkit.cli import main; main(['check', {str(file)!r}])")
+    assert "rpcmemkit.idl.compilation" in loaded
+    assert not loaded & {"yaml", "rich", "jsonschema", "rpcmemkit.call", "rpcmemkit.scenario"}
+
+
 def test_every_public_name_is_there_and_checkers_see_the_same_names() -> None:
     tree = ast.parse((ROOT / "rpcmemkit" / "__init__.py").read_text(encoding="utf-8"))
     (checked,) = [node for node in tree.body if isinstance(node, ast.If)]

@@ -78,8 +78,6 @@ def attributes(acf: str | None, others: Sequence[str] = ()) -> str:
 
 
 def _subject(arguments: argparse.Namespace) -> Subject:
-    from rpcmemkit.scenario import parse_bytes
-
     suffix = Path(arguments.file).suffix.lower()
     if suffix in {".yaml", ".yml"}:
         return _in_scenario(scenario_of(arguments, arguments.file))
@@ -91,6 +89,8 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         return _in_file(arguments)
     data = read_stdin()
     if _SCENARIO.search(data):
+        from rpcmemkit.scenario import parse_bytes
+
         return _in_scenario(apply(arguments, parse_bytes(data, "<stdin>")))
     return _in_text(arguments, data.decode("utf-8", "replace"))
 

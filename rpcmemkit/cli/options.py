@@ -94,7 +94,7 @@ def environment(arguments: argparse.Namespace) -> Environment:
     Raises:
         UsageError: an option has a value that cannot be.
     """
-    from rpcmemkit.scenario.run import environment_from
+    from rpcmemkit.environment import environment_from
 
     return environment_from(asked(arguments))
 

@@ -11,9 +11,8 @@ from typing import Any, TypeAlias
 
 from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import Call, Departure, Session, rundowns_in
-from rpcmemkit.environment import Environment
+from rpcmemkit.environment import Environment, environment_from
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
-from rpcmemkit.idl import Switches
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import c_text, resolve, storage_label
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
@@ -162,23 +161,6 @@ def client_after(call: Call) -> dict[str, Any]:
 def environment_of(scenario: Scenario) -> Environment:
     """Return the session's environment that a scenario asks for."""
     return environment_from({"reading": _observed_reading(scenario), **scenario.environment})
-
-
-def environment_from(given: Mapping[str, Any]) -> Environment:
-    """Return the environment that the keys of a scenario's ``environment`` describe."""
-    both = given.get("pointer_size", 8)
-    allocator = given.get("midl_user_allocate") or {}
-    return Environment(
-        client_pointer_size=given.get("client_pointer_size", both),
-        server_pointer_size=given.get("server_pointer_size", both),
-        transfer_syntax=given.get("transfer_syntax", "ndr20"),
-        byte_order=given.get("byte_order", "little"),
-        osf=given.get("osf", False),
-        reading=given.get("reading", "midl"),
-        fail_after=allocator.get("fail_after"),
-        client_fail_after=allocator.get("client_fail_after"),
-        midl=Switches(**(given.get("midl") or {})),
-    )
 
 
 def _observed_reading(scenario: Scenario) -> str:
