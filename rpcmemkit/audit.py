@@ -9,7 +9,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 
 from rpcmemkit import given
 from rpcmemkit.call import Call
@@ -265,7 +264,7 @@ class Audit:
     @property
     def _reply_made(self) -> bool:
         """Whether the stub got through the reply; an exception of its own ends that without a fault."""
-        behind = islice(self.trace, self._routine_ends, None)
+        behind = self.trace.between(self._routine_ends)
         raised = any(e.kind == "raise" and e.side == "server" and e.actor == "stub" for e in behind)
         gone = any(self.trace.select("disconnect"))
         return raised or gone or "response" in self.trace.messages
@@ -273,16 +272,15 @@ class Audit:
     @cached_property
     def later_faults(self) -> list[Event]:
         """The server's faults after the routine has ended."""
-        ended = islice(self.trace, self._routine_ends, None)
+        ended = self.trace.between(self._routine_ends)
         return [event for event in ended if event.kind == "fault" and event.side == "server"]
 
     @property
     def _routine_ends(self) -> int:
-        """The number of events until the routine has ended: by returning, else by what it raised or did wrong."""
+        """The place in the trace where the routine has ended: by returning, else by what it raised or did wrong."""
         if left := left_by_routine(self.trace):
             return self.trace.snapshots[left].event
-        ends = (n for n, e in enumerate(self.trace, 1) if e.kind in ("raise", "fault") and e.side == "server")
-        return next(ends, 0)
+        return next((place for place, _ in self.trace.places("raise", "fault", side="server")), 0)
 
     @cached_property
     def server_places(self) -> dict[int, Place]:
@@ -460,12 +458,12 @@ def deeds(trace: Trace, actor: str) -> list[Event]:
     snapshots, left = trace.snapshots, left_by_routine(trace)
     running = range(snapshots["server entry"].event, snapshots[left].event) if left else range(0)
     done: list[Event] = []
-    for number, event in enumerate(trace):
+    for behind, event in trace.places(*DEEDS, "run-down", "disconnect"):
         if event.kind == "run-down":
             break
         if event.kind == "fault":
             side = {"application": "client", "routine": "server"}.get(actor)
-            wanted = event.side == side and (actor == "application" or number in running)
+            wanted = event.side == side and (actor == "application" or behind - 1 in running)
         else:
             wanted = event.kind == "disconnect" or (event.kind in DEEDS and event.actor == actor)
         if wanted and (event.kind != "rpcss" or event.detail[1] or event.detail[0][5:] not in MOVING):

@@ -233,7 +233,7 @@ class Session(OfThisProcess):
     def _join(self, served: Trace, reply: Reply) -> None:
         """Append what the server has noted to the trace of the call."""
         trace = self.client.trace
-        offset = len(trace)
+        offset = trace.now
         trace.raw.extend(served.raw)
         for moment, snapshot in served.snapshots.items():
             at = offset + snapshot.event
@@ -322,7 +322,7 @@ class Session(OfThisProcess):
             return Departure(self.server.trace)
         trace = self.server.space.trace = Trace("disconnect")
         self.contexts.client_gone()
-        trace.snapshots["server after"] = Snapshot("after", len(trace), self.server.space.image(), 0)
+        trace.snapshots["server after"] = Snapshot("after", trace.now, self.server.space.image(), 0)
         return Departure(trace)
 
     @in_turn
@@ -532,7 +532,7 @@ class Session(OfThisProcess):
                 self.labels.call_by_path(address, place.path, f"@{number}")
 
     def _snapshot(self, trace: Trace, moment: str, frame: int) -> None:
-        trace.snapshots[moment] = Snapshot(moment, len(trace), self.client.space.image(), frame)
+        trace.snapshots[moment] = Snapshot(moment, trace.now, self.client.space.image(), frame)
 
     # --- the client's arguments ---
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, islice, repeat
+from operator import ge
 from typing import NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -42,10 +44,49 @@ _OCTETS = [bytes((value,)) for value in range(256)]
 _MARKED = 2  # in the ledger: live, but freed for later
 _DIVIDED = 3  # live, and several referents lie in it
 
-_LARGEST = 1 << 64
+
+def taken(size: int) -> int:
+    """Return how far a block of ``size`` bytes is from the next one."""
+    return (size + ALIGNMENT - 1 & -ALIGNMENT or ALIGNMENT) + GAP
+
 
 Part: TypeAlias = "tuple[int, int, Path | None]"
 """A referent that lies in a block with others: its address, its size, its path."""
+
+
+class Parts:
+    """The referents that lie in one block, in the order of their addresses."""
+
+    __slots__ = ("_paths", "_runs", "sizes", "starts")
+
+    def __init__(self) -> None:
+        self.starts = array("Q")
+        self.sizes = array("Q")
+        self._paths: dict[int, Path | None] = {}
+        self._runs: list[tuple[int, Callable[[], Sequence[Path | None]]]] = []
+
+    def add(self, address: int, size: int, path: Path | None) -> None:
+        """Note one referent more."""
+        self._paths[len(self.starts)] = path
+        self.starts.append(address)
+        self.sizes.append(size)
+
+    def extend(
+        self, addresses: Iterable[int], sizes: Iterable[int], paths: Callable[[], Sequence[Path | None]]
+    ) -> None:
+        """Note many, whose ``paths`` are made when one is asked for."""
+        self._runs.append((len(self.starts), paths))
+        self.starts.extend(addresses)
+        self.sizes.extend(sizes)
+
+    def at(self, index: int) -> Part:
+        """Return one of them."""
+        if index in self._paths:
+            path = self._paths[index]
+        else:
+            first, paths = next(each for each in reversed(self._runs) if each[0] <= index)
+            path = paths()[index - first]
+        return self.starts[index], self.sizes[index], path
 
 
 class Block(NamedTuple):
@@ -148,7 +189,7 @@ class Ledger:
         self.ended = array("I")
         self.marked: dict[int, int] = {}
         self.pages = array("I")
-        self.parts: dict[int, list[Part]] = {}
+        self.parts: dict[int, Parts] = {}
 
     def index(self, address: int) -> int:
         """Return the number of the last block that starts at or before ``address``, or -1."""
@@ -172,12 +213,23 @@ class Ledger:
 
     def part(self, number: int, address: int) -> tuple[Part | None, Part | None]:
         """Return the referent that holds ``address`` in a block of several, and the one that follows."""
-        parts = self.parts.get(number, [])
-        at = bisect_right(parts, (address, _LARGEST))
-        found = parts[at - 1] if at else None
+        parts = self.parts.get(number)
+        if parts is None:
+            return None, None
+        at = bisect_right(parts.starts, address)
+        found = parts.at(at - 1) if at else None
         if found and address > found[0] and address >= found[0] + found[1]:
             found = None
-        return found, parts[at] if at < len(parts) else None
+        return found, parts.at(at) if at < len(parts.starts) else None
+
+    def room(self, number: int, address: int) -> int | None:
+        """Return how much of a referent follows ``address`` in a block of several; ``None`` where no referent lies."""
+        parts = self.parts.get(number)
+        at = bisect_right(parts.starts, address) - 1 if parts else -1
+        if parts is None or at < 0:
+            return None
+        start, left = parts.starts[at], parts.starts[at] + parts.sizes[at] - address
+        return left if left > 0 or address == start else None
 
     def find(self, address: int) -> Block | None:
         """Return the block that holds ``address``, or ends there (C lets a pointer go that far), or ``None``."""
@@ -279,7 +331,7 @@ class AddressSpace(OfThisProcess):
         """Reserve ``size`` octets and return their address, a multiple of 8. A size of 0 has an address of its own."""
         data, ledger = self.data, self.ledger
         start, number, pages = len(data), len(ledger.live), ledger.pages
-        data += _OCTETS[fill] * (-(-max(size, 1) // ALIGNMENT) * ALIGNMENT + GAP)
+        data += _OCTETS[fill] * taken(size)
         address = self.base + start
         ledger.starts.append(address)
         ledger.sizes.append(size)
@@ -293,14 +345,88 @@ class AddressSpace(OfThisProcess):
             pages += array("I", (number,)) * (past - len(pages))
         return address
 
-    def divide(self, address: int) -> list[Part]:
-        """Return a list for the referents that will lie in the block at ``address``, in the order of their addresses.
+    # --- many blocks at once ---
+
+    def add_blocks(self, data: bytes | bytearray, sizes: Sequence[int], kind: str) -> Sequence[int]:
+        """Add blocks whose bytes are ``data``, each with what lies between it and the next; return their addresses."""
+        ledger, start, number = self.ledger, len(self.data), len(self.ledger.live)
+        many, first = len(sizes), self.base + len(self.data)
+        if sizes.count(sizes[0]) == many:
+            step = taken(sizes[0])
+            addresses: Sequence[int] = range(first, first + many * step, step)
+        else:
+            addresses = list(accumulate(map(taken, islice(sizes, many - 1)), initial=first))
+        self.data += data
+        ledger.starts.extend(addresses)
+        ledger.sizes.extend(sizes)
+        ledger.kinds += bytes((_KIND_NUMBER[kind],)) * many
+        ledger.live += b"\1" * many
+        ledger.ended.extend(repeat(NEVER, many))
+        page, past, base = start >> PAGE, (len(self.data) - 1 >> PAGE) + 1, self.base
+        begun = array("I", bytes(4 * (past - page)))
+        for index, address in enumerate(addresses, number):
+            begun[(address - base >> PAGE) - page] = index
+        del ledger.pages[page:]
+        ledger.pages.extend(accumulate(begun, max))
+        return addresses
+
+    def take_back(self, start: int) -> None:
+        """Remove the blocks that were added since ``data`` was ``start`` bytes long: they have never been."""
+        ledger, last = self.ledger, self.base + start
+        count = bisect_left(ledger.starts, last)
+        del self.data[start:], ledger.starts[count:], ledger.sizes[count:], ledger.kinds[count:]
+        del ledger.live[count:], ledger.ended[count:], ledger.pages[(start - 1 >> PAGE) + 1 :]
+        if ledger.pages:
+            ledger.pages[-1] = count - 1
+
+    def holds(self, addresses: Sequence[int], extents: int | Sequence[int]) -> bool:
+        """Whether so many bytes at each address may be touched. Nothing is noted if not."""
+        starts, sizes, live = self.ledger.starts, self.ledger.sizes, self.ledger.live
+        first, past = bisect_left(starts, min(addresses)), bisect_right(starts, max(addresses))
+        if past - first <= 4 * len(addresses) + 16 and live.count(1, first, past) == past - first:
+            room = dict(zip(starts[first:past], sizes[first:past], strict=True))
+            try:
+                found = map(room.__getitem__, addresses)
+                if all(map(ge, found, repeat(extents) if isinstance(extents, int) else extents)):
+                    return True
+            except KeyError:
+                pass  # inside a block, or in none
+        each = repeat(extents, len(addresses)) if isinstance(extents, int) else extents
+        return all(map(ge, map(self.capacity, addresses), each))
+
+    def row_of(self, addresses: Sequence[int], kind: str) -> range | None:
+        """Return the numbers of live blocks of one kind that lie side by side; ``None`` if that is not what is there."""
+        ledger, many = self.ledger, len(addresses)
+        first = bisect_left(ledger.starts, min(addresses))
+        row = range(first, first + many)
+        alike = ledger.kinds.count(_KIND_NUMBER[kind], first, row.stop) == many
+        if not alike or ledger.live.count(1, first, row.stop) != many:
+            return None
+        return row if ledger.starts[first : row.stop].tolist() == sorted(addresses) else None
+
+    def drop_row(self, row: range) -> None:
+        """As :meth:`drop_block`, for blocks that lie side by side, with 0xCD between them."""
+        ledger = self.ledger
+        starts, sizes = ledger.starts, ledger.sizes[row.start : row.stop]
+        start, end = starts[row.start] - self.base, starts[row[-1]] + sizes[-1] - self.base
+        if sizes.count(sizes[0]) == len(row):
+            freed = (_OCTETS[FREED] * sizes[0] + _OCTETS[NEW] * (taken(sizes[0]) - sizes[0])) * len(row)
+        else:
+            freed = b"".join([_OCTETS[FREED] * size + _OCTETS[NEW] * (taken(size) - size) for size in sizes])
+        ledger.live[row.start : row.stop] = bytes(len(row))
+        ledger.ended[row.start : row.stop] = array("I", (ledger.clock,)) * len(row)
+        self._store(start, freed[: end - start])
+
+    # --- parts and ends of blocks ---
+
+    def divide(self, address: int) -> Parts:
+        """Return what notes the referents that will lie in the block at ``address``, in the order of their addresses.
 
         Each has its own extent: what leaves it is out of bounds, as if it were a block of its own.
         """
         number = self.ledger.index(address)
         self.ledger.live[number] = _DIVIDED
-        return self.ledger.parts.setdefault(number, [])
+        return self.ledger.parts.setdefault(number, Parts())
 
     def drop_block(self, address: int) -> None:
         """Mark the live block at ``address`` as freed and fill it with 0xDD."""
@@ -342,8 +468,8 @@ class AddressSpace(OfThisProcess):
         index = ledger.index(address)
         if index < 0 or not ledger.live[index]:
             return 0
-        if index in ledger.parts and (part := ledger.part(index, address)[0]):
-            return part[0] + part[1] - address
+        if index in ledger.parts and (room := ledger.room(index, address)) is not None:
+            return room
         return max(ledger.starts[index] + ledger.sizes[index] - address, 0)
 
     # --- access ---
@@ -378,9 +504,11 @@ class AddressSpace(OfThisProcess):
             self._stay_inside(number, address, address + offset, size, "access")
 
     def _stay_inside(self, number: int, start: int, address: int, size: int, doing: str) -> None:
-        part, following = self.ledger.part(number, start)
-        if part is None or address + size <= part[0] + part[1]:
+        room = self.ledger.room(number, start)
+        if room is None or address + size <= start + room:
             return
+        part, following = self.ledger.part(number, start)
+        assert part is not None
         name, where = self.describe(part[2]), KINDS[self.ledger.kinds[number]]
         place = "the receive buffer" if where == "receive buffer" else "a block that it shares"
         behind = f", where {self.describe(following[2])} lies" if following else ""

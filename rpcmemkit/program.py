@@ -7,7 +7,8 @@ cannot, and free what they allocated. Which pair is *in force* follows from the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -18,7 +19,7 @@ from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError, UsageError, c
 from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.status import OUT_OF_MEMORY
-from rpcmemkit.trace import Trace
+from rpcmemkit.trace import Run, Trace
 
 LARGEST_BLOCK = 1 << 28  # bytes; who asks for more finds no memory
 UNSENT_LIMIT = 4 << 20  # bytes a stub makes room for beyond what the size of the message justifies
@@ -101,7 +102,7 @@ class Turn:
         self._lock.release()
 
     def _done(self) -> list[tuple[int, int]]:
-        return [(id(program.space.trace), len(program.space.trace)) for program in self._programs]
+        return [(id(program.space.trace), program.space.trace.now) for program in self._programs]
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -254,6 +255,37 @@ class Program(OfThisProcess):
         elif self._served:
             return self.pairs["RpcSsAllocate"]
         return self.pairs[self.default]
+
+    def row_kind(self, *, freeing: bool = False) -> str:
+        """Return the kind of the blocks that the pair in force handles many at a time, or nothing.
+
+        Functions of the application's, an environment and an allocator that is to fail are called for each block.
+        """
+        kind = _FUNCTIONS[self.pair.name][0]
+        own = self.midl_user_free == self.heap_free if freeing else self.midl_user_allocate == self.heap_allocate
+        if kind == "RpcSs" or (kind == "midl_user" and not own) or (self.fail_after is not None and not freeing):
+            return ""
+        return kind
+
+    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Sequence[int]:
+        """As the pair in force does it for each of the sizes; the blocks hold ``data`` already. Nothing is noted."""
+        return self.space.add_blocks(data, sizes, self.row_kind())
+
+    def free_row(self, addresses: Sequence[int], actor: str, rule: str) -> bool:
+        """Free many blocks at once, as :meth:`free` does one by one; return ``False``, with nothing done, if that cannot be."""
+        row = self.space.row_of(addresses, kind) if (kind := self.row_kind(freeing=True)) and addresses else None
+        if row is None:
+            return False
+        sizes, first = self.space.ledger.sizes, row.start
+        extents = array("Q", [sizes[each] for each in row])
+        starts = self.space.ledger.starts[first : row.stop]
+        if list(starts) != list(addresses):
+            room = dict(zip(starts, extents, strict=True))
+            extents = array("Q", map(room.__getitem__, addresses))
+        self.space.drop_row(row)
+        like = ("free", self.side, actor, 0, 0, rule, self.pair.free_name)
+        self.space.trace.raw.append(Run(frozenset({"free"}), like, array("Q", addresses), extents))
+        return True
 
     @contextmanager
     def client_stub(self, sensitive: bool) -> Iterator[None]:
@@ -563,7 +595,7 @@ class StubAllocator:
 
     def __init__(self, program: Program, received: int) -> None:
         self.program = program
-        self.made: list[int] = []
+        self.made = array("Q")
         self.allowance = Allowance(received)
 
     def allocate(self, size: int, rule: str) -> int:
@@ -578,3 +610,18 @@ class StubAllocator:
             raise no_memory(size)
         self.made.append(address)
         return address
+
+    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
+        """Return new blocks that hold ``data``, or ``None`` if some might be refused; :meth:`note_row` says that they stay."""
+        if not sizes:
+            return ()
+        if sum(sizes) > self.allowance.left or max(sizes) > LARGEST_BLOCK:
+            return None
+        return self.program.allocate_row(data, sizes)
+
+    def note_row(self, addresses: Sequence[int], total: int) -> None:
+        """Count blocks that were allocated together."""
+        self.allowance.take(total)
+        self.program.calls += len(addresses)
+        self.made.extend(addresses)
+

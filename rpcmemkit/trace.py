@@ -7,7 +7,7 @@ audits, pictures, tables and JSON, is a pure function of the :class:`Trace`.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -87,6 +87,71 @@ class Event(NamedTuple):
     detail: Any = None
 
 
+Raw: TypeAlias = "tuple[Any, ...]"
+"""An event as a bare tuple, in the order of :class:`Event`."""
+
+
+class Run:
+    """The events of many referents that moved in one go, as one entry of a trace: they are made when somebody asks.
+
+    ``replay`` returns the events and the spans that the careful code notes when it does the same work again. ``blocks`` are
+    the addresses and sizes of what was allocated or freed, one event each, for who only counts.
+    """
+
+    __slots__ = ("_events", "_spans", "addresses", "kinds", "like", "replay", "sizes")
+
+    def __init__(
+        self,
+        kinds: frozenset[str],
+        like: Raw | None = None,
+        addresses: Sequence[int] = (),
+        sizes: Sequence[int] = (),
+        replay: Callable[[], tuple[list[Raw], list[Any]]] | None = None,
+    ) -> None:
+        self.kinds = kinds
+        self.like = like
+        """An event of the blocks: only addresses and sizes differ. ``None`` if the events have to be replayed."""
+        self.addresses, self.sizes = addresses, sizes
+        self.replay = replay
+        self._events: list[Raw] | None = None
+        self._spans: list[Any] | None = None
+
+    def events(self) -> list[Raw]:
+        """Return the events in order. Few are kept, of many only the recipe."""
+        if self.replay is None:
+            return list(self._blocks())
+        if self._events is not None:
+            return self._events
+        events, spans = self.replay()
+        if len(events) <= KEPT:
+            self._events, self._spans = events, spans
+        return events
+
+    def spans(self) -> list[Any]:
+        """Return the spans of the message that no event has."""
+        if self._spans is not None:
+            return self._spans
+        return self.replay()[1] if self.replay else []
+
+    def select(self, kinds: Collection[str]) -> Iterable[Raw]:
+        """Return the events of these kinds."""
+        wanted = self.kinds.intersection(kinds)
+        if not wanted:
+            return ()
+        if self.like is not None and wanted == {self.like[0]}:
+            return self._blocks()
+        return (event for event in self.events() if event[0] in wanted)
+
+    def _blocks(self) -> Iterator[Raw]:
+        assert self.like is not None
+        kind, side, actor, _, _, rule, detail = self.like
+        for address, size in zip(self.addresses, self.sizes, strict=True):
+            yield kind, side, actor, address, size, rule, detail
+
+
+KEPT = 4096  # events that a run keeps once they were made
+
+
 class Span(NamedTuple):
     """A run of octets in a message and the plan that shaped it.
 
@@ -108,15 +173,22 @@ class Message:
 
     direction: str
     data: bytes
-    spans: list[Span] = field(default_factory=list)
+    noted: list[Span | Run] = field(default_factory=list)
     big_endian: bool = False
+
+    @property
+    def spans(self) -> list[Span]:
+        """The octets that have no memory behind them: ids, counts, discriminants."""
+        return [
+            span for each in self.noted for span in (each.spans() if isinstance(each, Run) else (each,))
+        ]
 
 
 @dataclass(slots=True)
 class Snapshot:
     """The memory of one side at one moment: ``before``, ``entry``, ``exit`` (``stop`` if the routine failed) or ``after``.
 
-    ``event`` is the number of events before it, ``frame`` the address of the argument frame.
+    ``event`` is the place in the trace (:attr:`Trace.now`), ``frame`` the address of the argument frame.
     """
 
     moment: str
@@ -133,8 +205,8 @@ class Trace(Finished):
 
     def __init__(self, procedure: str = "") -> None:
         self.procedure = procedure
-        self.raw: list[tuple[Any, ...]] = []
-        """The events as bare tuples in :class:`Event` order; hot code appends here."""
+        self.raw: list[Raw | Run] = []
+        """The events as bare tuples in :class:`Event` order, and runs of them; hot code appends here."""
         self.messages: dict[str, Message] = {}
         self.snapshots: dict[str, Snapshot] = {}
         self.status = 0
@@ -147,27 +219,53 @@ class Trace(Finished):
 
     def blame(self, actor: str, rule: str) -> None:
         """Say of the fault that was just noted who met it, by freeing something because of a rule."""
-        if self.raw and self.raw[-1][0] == "fault":
-            kind, side, _, address, size, _, detail = self.raw[-1]
+        if (last := self._fault()) is not None:
+            kind, side, _, address, size, _, detail = last
             self.raw[-1] = (kind, side, actor, address, size, rule, detail)
 
     def retell(self, why: str) -> None:
         """Say of the fault that was just noted what is known of it now."""
-        if self.raw and self.raw[-1][0] == "fault":
-            *same, (kind, _) = self.raw[-1]
+        if (last := self._fault()) is not None:
+            *same, (kind, _) = last
             self.raw[-1] = (*same, (kind, why))
 
+    def _fault(self) -> Raw | None:
+        """Return the last event if it is a fault."""
+        last = self.raw[-1] if self.raw else None
+        return last if isinstance(last, tuple) and last[0] == "fault" else None
+
+    @property
+    def now(self) -> int:
+        """The place behind the last event, for :meth:`between`."""
+        return len(self.raw)
+
+    def between(self, start: int = 0, stop: int | None = None) -> Iterator[Event]:
+        """Yield the events from one place on, to before another one."""
+        for entry in self.raw[start:stop]:
+            if isinstance(entry, tuple):
+                yield Event._make(entry)
+            else:
+                yield from map(Event._make, entry.events())
+
     def __iter__(self) -> Iterator[Event]:
-        return map(Event._make, self.raw)
+        return self.between()
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return sum(1 if isinstance(entry, tuple) else len(entry.events()) for entry in self.raw)
 
     def select(self, *kinds: str, side: str | None = None, actor: str | None = None) -> Iterator[Event]:
         """Yield the events of the given kinds, of one side and one actor where these are given."""
-        for event in self.raw:  # bare tuples: few of many events are asked for
-            if event[0] in kinds and side in (None, event[1]) and actor in (None, event[2]):
-                yield Event._make(event)
+        for entry in self.raw:  # bare tuples: few of many events are asked for
+            for event in (entry,) if isinstance(entry, tuple) else entry.select(kinds):
+                if event[0] in kinds and side in (None, event[1]) and actor in (None, event[2]):
+                    yield Event._make(event)
+
+    def places(self, *kinds: str, side: str | None = None) -> Iterator[tuple[int, Event]]:
+        """As :meth:`select`, each event with the place behind it."""
+        for place, entry in enumerate(self.raw, 1):
+            for event in (entry,) if isinstance(entry, tuple) else entry.select(kinds):
+                if event[0] in kinds and side in (None, event[1]):
+                    yield place, Event._make(event)
 
     def __repr__(self) -> str:
         return f"<Trace of {self.procedure}: {len(self)} events>"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from rpcmemkit.annotate import Direction
 from rpcmemkit.audit import stored_ending
@@ -110,7 +109,7 @@ class _Telling:
         self.panels["server"] = self.builder.memory("server", ENTRY)
         early = [
             e
-            for e in islice(self.call.trace, self.call.trace.snapshots["server entry"].event)
+            for e in self.call.trace.between(stop=self.call.trace.snapshots["server entry"].event)
             if e.side == "server"
         ]
         reused = sum(event.kind == "reuse" for event in early)

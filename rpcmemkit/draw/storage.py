@@ -106,7 +106,7 @@ class Side(ABC):
         self.audit = audit
         snapshots = [name for name in call.trace.snapshots if name.startswith(self.side)]
         self.spaces: dict[str, AddressSpace] = {name: call.space(name) for name in snapshots}
-        events = [Event._make(raw) for raw in call.trace.raw if raw[1] == self.side and raw[0] in _STORING]
+        events = list(call.trace.select(*_STORING, side=self.side))
         self.allocations = [event for event in events if event.kind == "allocate"]
         self.made = {event.address: event for event in self.allocations if event.address}
         self.freed = {event.address: event for event in events if event.kind == "free"}

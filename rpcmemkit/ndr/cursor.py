@@ -12,7 +12,7 @@ from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, Plan, Planner, StructPlan
 from rpcmemkit.plan.compile import UNSIGNED
 from rpcmemkit.status import BAD_STUB_DATA, INVALID_BOUND
-from rpcmemkit.trace import Path, Span
+from rpcmemkit.trace import Path, Run, Span
 
 
 class MessageCursor:
@@ -22,7 +22,7 @@ class MessageCursor:
         self.data = data
         self.planner = planner
         self.position = 0
-        self.spans: list[Span] = []
+        self.spans: list[Span | Run] = []
         self._order = "big" if planner.big_endian else "little"
         self._count_size = planner.syntax.count
         self._id_size = planner.syntax.pointer

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import partial
-from itertools import count, islice
+from itertools import islice
 from struct import Struct as Codec
 from typing import Any, TypeAlias
 
@@ -19,6 +19,7 @@ from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handler, Handlers
 from rpcmemkit.ndr.strings import string_length
+from rpcmemkit.ndr.whole import Moment, send
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import (
     ArrayPlan,
@@ -31,11 +32,12 @@ from rpcmemkit.plan import (
     UnionPlan,
 )
 from rpcmemkit.plan.compile import UNSIGNED
+from rpcmemkit.plan.generate import ID_STEP, Graph, graph_of
 from rpcmemkit.plan.levels import ArmPlan
 from rpcmemkit.status import INTERNAL_ERROR, INVALID_BOUND, INVALID_TAG, NULL_REF_POINTER
-from rpcmemkit.trace import Path, Span, recording
+from rpcmemkit.trace import Path, Run, Span, recording
 
-FIRST_ID, ID_STEP = 0x00020000, 4
+FIRST_ID = 0x00020000
 ZEROS = bytes(8)
 ROWS = 4096  # elements that are converted at once: as Python objects they take fifty times their room
 NULLS = 64  # so many elements in a row whose pointers are all null are written together
@@ -81,9 +83,13 @@ class Marshaller:
         self.rule = rule
         self.handlers = handlers
         self.out = bytearray()
-        self.spans: list[Span] = []
+        self.spans: list[Span | Run] = []
         self._later: Found = []
-        self._ids = count(FIRST_ID, ID_STEP)
+        self.number = FIRST_ID
+        """The next referent id."""
+        self.careful = False
+        """Whether plain graphs move value by value, too: since one of them held something odd."""
+        self.moment = Moment()
         self._moves: dict[PointerPlan, Move] = {}
         self._flats: dict[Body, Move] = {}
         self._arrays: dict[tuple[ArrayPlan, bool], Move] = {}
@@ -93,7 +99,7 @@ class Marshaller:
         self._put_id = Codec(planner.order + UNSIGNED[self._id_size]).pack_into
         self._events = space.trace.raw
         # a cycle of unique pointers would be written for ever; no honest message is this large
-        self._budget = 8 * len(space.data) + (1 << 20)
+        self.budget = 8 * len(space.data) + (1 << 20)
         aliases.new_message()
 
     # --- parameters ---
@@ -108,17 +114,20 @@ class Marshaller:
         """
         path: Path = (None, name)
         found: Found = []
-        if isinstance(plan, PointerPlan) and plan.is_ref:
-            found.append((-1, self.space.pointer_at(address), plan, frame, path))
-        else:
-            self._body(plan, address, frame, path, found)
-            found.reverse()
-        self._follow(found)
+        try:
+            if isinstance(plan, PointerPlan) and plan.is_ref:
+                found.append((-1, self.space.pointer_at(address), plan, frame, path))
+            else:
+                self._body(plan, address, frame, path, found)
+                found.reverse()
+            self.follow(found)
+        finally:
+            self.moment.image, self.moment = self.space.image(), Moment()
 
     def indicator(self, address: int) -> None:
         """Write whether a [partial_ignore] pointer is non-null: its referent does not travel in a request."""
         self.align(self._id_size)
-        number = next(self._ids) if self.space.pointer_at(address) else 0
+        number = self._next_id() if self.space.pointer_at(address) else 0
         self.out += number.to_bytes(self._id_size, self._order)  # type: ignore[arg-type]
 
     def deletions(self, numbers: list[int]) -> None:
@@ -127,7 +136,13 @@ class Marshaller:
             self.align(size)
             self.out += number.to_bytes(size, self._order)  # type: ignore[arg-type]
 
-    def _follow(self, stack: Found) -> None:
+    def _next_id(self) -> int:
+        number = self.number
+        self.number += ID_STEP
+        return number
+
+    def follow(self, stack: Found) -> None:
+        """Write what the pointers of a stack lead to, and all below it."""
         out, moves = self.out, self._moves
         while stack:
             slot, address, pointer, scope, path = stack.pop()
@@ -141,7 +156,7 @@ class Marshaller:
             move(address, scope, path, stack)
             if len(stack) > met + 1:  # the one met first is followed first
                 stack[met:] = reversed(stack[met:])
-            if len(out) > self._budget:
+            if len(out) > self.budget:
                 raise RpcError(
                     INTERNAL_ERROR,
                     "the message grows without end: unique pointers form a cycle; [ptr] pointers may",
@@ -155,7 +170,7 @@ class Marshaller:
 
     def _identify(self, slot: int, address: int, plan: PointerPlan) -> bool:
         """Write a referent id and return whether the referent follows."""
-        number, follows = self.aliases.send(address) if plan.is_full else (next(self._ids), True)
+        number, follows = self.aliases.send(address) if plan.is_full else (self._next_id(), True)
         self._put_id(self.out, slot, number)
         return follows
 
@@ -172,8 +187,18 @@ class Marshaller:
             move = self._array(target, target.conformant)
         else:
             move = partial(self._referent, target)
+        if (graph := graph_of(pointer)) is not None:
+            move = partial(self._whole, graph, pointer, move)
         self._moves[pointer] = move
         return move
+
+    def _whole(
+        self, graph: Graph, pointer: PointerPlan, move: Move, address: int, scope: int, path: Path | None, found: Found
+    ) -> None:
+        """Write a plain graph in one go, if there is nothing odd in it."""
+        if self.careful or not send(self, graph, pointer, address, scope, path):
+            self.careful = True  # what was odd once is not tried again from each referent
+            move(address, scope, path, found)
 
     def _referent(self, plan: Plan, address: int, scope: int, path: Path | None, found: Found) -> None:
         """Write what a pointer names if it is not flat: conformance first, then the body."""

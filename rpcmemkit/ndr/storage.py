@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from rpcmemkit.plan import PointerPlan
-from rpcmemkit.trace import Path
+from rpcmemkit.trace import Path, Raw, Trace
 
 if TYPE_CHECKING:
+    from rpcmemkit.plan.generate import Graph
     from rpcmemkit.ndr.unmarshal import Unmarshaller
 
 
@@ -56,3 +58,26 @@ class Storage(Protocol):
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
         """Return the storage for everything from a pointer downwards that a memory attribute governs."""
+
+
+class RowStorage(Storage, Protocol):
+    """A storage that can take a plain graph in one go."""
+
+    buffer: int
+    """Where the message lies in memory, if referents may stay in it."""
+
+    allocator: StubAllocator
+
+    def whole(self, graph: Graph, waiting: Waiting) -> tuple[str, ...] | None:
+        """Return where each node of a plain graph goes, into new blocks or the buffer, or ``None``: one by one."""
+
+    def like(self, graph: Graph, waiting: Waiting) -> Raw | None:
+        """Return the event of an allocation; ``None`` if they differ in more than address and size."""
+
+    def lie_in_buffer(
+        self, addresses: list[int], sizes: list[int], paths: Callable[[], Sequence[Path | None]]
+    ) -> None:
+        """Note what stays in the buffer."""
+
+    def again(self, addresses: Sequence[int], trace: Trace) -> Storage:
+        """Return a storage that puts referents where they were put the first time."""

@@ -22,6 +22,7 @@ from rpcmemkit.ndr.handlers import NO_HANDLERS, Handlers
 from rpcmemkit.ndr.marshal import RECORD, ROWS, chosen_arm, element_has_place
 from rpcmemkit.ndr.storage import IN_PLACE, NO_SHAPE, Found, Shape, Storage, Waiting
 from rpcmemkit.ndr.strings import string_length
+from rpcmemkit.ndr.whole import Moment, receive
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import (
     ArrayPlan,
@@ -34,6 +35,7 @@ from rpcmemkit.plan import (
     names_in,
 )
 from rpcmemkit.plan.compile import UNSIGNED
+from rpcmemkit.plan.generate import Graph, graph_of
 from rpcmemkit.status import BAD_STUB_DATA, NULL_REF_POINTER
 from rpcmemkit.trace import Path, Span, recording
 from rpcmemkit.types import Array, Expr, Switched
@@ -77,6 +79,9 @@ class Unmarshaller(MessageCursor):
         """Frees what the object pointer at an address points to and nulls it, if that has to be: on the client."""
         self.pending: set[str] = set()
         """The parameters that the message has yet to bring: what reads one of them cannot be checked before."""
+        self.careful = False
+        """Whether plain graphs move value by value, too: since one of them held something odd."""
+        self.moment = Moment()
         self._reads: dict[ArrayPlan | UnionPlan, frozenset[str]] = {}
         self._later: Found = []
         self.correlations: list[tuple[ArrayPlan, int, Shape, Path | None, bool]] = []
@@ -113,11 +118,13 @@ class Unmarshaller(MessageCursor):
             else:
                 self._body(plan, address, self.frame, path, found, NO_SHAPE, new)
                 found.reverse()
-            self._follow(found)
+            self.follow(found)
         except struct.error:
             raise RpcError(
                 BAD_STUB_DATA, "the message ends too early", path=c_text(path), rule="bad-data-rejected"
             ) from None
+        finally:
+            self.moment.image, self.moment = self.space.image(), Moment()
         self.pending.discard(name)
 
     def indicator(self, address: int, name: str) -> bool:
@@ -148,12 +155,13 @@ class Unmarshaller(MessageCursor):
             RpcError: RPC_X_BAD_STUB_DATA.
         """
         for correlation in self.correlations:
-            self._correlate(*correlation)
+            self.correlate(*correlation)
         for union, tag, scope, path in self.tags:
             if discriminant_at(self.space, union, 0, scope) != tag:
                 raise self.bad_data("the discriminant differs from the one in switch_is", path)
 
-    def _follow(self, stack: Found) -> None:
+    def follow(self, stack: Found) -> None:
+        """Read what the pointers of a stack lead to, and all below it."""
         waiting, followers = None, self._followers
         try:
             while stack:
@@ -180,10 +188,18 @@ class Unmarshaller(MessageCursor):
             follow = self._flat_follower(target, target.body)
         elif isinstance(target, ArrayPlan):
             follow = self._array_follower(target)
+        if (graph := graph_of(pointer)) is not None:
+            follow = partial(self._follow_whole, graph, follow)
         if pointer.is_full or pointer.governs:
             follow = partial(self._follow_unless_known, follow)
         self._followers[pointer] = follow
         return follow
+
+    def _follow_whole(self, graph: Graph, follow: Follow, waiting: Waiting, found: Found) -> None:
+        """Read a plain graph in one go, if it goes to new storage and there is nothing odd in it."""
+        if self.careful or waiting.existing or not receive(self, graph, waiting):
+            self.careful = self.careful or not waiting.existing
+            follow(waiting, found)
 
     def _follow_unless_known(self, follow: Follow, waiting: Waiting, found: Found) -> None:
         """Follow a pointer whose referent may be there already, or may be the business of another memory model."""
@@ -214,7 +230,7 @@ class Unmarshaller(MessageCursor):
         """Follow one pointer, and everything below it, under another memory model."""
         outer, self.storage = self.storage, storage
         try:
-            self._follow([waiting])
+            self.follow([waiting])
         finally:
             self.storage = outer
 
@@ -487,7 +503,7 @@ class Unmarshaller(MessageCursor):
         def read(address: int, scope: int, path: Path | None, found: Found, shape: Shape, new: bool) -> None:
             size, first, length = shape
             if correlated:
-                self._note_correlation(plan, scope, shape, path, new)
+                self.note_correlation(plan, scope, shape, path, new)
             if new and length < size:
                 space.check(address, size * stride, "write by the stub")
                 space.clear(address, size * stride)
@@ -563,7 +579,7 @@ class Unmarshaller(MessageCursor):
                 BAD_STUB_DATA, "the string is not terminated", path=c_text(path), rule="string-terminated"
             )
 
-    def _note_correlation(
+    def note_correlation(
         self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool
     ) -> None:
         """Compare what was received with the attributes when these are there: at once, or when more has arrived.
@@ -590,13 +606,13 @@ class Unmarshaller(MessageCursor):
     ) -> None:
         """Compare a structure's sizes, at the end of the message if they lie behind pointers yet to be followed."""
         try:
-            self._correlate(plan, scope, shape, path, new)
+            self.correlate(plan, scope, shape, path, new)
         except RpcError as error:
             if error.code != NULL_REF_POINTER:
                 raise
             self.correlations.append((plan, scope, shape, path, new))
 
-    def _correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
+    def correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
         """Sizes and lengths travel twice, as value and as count: a receiver that trusts the value needs both to agree.
 
         A client that had the storage before may get fewer elements than its own variable says.
@@ -648,7 +664,7 @@ class _Rehearsal(Unmarshaller):
     def check_known(self, waiting: Waiting, address: int) -> None:
         pass
 
-    def _correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
+    def correlate(self, plan: ArrayPlan, scope: int, shape: Shape, path: Path | None, new: bool) -> None:
         pass
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from struct import Struct as Codec
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rpcmemkit.errors import RpcError
 from rpcmemkit.status import INVALID_BOUND
@@ -20,6 +20,7 @@ from rpcmemkit.types import Base, ContextHandle, EnumType, Opaque, PointerKind
 if TYPE_CHECKING:
     from rpcmemkit import types
     from rpcmemkit.memory import AddressSpace
+    from rpcmemkit.plan.generate import Graph
 
 Evaluate: TypeAlias = "Callable[[AddressSpace, int], int]"
 """A compiled expression: reads its names from the scope (a structure, or the stub's frame) at an address."""
@@ -150,6 +151,8 @@ class PointerPlan(Plan):
     compile_target: Callable[[], Plan]
     body: Body | None = None
     is_object: bool = False
+    graph: Graph | Literal[False] | None = None
+    """What :func:`rpcmemkit.plan.generate.graph_of` has made: ``False`` if what it leads to is no plain graph."""
 
     def __post_init__(self) -> None:
         self.align = self.size

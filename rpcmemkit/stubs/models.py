@@ -6,16 +6,20 @@ by node; [allocate], [force_allocate] and [byte_count] put another model in forc
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rpcmemkit.errors import RpcError, counted
-from rpcmemkit.memory import ALIGNMENT, AddressSpace, Part
+from rpcmemkit.memory import ALIGNMENT, AddressSpace, Parts
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, PointerPlan, StructPlan, align_up
+from rpcmemkit.plan import generate as graphs
+from rpcmemkit.plan.generate import Graph
 from rpcmemkit.program import Program, StubAllocator
 from rpcmemkit.status import BAD_STUB_DATA, BYTE_COUNT_TOO_SMALL, OUT_OF_MEMORY
 from rpcmemkit.stubs.decisions import (
+    ALLOCATED,
     BUFFER,
     EMBEDDED,
     NEW,
@@ -26,13 +30,82 @@ from rpcmemkit.stubs.decisions import (
     comes_back,
     inbound,
 )
-from rpcmemkit.trace import Path
+from rpcmemkit.trace import Path, Raw, Trace
 
 # --- node by node -----------------------------------------------------------------------------
 
 
+class Rows:
+    """How a model that goes node by node takes a plain graph in one go: each node goes where its pointer would put it."""
+
+    program: Program
+    allocator: StubAllocator
+    buffer: int
+    keeps_pointers: bool
+    rules: tuple[str, str]
+
+    def decide(self, pointer: PointerPlan, top: bool, result: bool) -> Decision:
+        """Return where a referent goes that has no storage yet."""
+        raise NotImplementedError
+
+    def whole(self, graph: Graph, waiting: Waiting) -> tuple[str, ...] | None:
+        """Return where each node of a plain graph goes, or ``None`` if some must be looked at one by one."""
+        if not self.program.row_kind():
+            return None
+        modes: dict[int, str] = {0: self._mode(waiting.plan, waiting)}
+        for node in graph.nodes:
+            for slot, child in node.ways:
+                mode = self._mode(slot.plan, None)
+                if modes.setdefault(child, mode) != mode:
+                    return None
+        found = tuple(modes[number] for number in range(len(graph.nodes)))
+        return found if "" not in found else None
+
+    def _mode(self, pointer: PointerPlan, waiting: Waiting | None) -> str:
+        top = waiting is not None and is_top_level(waiting)
+        where = self.decide(pointer, top, waiting is not None and waiting.path == (None, "return")).where
+        return {ALLOCATED: graphs.NEW, NEW: graphs.NEW, BUFFER: graphs.BUFFER}.get(where, "")
+
+    def like(self, graph: Graph, waiting: Waiting) -> Raw | None:
+        """Return the event of an allocation, if one rule is behind all of them; else they have to be looked up."""
+        first = self.decide(waiting.plan, is_top_level(waiting), waiting.path == (None, "return"))
+        ways = (slot.plan for node in graph.nodes for slot, _ in node.ways)
+        rules = {each.rule for each in (first, *(self.decide(way, False, False) for way in ways)) if each.where != BUFFER}
+        if len(rules) > 1:
+            return None
+        side, rule = self.program.side, next(iter(rules), "")
+        return "allocate", side, "stub", 0, 0, rule, self.program.pair.name
+
+    def again(self, addresses: Sequence[int], trace: Trace) -> Again:
+        """Return a storage that puts referents where they were put the first time."""
+        return Again(self, iter(addresses), trace, self.program.pair.name)
+
+
+class Again:
+    """Puts referents where a first run of the same work has put them, and notes what was noted then."""
+
+    def __init__(self, storage: Rows, addresses: Iterator[int], trace: Trace, allocator: str) -> None:
+        self.storage, self.addresses, self.trace, self.allocator = storage, addresses, trace, allocator
+        self.keeps_pointers, self.rules = storage.keeps_pointers, storage.rules
+
+    def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
+        result = waiting.path == (None, "return")
+        where, rule = self.storage.decide(waiting.plan, is_top_level(waiting), result)
+        side = self.storage.program.side
+        if where == BUFFER:
+            address = self.storage.buffer + position
+            self.trace.raw.append(("reuse", side, "stub", address, size, rule, waiting.path))
+            return address, False
+        address = next(self.addresses)
+        self.trace.raw.append(("allocate", side, "stub", address, size, rule, self.allocator))
+        return address, True
+
+    def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
+        return self
+
+
 @dataclass(eq=False)
-class ServerNodes:
+class ServerNodes(Rows):
     """Leaves referents in the receive buffer where it can, keeps some in memory of its own, allocates for the others.
 
     ``blocks`` are the graphs and buffers that were allocated as one block: one call frees each, for the reason given,
@@ -53,25 +126,33 @@ class ServerNodes:
     def __post_init__(self) -> None:
         self._decided: dict[tuple[PointerPlan, bool], Decision] = {}
         self._under: dict[Above, ServerNodes] = {self.above: self}
-        self._parts = [] if self.reading.osf else self.program.space.divide(self.buffer)
+        self._parts = Parts() if self.reading.osf else self.program.space.divide(self.buffer)
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        plan, top = waiting.plan, is_top_level(waiting)
-        decided = self._decided.get((plan, top))
-        if decided is None:
-            here = replace(self.above, top=top).at(plan)
-            decided = self._decided[plan, top] = inbound(plan, here, self.reading)
-        where, rule = decided
+        where, rule = self.decide(waiting.plan, is_top_level(waiting))
         if where == BUFFER:
             address = self.buffer + position
             if not size:
                 address -= 1  # nothing lies there: the end of its count tells it from the next referent
-            self._parts.append((address, size, waiting.path))
+            self._parts.add(address, size, waiting.path)
             self.program.trace.raw.append(("reuse", "server", "stub", address, size, rule, waiting.path))
             return address, False
         return (
             self.keep(size, rule, waiting.path) if where == STUB else self.allocator.allocate(size, rule)
         ), True
+
+    def decide(self, pointer: PointerPlan, top: bool, result: bool = False) -> Decision:
+        decided = self._decided.get((pointer, top))
+        if decided is None:
+            here = replace(self.above, top=top).at(pointer)
+            decided = self._decided[pointer, top] = inbound(pointer, here, self.reading)
+        return decided
+
+    def lie_in_buffer(
+        self, addresses: list[int], sizes: list[int], paths: Callable[[], Sequence[Path | None]]
+    ) -> None:
+        """Note what stays in the receive buffer."""
+        self._parts.extend(addresses, sizes, paths)
 
     def keep(self, size: int, rule: str, path: Path | None) -> int:
         """Return zeroed memory of the stub's own, until the call ends."""
@@ -92,9 +173,10 @@ class ServerNodes:
         return OneBlock(address, size, self.rules, parts=reader.space.divide(address))
 
 
-class ClientNodes:
+class ClientNodes(Rows):
     """Writes over the storage that the application has, and allocates what it has not, one by one."""
 
+    buffer = 0  # nothing that came back stays in the message
     keeps_pointers = True
     rules = ("client-overwrites-existing", "client-null-to-new")
 
@@ -132,6 +214,9 @@ class ClientNodes:
                 rule="mccp-rejects-larger",
             )
         return existing, False
+
+    def decide(self, pointer: PointerPlan, top: bool, result: bool = False) -> Decision:
+        return comes_back(pointer, Above(top), held=False, result=result)
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
         """[allocate(all_nodes)]: a new block each time, whatever the pointer named before (allocate.md).
@@ -202,13 +287,13 @@ class OneBlock:
         size: int,
         rules: tuple[str, str],
         root: Waiting | None = None,
-        parts: list[Part] | None = None,
+        parts: Parts | None = None,
     ) -> None:
         self.address = address
         self.size = size
         self.rules = rules
         self.root = root
-        self.parts = [] if parts is None else parts
+        self.parts = Parts() if parts is None else parts
         self.used = 0
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
@@ -219,7 +304,7 @@ class OneBlock:
         if self.used > self.size:
             raise buffer_too_small(self.used, self.size, waiting.path)
         self.used = min(start + max(size, EMPTY), self.size)
-        self.parts.append((self.address + start, size, waiting.path))
+        self.parts.add(self.address + start, size, waiting.path)
         return self.address + start, True
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:

@@ -303,7 +303,7 @@ class Serving:
 
     def snapshot(self, moment: str) -> None:
         trace = self.program.trace
-        trace.snapshots[moment] = Snapshot(moment, len(trace), self.space.image(), self.address)
+        trace.snapshots[moment] = Snapshot(moment, trace.now, self.space.image(), self.address)
 
     def clean_up(self) -> None:
         """Release the call's memory: whatever the parameters still reach, or the whole RpcSs environment."""

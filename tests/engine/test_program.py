@@ -179,7 +179,7 @@ def test_stub_allocates_no_more_than_the_message_justifies() -> None:
     address = allocator.allocate(UNSENT_LIMIT + 640, "client-null-to-new")
     with pytest.raises(RpcError, match="asks for 1 byte that it does not send") as caught:
         allocator.allocate(1, "client-null-to-new")
-    assert (caught.value.code, allocator.made) == (14, [address])
+    assert (caught.value.code, [*allocator.made]) == (14, [address])
 
 
 def test_shown() -> None:

@@ -1,0 +1,164 @@
+"""Plain graphs move whole: generated code does the work, and the trace gets one entry that can be replayed.
+
+Nothing is noted for each referent but its address and size. Who asks for the events gets them from the careful code,
+which does the same work again: it marshals from the memory as it was, or unmarshals the message to the addresses that the
+first run has given. So the two can never tell different stories. Where generated code meets something odd it has changed
+nothing, and the careful code does the work, and says what is wrong.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.memory import AddressSpace, Image
+from rpcmemkit.ndr.aliases import FullPointers
+from rpcmemkit.ndr.storage import IN_PLACE, Shape, Waiting
+from rpcmemkit.plan import ArrayPlan, PointerPlan
+from rpcmemkit.plan.generate import BUFFER, Graph
+from rpcmemkit.plan.graphs import Odd
+from rpcmemkit.trace import Path, Raw, Run, Trace
+
+if TYPE_CHECKING:
+    from rpcmemkit.ndr.marshal import Marshaller
+    from rpcmemkit.ndr.unmarshal import Unmarshaller
+
+ODD = (Odd, struct.error, RpcError, MemoryFault, KeyError, IndexError, TypeError, ValueError, OverflowError)
+"""What generated code may raise: the careful code finds out what it means."""
+SENT, RECEIVED = frozenset({"marshal"}), frozenset({"unmarshal", "allocate", "reuse"})
+
+
+class Moment:
+    """The memory that a replay needs, as it was when a parameter had been moved."""
+
+    __slots__ = ("image",)
+
+    def __init__(self) -> None:
+        self.image: Image | None = None
+
+
+@contextmanager
+def unnoted(space: AddressSpace) -> Iterator[None]:
+    """Let nothing that happens to a space be noted."""
+    trace, space.trace = space.trace, Trace()
+    try:
+        yield
+    finally:
+        space.trace = trace
+
+
+def as_it_was(space: AddressSpace, image: Image) -> AddressSpace:
+    """Return a copy of a space as it was, to do something in it again."""
+    copy = AddressSpace.from_image(space.side, image)
+    copy.data = bytearray(image[:])
+    copy.describe = space.describe
+    return copy
+
+
+def send(
+    writer: Marshaller, graph: Graph, pointer: PointerPlan, address: int, scope: int, path: Path | None
+) -> bool:
+    """Marshal what a pointer leads to, or return ``False``: then nothing has been written."""
+    space, out, start, number = writer.space, writer.out, len(writer.out), writer.number
+    limit = (writer.budget - start) // graph.least + 1
+    try:
+        with unnoted(space):
+            after, met, extents = graph.marshal(space, address, scope, out, number, limit, writer.budget)
+            whole = space.holds(met, extents)
+    except ODD:
+        whole = False
+    if not whole:
+        del out[start:]
+        return False
+    writer.number = after
+    moment, rule, planner, maker = writer.moment, writer.rule, writer.planner, type(writer)
+
+    def replay() -> tuple[list[Raw], list[Any]]:
+        assert moment.image is not None
+        again = maker(as_it_was(space, moment.image), planner, FullPointers(), rule)
+        again.careful, again.number, again.budget = True, number, writer_budget
+        again.out += bytes(start)
+        again.follow([(-1, address, pointer, scope, path)])
+        return again.space.trace.raw, again.spans  # type: ignore[return-value]
+
+    writer_budget = writer.budget
+    run = Run(SENT, replay=replay)
+    space.trace.raw.append(run)
+    writer.spans.append(run)
+    return True
+
+
+def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
+    """Unmarshal what a pointer leads to, or return ``False``: then nothing has been read."""
+    storage, space = reader.storage, reader.space
+    modes = storage.whole(graph, waiting) if hasattr(storage, "whole") and waiting.slot != IN_PLACE else None
+    if modes is None:
+        return False
+    start, top = reader.position, len(space.data)
+    prefix = bytearray(reader.data) if _written_in_place(graph, modes) else bytearray()
+    mem = bytearray(prefix)
+    limit = (len(reader.data) - start) // graph.least + 1
+    blocks: Sequence[int] = ()
+    try:
+        with unnoted(space):
+            found = graph.unmarshal(modes)(
+                reader.data, start, mem, space.base + top - len(prefix), storage.buffer, limit
+            )
+            position, sizes, lie, extents, arrays = found
+            given = storage.allocator.allocate_row(mem[len(prefix) :], sizes)
+            if given is None:
+                return False
+            blocks = given
+            for number, scope, count in arrays:
+                reader.correlate(graph.nodes[number].plan, scope, Shape(count, 0, count), None, True)
+    except ODD:
+        space.take_back(top)
+        return False
+    root = blocks[0] if modes[0] != BUFFER else lie[0]
+    plan = graph.nodes[0].plan
+    if isinstance(plan, ArrayPlan) and plan.size_of is not None:
+        count = (sizes[0] if modes[0] != BUFFER else extents[0]) // plan.stride
+        try:
+            with unnoted(space):
+                reader.note_correlation(plan, waiting.scope, Shape(count, 0, count), waiting.path, modes[0] != BUFFER)
+        except ODD:
+            space.take_back(top)
+            return False
+    if prefix:
+        space.write(storage.buffer + start, bytes(mem[start:position]))
+    reader.position = position
+    space.set_pointer(waiting.slot, root)
+    storage.allocator.note_row(blocks, sum(sizes))
+    run = _run(reader, graph, waiting, start, blocks, sizes)
+    if lie:
+        storage.lie_in_buffer(lie, extents, lambda: [event[6] for event in run.select(("reuse",))])
+    return True
+
+
+def _written_in_place(graph: Graph, modes: tuple[str, ...]) -> bool:
+    return any(mode == BUFFER and graph.changes(node) for node, mode in zip(graph.nodes, modes, strict=True))
+
+
+def _run(
+    reader: Unmarshaller, graph: Graph, waiting: Waiting, start: int, blocks: Sequence[int], sizes: list[int]
+) -> Run:
+    space, planner, data, moment = reader.space, reader.planner, reader.data, reader.moment
+    storage, maker, frame = reader.storage, type(reader), reader.frame
+    blocks = blocks if isinstance(blocks, range) else array("Q", blocks)
+
+    def replay() -> tuple[list[Raw], list[Any]]:
+        assert moment.image is not None
+        copy = as_it_was(space, moment.image)
+        again = maker(copy, planner, FullPointers(), data, storage.again(blocks, copy.trace), frame)
+        again.careful, again.position = True, start
+        again.follow([waiting])
+        return copy.trace.raw, again.spans  # type: ignore[return-value]
+
+    run = Run(RECEIVED, storage.like(graph, waiting), blocks, array("Q", sizes), replay)
+    space.trace.raw.append(run)
+    reader.spans.append(run)
+    return run
