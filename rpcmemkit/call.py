@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, ClassVar
@@ -27,8 +27,8 @@ from rpcmemkit.stubs.frame import Frame, Procedures
 from rpcmemkit.stubs.pipes import Pipe, PipeBuffer, check_pipes
 from rpcmemkit.stubs.server import ServerStub
 from rpcmemkit.stubs.serving import Reply, Routine, ServerCall
-from rpcmemkit.trace import Snapshot, Trace
-from rpcmemkit.values import Handle, Labels, Writer, variable_of
+from rpcmemkit.trace import Run, Snapshot, Trace
+from rpcmemkit.values import Handle, Labels, Rows, Writer, variable_of
 from rpcmemkit.views import ConversionCall, RoutineCall
 from rpcmemkit.walk import Place, contexts_in, reach
 
@@ -610,9 +610,24 @@ class Session(OfThisProcess):
         What an object pointer leads to comes from COM's task allocator: the proxy will free it.
         """
         replaceable = self._allocate_for_proxy if self.interface.is_object else None
+        rows = Rows(0, self._allocate_row)
         return Writer(
-            self.client.space, self.allocate, self.labels, suffix, fresh=fresh, replaceable=replaceable
+            self.client.space,
+            self.allocate,
+            self.labels,
+            suffix,
+            fresh=fresh,
+            replaceable=replaceable,
+            rows=rows,
         )
+
+    def _allocate_row(self, data: bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
+        if max(sizes) > LARGEST_BLOCK:
+            return None
+        addresses = self.client.space.add_blocks(data, sizes, "application")
+        like = ("allocate", "client", "application", 0, 0, "client-owns", "application")
+        self.client.trace.raw.append(Run.of_blocks(like, addresses, sizes))
+        return addresses
 
     def _allocate_for_proxy(self, size: int) -> int:
         address = self.client.pairs["CoTaskMemAlloc"].allocate(size)

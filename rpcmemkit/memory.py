@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, islice, repeat
 from operator import ge
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -231,6 +232,10 @@ class Ledger:
         start, left = parts.starts[at], parts.starts[at] + parts.sizes[at] - address
         return left if left > 0 or address == start else None
 
+    def all_live(self, first: int, past: int) -> bool:
+        """Whether the blocks from ``first`` to before ``past`` are live, none freed for later or shared by referents."""
+        return self.live.count(1, first, past) == past - first
+
     def find(self, address: int) -> Block | None:
         """Return the block that holds ``address``, or ends there (C lets a pointer go that far), or ``None``."""
         index = self.index(address)
@@ -261,6 +266,11 @@ class PastLedger(Ledger):
         while starts[number] > address:
             number -= 1
         return number
+
+    def all_live(self, first: int, past: int) -> bool:
+        shared = not self.parts.keys().isdisjoint(range(first, past)) if self.parts else False
+        marked = not self.marked.keys().isdisjoint(range(first, past)) if self.marked else False
+        return past <= self.count and not shared and not marked and min(self.ended[first:past], default=0) > self.clock
 
     def __getitem__(self, index: int) -> Block:
         if index >= self.count:
@@ -347,6 +357,21 @@ class AddressSpace(OfThisProcess):
 
     # --- many blocks at once ---
 
+    @contextmanager
+    def unnoted(self) -> Iterator[None]:
+        """Let nothing that happens here be noted: what is tried, and may be done otherwise."""
+        trace, self.trace = self.trace, Trace()
+        try:
+            yield
+        finally:
+            self.trace = trace
+
+    def window(self, address: int) -> tuple[bytearray | bytes, int]:
+        """Return memory to look at from ``address`` on, and the address of its first byte. Of an image it is a copy."""
+        if isinstance(self.data, bytearray):
+            return self.data, self.base
+        return self.data[max(address - self.base, 0) :], max(address, self.base)
+
     def add_blocks(self, data: bytes | bytearray, sizes: Sequence[int], kind: str) -> Sequence[int]:
         """Add blocks whose bytes are ``data``, each with what lies between it and the next; return their addresses."""
         ledger, start, number = self.ledger, len(self.data), len(self.ledger.live)
@@ -381,9 +406,9 @@ class AddressSpace(OfThisProcess):
 
     def holds(self, addresses: Sequence[int], extents: int | Sequence[int]) -> bool:
         """Whether so many bytes at each address may be touched. Nothing is noted if not."""
-        starts, sizes, live = self.ledger.starts, self.ledger.sizes, self.ledger.live
+        starts, sizes = self.ledger.starts, self.ledger.sizes
         first, past = bisect_left(starts, min(addresses)), bisect_right(starts, max(addresses))
-        if past - first <= 4 * len(addresses) + 16 and live.count(1, first, past) == past - first:
+        if past - first <= 4 * len(addresses) + 16 and self.ledger.all_live(first, past):
             room = dict(zip(starts[first:past], sizes[first:past], strict=True))
             try:
                 found = map(room.__getitem__, addresses)

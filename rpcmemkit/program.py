@@ -276,15 +276,14 @@ class Program(OfThisProcess):
         row = self.space.row_of(addresses, kind) if (kind := self.row_kind(freeing=True)) and addresses else None
         if row is None:
             return False
-        sizes, first = self.space.ledger.sizes, row.start
-        extents = array("Q", [sizes[each] for each in row])
-        starts = self.space.ledger.starts[first : row.stop]
+        ledger = self.space.ledger
+        starts, extents = ledger.starts[row.start : row.stop], ledger.sizes[row.start : row.stop]
         if list(starts) != list(addresses):
             room = dict(zip(starts, extents, strict=True))
             extents = array("Q", map(room.__getitem__, addresses))
         self.space.drop_row(row)
         like = ("free", self.side, actor, 0, 0, rule, self.pair.free_name)
-        self.space.trace.raw.append(Run(frozenset({"free"}), like, array("Q", addresses), extents))
+        self.space.trace.raw.append(Run.of_blocks(like, addresses, extents))
         return True
 
     @contextmanager

@@ -14,11 +14,12 @@ from typing import Any
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, PointerPlan, StructPlan, UnionPlan
+from rpcmemkit.plan.generate import graph_of
 from rpcmemkit.records import Record
 from rpcmemkit.trace import recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.values import Handle, Labels, python_scalar, python_text
-from rpcmemkit.walk import Place, pointers_in, presented, referent
+from rpcmemkit.walk import ODD, Place, pointers_in, presented, referent
 
 
 class Reader:
@@ -30,13 +31,25 @@ class Reader:
         self._met: dict[int, str] = {}
         self._references: Counter[int] = Counter()
         self._order: dict[int, int] = {}
+        self._elsewhere: set[int] = set()
+        """What was read in one go."""
 
     @recording()
     def read(self, places: Mapping[str, Place]) -> dict[str, Any]:
         """Return the values at the given places by name. Memory that cannot be read is ``{"$fault": why}``."""
-        self._count(places.values())
+        whole = self._read_whole(places)
+        self._count(place for name, place in places.items() if name not in whole)
+        if whole and any(times > 1 or address in self._elsewhere for address, times in self._references.items()):
+            whole = {}  # what is shared has a name, in the order in which it is met
+            self._references.clear()
+            self._order.clear()
+            self._count(places.values())
         result: dict[str, Any] = Record()
-        pending: list[tuple[Place, Any, Any]] = [(place, result, name) for name, place in places.items()]
+        pending: list[tuple[Place, Any, Any]] = []
+        for name, place in places.items():
+            result[name] = whole.get(name)
+            if name not in whole:
+                pending.append((place, result, name))
         pending.reverse()
         while pending:
             place, holder, key = pending.pop()
@@ -100,6 +113,38 @@ class Reader:
             return Handle(place.address) if record else None
         return {"$context": self.labels.name(record) or f"{record:#x}"}
 
+    def _read_whole(self, places: Mapping[str, Place]) -> dict[str, Any]:
+        """Return the values of the pointers that lead to plain graphs, read in one go; none if storage is shared."""
+        read: dict[str, Any] = {}
+        for name, place in places.items() if self.labels is None else ():
+            found = self._graph_at(place, read, name)
+            if not self._elsewhere.isdisjoint(found) or len(set(found)) != len(found):
+                self._elsewhere.clear()
+                return {}
+            self._elsewhere.update(found)
+        return read
+
+    def _graph_at(self, place: Place, holder: dict[str, Any], key: str) -> list[int]:
+        """Read all that a pointer leads to; return the addresses, none if it has to be read part by part."""
+        graph = graph_of(place.plan) if isinstance(place.plan, PointerPlan) else None
+        if graph is None or graph.read is None:
+            return []
+        space, got = self.space, {}
+        try:
+            with space.unnoted():
+                address = space.pointer_at(place.address)
+                data, base = space.window(address)
+                limit = len(space.ledger) + 1
+                met, extents = graph.read(
+                    space, data, base, address, place.scope, got, key, Record, base_elements, limit
+                )
+                if min(met) < base or not space.holds(met, extents):
+                    return []
+        except ODD:
+            return []
+        holder.update(got)
+        return list(met)
+
     def _pointer(self, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         target = referent(self.space, place)
         if target is None:
@@ -144,14 +189,7 @@ class Reader:
     ) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         element = plan.element
         if isinstance(element, BasePlan):
-            data = self.space.read(place.address, count * plan.stride)
-            is_bytes = isinstance(element.type, Base) and element.type.name == "byte"
-            if is_bytes or plan.is_text:
-                return python_text(plan, data), []
-            if isinstance(element.type, Base) and element.type.code != "?":
-                return [value for (value,) in iter_unpack(element.value.format, data)], []
-            size = element.size
-            return [python_scalar(element, data[i : i + size]) for i in range(0, len(data), size)], []
+            return base_elements(plan, self.space.read(place.address, count * plan.stride)), []
         values: list[Any] = [None] * count
         return values, [
             (
@@ -170,6 +208,19 @@ class Reader:
             return holder, []
         at = place.address + plan.arms_offset
         return holder, [(Place(arm.plan, at, place.scope, (place.path, arm.step)), holder, "$value")]
+
+
+def base_elements(plan: ArrayPlan, data: bytes) -> Any:
+    """Return the value of an array of base type, from its bytes."""
+    element = plan.element
+    assert isinstance(element, BasePlan)
+    is_bytes = isinstance(element.type, Base) and element.type.name == "byte"
+    if is_bytes or plan.is_text:
+        return python_text(plan, data)
+    if isinstance(element.type, Base) and element.type.code != "?":
+        return [value for (value,) in iter_unpack(element.value.format, data)]
+    size = element.size
+    return [python_scalar(element, data[i : i + size]) for i in range(0, len(data), size)]
 
 
 def _case(plan: UnionPlan, tag: int) -> Any:

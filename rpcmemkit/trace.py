@@ -7,9 +7,11 @@ audits, pictures, tables and JSON, is a pure function of the :class:`Trace`.
 from __future__ import annotations
 
 import gc
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rpcmemkit.errors import Finished
@@ -116,6 +118,11 @@ class Run:
         self._events: list[Raw] | None = None
         self._spans: list[Any] | None = None
 
+    @classmethod
+    def of_blocks(cls, like: Raw, addresses: Sequence[int], sizes: Sequence[int]) -> Run:
+        """Return a run of events that differ in addresses and sizes only."""
+        return cls(frozenset({like[0]}), like, compact(addresses), compact(sizes))
+
     def events(self) -> list[Raw]:
         """Return the events in order. Few are kept, of many only the recipe."""
         if self.replay is None:
@@ -147,6 +154,33 @@ class Run:
         kind, side, actor, _, _, rule, detail = self.like
         for address, size in zip(self.addresses, self.sizes, strict=True):
             yield kind, side, actor, address, size, rule, detail
+
+
+def compact(numbers: Sequence[int]) -> Sequence[int]:
+    """Return the same numbers in little room."""
+    if isinstance(numbers, range):
+        return numbers
+    if numbers and numbers.count(numbers[0]) == len(numbers):
+        return Same(numbers[0], len(numbers))
+    return array("Q", numbers)
+
+
+class Same(Sequence[int]):
+    """One number so many times."""
+
+    __slots__ = ("many", "number")
+
+    def __init__(self, number: int, many: int) -> None:
+        self.number, self.many = number, many
+
+    def __len__(self) -> int:
+        return self.many
+
+    def __getitem__(self, index: Any) -> Any:
+        return [self.number] * len(range(self.many)[index]) if isinstance(index, slice) else self.number
+
+    def __iter__(self) -> Iterator[int]:
+        return repeat(self.number, self.many)
 
 
 KEPT = 4096  # events that a run keeps once they were made

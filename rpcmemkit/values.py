@@ -11,9 +11,11 @@ storage: that is how Python says aliasing. ``{"$context": NAME}`` is the client'
 from __future__ import annotations
 
 import struct
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rpcmemkit import given
 from rpcmemkit.errors import UsageError, counted
@@ -29,9 +31,15 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
+from rpcmemkit.plan.generate import graph_of, row_paths
+from rpcmemkit.plan.graphs import Odd
 from rpcmemkit.trace import Path, recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.walk import Place, presented
+
+
+ODD = (Odd, struct.error, KeyError, TypeError, ValueError, OverflowError, UsageError, RecursionError)
+"""What generated code may raise for a value that has to be written part by part."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,9 @@ class Labels:
     def __init__(self) -> None:
         self._given: dict[str, tuple[int, int]] = {}
         self._names: dict[int, tuple[int, Path | None, str]] = {}
-        self._addresses: list[int] = []
+        self._addresses = array("Q")
+        self._rows: list[tuple[int, Sequence[int], Callable[[], list[Path | None]], str]] = []
+        """Storage that was stored in one go: its number, its addresses, what makes its paths, its suffix."""
         self._index: dict[str, int] = {}
         self._indexed = 0
         self._until: int | None = None
@@ -75,9 +85,31 @@ class Labels:
 
     def call_by_path(self, address: int, path: Path | None, suffix: str = "") -> None:
         """Let the storage at ``address`` be known by its path, unless it has a name."""
-        if address not in self._names:
+        if address not in self._names and not self._in_row(address):
             self._names[address] = (len(self._addresses), path, suffix)
             self._addresses.append(address)
+
+    def call_row(
+        self, addresses: Sequence[int], paths: Callable[[], list[Path | None]], suffix: str = ""
+    ) -> None:
+        """As :meth:`call_by_path`, for storage that has no names yet; of much the paths are made when one is asked for."""
+        if len(addresses) <= FEW:
+            for address, path in zip(addresses, paths(), strict=True):
+                self.call_by_path(address, path, suffix)
+            return
+        self._rows.append((len(self._addresses), addresses, paths, suffix))
+        self._addresses.extend(addresses)
+
+    def _in_row(self, address: int) -> tuple[int, Path | None, str] | None:
+        """Return the entry of storage that was stored in one go. Rows lie one behind the other, as allocated."""
+        at = bisect_right(self._rows, address, key=lambda row: row[1][0]) - 1
+        if at < 0:
+            return None
+        first, addresses, paths, suffix = self._rows[at]
+        index = bisect_left(addresses, address)
+        if index == len(addresses) or addresses[index] != address:
+            return None
+        return first + index, paths()[index], suffix
 
     def name(self, address: int) -> str | None:
         """Return the label of the storage at ``address``."""
@@ -93,7 +125,7 @@ class Labels:
         return entry and c_text(entry[0]) + entry[1]
 
     def _entry(self, address: int) -> tuple[Path | None, str] | None:
-        entry = self._names.get(address)
+        entry = self._names.get(address) or self._in_row(address)
         known = entry is not None and (self._until is None or entry[0] < self._until)
         return entry[1:] if entry is not None and known else None
 
@@ -103,9 +135,8 @@ class Labels:
         if given is not None and (self._until_given is None or given[0] < self._until_given):
             return given[1]
         for address in self._addresses[self._indexed : self._until]:
-            if (
-                self._names[address][1] is not None
-            ):  # others have been given their name, or are the same in other words
+            entry = self._names.get(address)
+            if entry is None or entry[1] is not None:  # others have been given their name
                 self._index[str(self.name(address))] = address
             self._indexed += 1
         return self._index.get(label)
@@ -118,6 +149,7 @@ class Labels:
         """Return the labels as they are now, whatever is named later."""
         twin = Labels()
         twin._given, twin._names, twin._addresses = self._given, self._names, self._addresses
+        twin._rows = self._rows
         twin._until, twin._until_given = len(self._addresses), len(self._given)
         return twin
 
@@ -143,7 +175,21 @@ def is_unwritten(value: Any) -> bool:
     return value is UNWRITTEN or (isinstance(value, Mapping) and value.keys() == {"$unwritten"})
 
 
+FEW = 64  # storage of one value that gets its names at once
 Allocate = Callable[[int], int]
+
+
+class Rows(NamedTuple):
+    """What allocates the storage of a whole value: with what it fills the gaps between blocks, and the function.
+
+    That gets the bytes of the blocks and their sizes, and returns their addresses, or ``None`` if they have to be allocated
+    one by one.
+    """
+
+    fill: int
+    allocate: Callable[[bytearray, Sequence[int]], Sequence[int] | None]
+
+
 _PLACE = tuple.__new__  # twice as fast as Place(…)
 
 
@@ -164,6 +210,7 @@ class Writer:
         fresh: int = 0,
         zeroes: bool = True,
         replaceable: Allocate | None = None,
+        rows: Rows | None = None,
     ) -> None:
         self.space = space
         self.allocate = allocate
@@ -173,6 +220,7 @@ class Writer:
         self.zeroes = zeroes
         self._replaceable = replaceable
         """Allocates what a proxy may free, where that is another allocator."""
+        self._rows = rows
         self._storage: dict[tuple[int, int], tuple[Any, int]] = {}
         self._aliases: list[tuple[int, str, str]] = []
 
@@ -187,9 +235,33 @@ class Writer:
         while pending:
             here, item = pending.pop()
             met = len(pending)
+            if not met and not self._storage and self._whole(here, item):
+                break
             pending += self._write_one(here, item)
             if len(pending) > met + 1:  # the first part is written first
                 pending[met:] = reversed(pending[met:])
+
+    def _whole(self, place: Place, value: Any) -> bool:
+        """Store all that a pointer shall point to in one go; return ``False``, with nothing stored, if that cannot be."""
+        graph = graph_of(place.plan) if self._rows and isinstance(place.plan, PointerPlan) else None
+        if self._rows is None or graph is None or graph.write is None or value is None or self._replaceable:
+            return False
+        space, mem = self.space, bytearray()
+        first = space.base + len(space.data)
+        try:
+            sizes, held = graph.write(value, mem, first, self._rows.fill, scalar)
+        except ODD:
+            return False
+        if len(set(map(id, held))) != len(held):
+            return False  # the same map twice is one piece of storage
+        addresses = self._rows.allocate(mem, sizes)
+        if addresses is None:
+            return False
+        space.set_pointer(place.address, addresses[0])
+        if self.labels is not None:
+            kept, path = bytes(mem), place.path
+            self.labels.call_row(addresses, lambda: row_paths(graph, kept, first, sizes, path), self.suffix)
+        return True
 
     def finish(self) -> None:
         """Resolve aliases to storage that was described after them.

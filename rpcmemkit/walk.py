@@ -6,6 +6,7 @@ negative, or larger than the block behind it, yields the elements that are there
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
@@ -21,6 +22,8 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
+from rpcmemkit.plan.generate import graph_of
+from rpcmemkit.plan.graphs import Odd
 from rpcmemkit.trace import Path, recording
 
 
@@ -146,6 +149,26 @@ def referent(space: AddressSpace, pointer: Place) -> Place | None:
     target = pointer.plan.target
     path = (pointer.path, "*") if isinstance(target, PointerPlan) and pointer.path else pointer.path
     return presented(Place(target, address, pointer.scope, path))
+
+
+ODD = (Odd, struct.error, RpcError, MemoryFault)
+
+
+def found_whole(space: AddressSpace, pointer: PointerPlan, address: int, scope: int) -> list[int] | None:
+    """Return the addresses of all that a pointer leads to, itself first, the last pointers before the first ones.
+
+    They are found in one go; ``None`` if that cannot be: it is no plain graph, or there is something odd in it.
+    """
+    graph = graph_of(pointer)
+    if graph is None:
+        return None
+    try:
+        with space.unnoted():
+            data, base = space.window(address)
+            met, extents = graph.find(space, data, base, address, scope, len(space.ledger) + 1)
+            return met if min(met) >= base and space.holds(met, extents) else None
+    except ODD:
+        return None
 
 
 Hop: TypeAlias = "tuple[PointerPlan, int, int, Path | None]"

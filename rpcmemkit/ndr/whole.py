@@ -9,9 +9,7 @@ nothing, and the careful code does the work, and says what is wrong.
 from __future__ import annotations
 
 import struct
-from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.errors import MemoryFault, RpcError
@@ -21,7 +19,7 @@ from rpcmemkit.ndr.storage import IN_PLACE, Shape, Waiting
 from rpcmemkit.plan import ArrayPlan, PointerPlan
 from rpcmemkit.plan.generate import BUFFER, Graph
 from rpcmemkit.plan.graphs import Odd
-from rpcmemkit.trace import Path, Raw, Run, Trace
+from rpcmemkit.trace import Path, Raw, Run, compact
 
 if TYPE_CHECKING:
     from rpcmemkit.ndr.marshal import Marshaller
@@ -41,16 +39,6 @@ class Moment:
         self.image: Image | None = None
 
 
-@contextmanager
-def unnoted(space: AddressSpace) -> Iterator[None]:
-    """Let nothing that happens to a space be noted."""
-    trace, space.trace = space.trace, Trace()
-    try:
-        yield
-    finally:
-        space.trace = trace
-
-
 def as_it_was(space: AddressSpace, image: Image) -> AddressSpace:
     """Return a copy of a space as it was, to do something in it again."""
     copy = AddressSpace.from_image(space.side, image)
@@ -66,8 +54,8 @@ def send(
     space, out, start, number = writer.space, writer.out, len(writer.out), writer.number
     limit = (writer.budget - start) // graph.least + 1
     try:
-        with unnoted(space):
-            after, met, extents = graph.marshal(space, address, scope, out, number, limit, writer.budget)
+        with space.unnoted():
+            after, met, extents = graph.marshal(space, space.data, space.base, address, scope, out, number, limit, writer.budget)
             whole = space.holds(met, extents)
     except ODD:
         whole = False
@@ -104,7 +92,7 @@ def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
     limit = (len(reader.data) - start) // graph.least + 1
     blocks: Sequence[int] = ()
     try:
-        with unnoted(space):
+        with space.unnoted():
             found = graph.unmarshal(modes)(
                 reader.data, start, mem, space.base + top - len(prefix), storage.buffer, limit
             )
@@ -123,7 +111,7 @@ def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
     if isinstance(plan, ArrayPlan) and plan.size_of is not None:
         count = (sizes[0] if modes[0] != BUFFER else extents[0]) // plan.stride
         try:
-            with unnoted(space):
+            with space.unnoted():
                 reader.note_correlation(plan, waiting.scope, Shape(count, 0, count), waiting.path, modes[0] != BUFFER)
         except ODD:
             space.take_back(top)
@@ -148,7 +136,7 @@ def _run(
 ) -> Run:
     space, planner, data, moment = reader.space, reader.planner, reader.data, reader.moment
     storage, maker, frame = reader.storage, type(reader), reader.frame
-    blocks = blocks if isinstance(blocks, range) else array("Q", blocks)
+    blocks = compact(blocks)
 
     def replay() -> tuple[list[Raw], list[Any]]:
         assert moment.image is not None
@@ -158,7 +146,7 @@ def _run(
         again.follow([waiting])
         return copy.trace.raw, again.spans  # type: ignore[return-value]
 
-    run = Run(RECEIVED, storage.like(graph, waiting), blocks, array("Q", sizes), replay)
+    run = Run(RECEIVED, storage.like(graph, waiting), blocks, compact(sizes), replay)
     space.trace.raw.append(run)
     reader.spans.append(run)
     return run

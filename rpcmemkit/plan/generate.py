@@ -230,9 +230,9 @@ def _marshal(graph: Graph) -> Source:
 
     It returns the next id, the addresses read, and how many bytes were read at each: they have yet to be checked.
     """
-    s = Source("marshal(space, a, scope, out, number, limit, budget)", ZEROS=bytes(8))
+    s = Source("marshal(space, data, base, a, scope, out, number, limit, budget)", ZEROS=bytes(8))
     s.let("put", Codec(graph.order + UNSIGNED[graph.count_size]).pack_into)
-    s(1, "data, base, pos = space.data, space.base, len(out)", "stack = []; push, pop = stack.append, stack.pop")
+    s(1, "pos = len(out)", "stack = []; push, pop = stack.append, stack.pop")
     s(1, "met = []; meet = met.append", "extents = []; extend = extents.append")
     s(1, *(["kind = 0"] if graph.many else []))
     if graph.steady and (align := graph.nodes[0].plan.wire_align) > 1:
@@ -514,8 +514,8 @@ def _find(graph: Graph) -> Source:
 
     Pointers are followed from the last to the first: the addresses backwards are the order in which clean-up frees.
     """
-    s = Source("find(space, a, scope, limit)")
-    s(1, "data, base = space.data, space.base", "stack = []; push, pop = stack.append, stack.pop")
+    s = Source("find(space, data, base, a, scope, limit)")
+    s(1, "stack = []; push, pop = stack.append, stack.pop")
     s(1, "met = []; meet = met.append", "extents = []; extend = extents.append", *(["kind = 0"] if graph.many else []))
     s(1, "for _ in repeat(None, limit):")
     for node in graph.nodes:
@@ -737,8 +737,8 @@ def _write_array(s: Source, depth: int, graph: Graph, node: Node) -> None:
 
 def _read(graph: Graph) -> Source | None:
     """Read: put the value at ``a`` into ``holder[key]``, with all below it; return the addresses read and their extents."""
-    s = Source("read(space, a, scope, holder, key, Record, elements, limit)")
-    s(1, "data, base = space.data, space.base", "stack = []; push, pop = stack.append, stack.pop")
+    s = Source("read(space, data, base, a, scope, holder, key, Record, elements, limit)")
+    s(1, "stack = []; push, pop = stack.append, stack.pop")
     s(1, "met = []; meet = met.append", "extents = []; extend = extents.append", *(["kind = 0"] if graph.many else []))
     s(1, "for _ in repeat(None, limit):")
     try:
@@ -839,3 +839,29 @@ def _read_array(s: Source, depth: int, graph: Graph, node: Node) -> None:
         s(depth + 1, f"if {name}: later(({entry}))")
     s(depth + 1, f"here += {plan.stride}")
     s(depth, "todo.reverse(); stack += todo")
+
+
+def row_paths(graph: Graph, data: bytes | bytearray, first: int, sizes: Sequence[int], path: Any) -> list[Any]:
+    """Return for each block that ``write`` has made the path of the pointer that leads to it, the root's being ``path``.
+
+    ``data`` are the blocks as they were written, ``first`` is the address of the first one.
+    """
+    paths: list[Any] = []
+    stack = [(0, first, path)]
+    while stack:
+        number, address, here = stack.pop()
+        node, size = graph.nodes[number], sizes[len(paths)]
+        paths.append(here)
+        if isinstance(node.plan, PointerPlan):
+            here = (here, "*")
+        whole = node.kind == "array"
+        reads = [(slot.name, Codec("<" + UNSIGNED[slot.plan.size]), slot.offset, child) for slot, child in node.ways]
+        found = []
+        for index in range(size // node.size if whole else 1) if reads else ():
+            owner = (here, f"[{index}]") if whole else here
+            for name, code, offset, child in reads:
+                (value,) = code.unpack_from(data, address - first + index * node.size + offset)
+                if value:
+                    found.append((child, value, (owner, name) if name else owner))
+        stack += reversed(found)
+    return paths

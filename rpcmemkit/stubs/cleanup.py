@@ -13,12 +13,12 @@ from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from rpcmemkit.errors import MemoryFault, counted
-from rpcmemkit.memory import AddressSpace
+from rpcmemkit.memory import KINDS, AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.trace import Path, recording
-from rpcmemkit.walk import Hop, Place, all_pointers, hops, reach
+from rpcmemkit.walk import Hop, Place, all_pointers, found_whole, hops, reach
 
 STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
 REVISITS = 10_000
@@ -59,11 +59,44 @@ class CleanUp:
 
     def free(self, parameters: Sequence[Place]) -> None:
         """Free what the parameters lead to. A fault stays in the trace, and the work goes on."""
+        if self._free_rows(parameters):
+            return
         for parameter in parameters:
             self._walk(parameter)
         self._note_kept()
         for address, path in self._found:
             self._free(address, path, parameters)
+
+    def _free_rows(self, parameters: Sequence[Place]) -> bool:
+        """Free what is a plain graph throughout, and in order; return ``False``, with nothing freed, if something is odd."""
+        kind = "" if self.graphs else self.program.row_kind(freeing=True)
+        rows: list[list[int]] = []
+        met: list[int] = []
+        for place in parameters if kind else ():
+            for pointer, address, scope, _ in hops(self.space, place, unlooked := []):
+                found = found_whole(self.space, pointer, address, scope)
+                if found is None:
+                    return False
+                found.reverse()
+                met += found
+                rows.append(found)
+            if unlooked:
+                return False
+        if len(set(met)) != len(met):
+            return False
+        rows = [row if self.space.row_of(row, kind) else self._not_own(row) for row in rows]
+        rows = [row for row in rows if row]
+        if not kind or not all(self.space.row_of(row, kind) for row in rows):
+            return False
+        for row in rows:
+            self.program.free_row(row, "stub", self.rule)
+        return True
+
+    def _not_own(self, addresses: list[int]) -> list[int]:
+        """Return the addresses that are not in the stub's own memory."""
+        ledger = self.space.ledger
+        own = {number for number, kind in enumerate(KINDS) if kind in self.own}
+        return [address for address in addresses if ledger.kinds[ledger.index(address)] not in own]
 
     def find(self, place: Place) -> list[tuple[int, Path | None]]:
         """Return what would be freed for a value, in order: addresses, and the paths of the pointers that lead there."""
