@@ -6,7 +6,7 @@ Everything here is computed from the trace and the snapshots in it; nothing asks
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from rpcmemkit.program import DISABLING
 from rpcmemkit.status import status_name
 from rpcmemkit.stubs.statuses import status_variable
 from rpcmemkit.trace import Event, Span, Trace
-from rpcmemkit.walk import Place, all_pointers, reach
+from rpcmemkit.walk import Place, all_pointers, reach, reached_whole
 
 SHOWN = 6  # names or faults in a repr
 STORAGE_NAMES = {
@@ -98,32 +98,32 @@ class Audit:
     @property
     def client_allocations(self) -> int:
         """How often the client stub called the allocator; a failing attempt counts."""
-        return _number(self.trace.select("allocate", side="client", actor="stub"))
+        return _number(self.trace.tally("allocate", side="client", actor="stub"))
 
     @property
     def client_frees(self) -> int:
         """How often the client stub called the deallocator; a failing attempt counts."""
-        return sum(map(_frees, self.trace.select("free", "fault", side="client", actor="stub")))
+        return _number(self.trace.tally("free", "fault", side="client", actor="stub"), _frees)
 
     @property
     def server_allocations(self) -> int:
         """How often the server stub and the routine called the allocator."""
-        return sum(event.detail != "private" for event in self.trace.select("allocate", side="server"))
+        return _number(self.trace.tally("allocate", side="server"), lambda event: event.detail != "private")
 
     @property
     def server_frees(self) -> int:
         """How often the server stub and the routine called the deallocator; a failing attempt counts."""
-        return sum(map(_frees, self.trace.select("free", "mark", "fault", side="server")))
+        return _number(self.trace.tally("free", "mark", "fault", side="server"), _frees)
 
     @property
     def server_marked(self) -> int:
         """How many of the :attr:`server_frees` only marked their block: the memory goes with its environment."""
-        return _number(self.trace.select("mark", side="server"))
+        return _number(self.trace.tally("mark", side="server"))
 
     @property
     def server_released(self) -> int:
         """How many server blocks went as a whole with an RpcSs environment, marked or not."""
-        return sum(event.detail in DISABLING for event in self.trace.select("free", side="server"))
+        return _number(self.trace.tally("free", side="server"), lambda event: event.detail in DISABLING)
 
     @property
     def server_balance(self) -> str:
@@ -148,12 +148,22 @@ class Audit:
     def _after(self) -> dict[int, Place]:
         return reach(self.call.space("client after"), self.call.roots.values())
 
-    @property
+    @cached_property
+    def _may_be_lost(self) -> bool:
+        """Whether something that could be reached before the call might be lost: else nobody has to look for its name."""
+        roots = list(self.call.roots.values())
+        before = reached_whole(self.call.space("client before"), roots)
+        after = reached_whole(self.call.space("client after"), roots) if before is not None else None
+        return before is None or after is None or not after.issuperset(before)
+
+    @cached_property
     def orphaned_places(self) -> list[Place]:
         """Client storage that the application could reach before the call, and that is still allocated, but lost.
 
         Storage inside a block that can still be reached elsewhere, a [byte_count] buffer for one, is not lost.
         """
+        if not self._may_be_lost:
+            return []
         space = self.call.space("client after")
         lost = [place for address, place in self._before.items() if address not in self._after]
         kept = {block.address for address in self._after if lost and (block := space.block(address))}
@@ -364,7 +374,7 @@ class Audit:
         """Every fault, in the order in which it happened."""
         return list(self.trace.select("fault"))
 
-    @property
+    @cached_property
     def dangling(self) -> list[Dangling]:
         """Pointers to memory that is not live: on the server as the routine returns, globals and the client afterwards."""
         found = []
@@ -433,11 +443,10 @@ def leaked_in(trace: Trace) -> list[Block]:
         return []
     space = AddressSpace.from_image("server", trace.snapshots["server after"].image)
     kept = {event.address for event in trace.select("keep", side="server")}
-    concerned = trace.select("allocate", "close", "run-down", "lose", side="server")
-    blocks = [
-        space.block(address) for address in dict.fromkeys(e.address for e in concerned) if address not in kept
-    ]
-    return [block for block in blocks if block and block.live and block.kind in HEAPS - {"RpcSs"}]
+    concerned = trace.blocks("allocate", "close", "run-down", "lose", side="server")
+    left = dict.fromkeys(address for addresses in concerned for address in space.left_live(addresses))
+    blocks = [space.block(address) for address in left if address not in kept]
+    return [block for block in blocks if block and block.kind in HEAPS - {"RpcSs"}]
 
 
 DEEDS = ("allocate", "free", "mark", "write", "remember", "raise", "rpcss", "close", "fault")
@@ -489,12 +498,15 @@ def _frees(event: Event) -> bool:
     return bool(event.rule) if event.kind == "fault" else event.detail not in DISABLING
 
 
-def _number(events: Iterator[Event]) -> int:
-    return sum(1 for _ in events)
+def _number(events: Iterator[tuple[Event, int]], counts: Callable[[Event], bool] = bool) -> int:
+    """Return how many of the events count."""
+    return sum(number for event, number in events if counts(event))
 
 
 def _dangling(space: AddressSpace, roots: Iterable[Place]) -> list[Dangling]:
-    found = []
+    found, roots = [], list(roots)
+    if reached_whole(space, roots, live=True) is not None:
+        return []  # all that pointers lead to is live
     for pointer in all_pointers(space, roots):
         address = space.pointer_at(pointer.address)
         block = space.block(address) if address else None

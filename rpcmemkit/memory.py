@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, islice, repeat
+from itertools import accumulate, compress, islice, repeat
 from operator import ge
 from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
@@ -236,6 +236,10 @@ class Ledger:
         """Whether the blocks from ``first`` to before ``past`` are live, none freed for later or shared by referents."""
         return self.live.count(1, first, past) == past - first
 
+    def none_live(self, first: int, past: int) -> bool:
+        """Whether the blocks from ``first`` to before ``past`` are all freed."""
+        return self.live.count(0, first, past) == past - first
+
     def find(self, address: int) -> Block | None:
         """Return the block that holds ``address``, or ends there (C lets a pointer go that far), or ``None``."""
         index = self.index(address)
@@ -271,6 +275,9 @@ class PastLedger(Ledger):
         shared = not self.parts.keys().isdisjoint(range(first, past)) if self.parts else False
         marked = not self.marked.keys().isdisjoint(range(first, past)) if self.marked else False
         return past <= self.count and not shared and not marked and min(self.ended[first:past], default=0) > self.clock
+
+    def none_live(self, first: int, past: int) -> bool:
+        return max(self.ended[first:past], default=0) <= self.clock
 
     def __getitem__(self, index: int) -> Block:
         if index >= self.count:
@@ -367,10 +374,14 @@ class AddressSpace(OfThisProcess):
             self.trace = trace
 
     def window(self, address: int) -> tuple[bytearray | bytes, int]:
-        """Return memory to look at from ``address`` on, and the address of its first byte. Of an image it is a copy."""
+        """Return memory to look at, from the block before the one at ``address`` on, and the address of its first byte.
+
+        Of an image it is a copy: what a call has to do with lies there together.
+        """
         if isinstance(self.data, bytearray):
             return self.data, self.base
-        return self.data[max(address - self.base, 0) :], max(address, self.base)
+        first = self.ledger.starts[max(self.ledger.index(address) - 1, 0)]
+        return self.data[first - self.base :], first
 
     def add_blocks(self, data: bytes | bytearray, sizes: Sequence[int], kind: str) -> Sequence[int]:
         """Add blocks whose bytes are ``data``, each with what lies between it and the next; return their addresses."""
@@ -407,8 +418,16 @@ class AddressSpace(OfThisProcess):
     def holds(self, addresses: Sequence[int], extents: int | Sequence[int]) -> bool:
         """Whether so many bytes at each address may be touched. Nothing is noted if not."""
         starts, sizes = self.ledger.starts, self.ledger.sizes
+        if not isinstance(extents, int):
+            addresses = list(compress(addresses, extents))
+            extents = [each for each in extents if each]
+            if not addresses:
+                return True
         first, past = bisect_left(starts, min(addresses)), bisect_right(starts, max(addresses))
         if past - first <= 4 * len(addresses) + 16 and self.ledger.all_live(first, past):
+            least = min(sizes[first:past], default=0)
+            if isinstance(extents, int) and least >= extents and set(starts[first:past]).issuperset(addresses):
+                return True
             room = dict(zip(starts[first:past], sizes[first:past], strict=True))
             try:
                 found = map(room.__getitem__, addresses)
@@ -418,6 +437,15 @@ class AddressSpace(OfThisProcess):
                 pass  # inside a block, or in none
         each = repeat(extents, len(addresses)) if isinstance(extents, int) else extents
         return all(map(ge, map(self.capacity, addresses), each))
+
+    def left_live(self, addresses: Sequence[int]) -> Sequence[int]:
+        """Return the addresses that lie in live blocks."""
+        ledger = self.ledger
+        if len(addresses) > 1:
+            first, past = ledger.index(min(addresses)), ledger.index(max(addresses)) + 1
+            if past - first <= 4 * len(addresses) and ledger.none_live(first, past):
+                return ()
+        return [each for each in addresses if (at := ledger.index(each)) >= 0 and ledger.live[at]]
 
     def row_of(self, addresses: Sequence[int], kind: str) -> range | None:
         """Return the numbers of live blocks of one kind that lie side by side; ``None`` if that is not what is there."""

@@ -133,7 +133,7 @@ class Reader:
         try:
             with space.unnoted():
                 address = space.pointer_at(place.address)
-                data, base = space.window(address)
+                data, base = space.window(min(address, place.address))
                 limit = len(space.ledger) + 1
                 met, extents = graph.read(
                     space, data, base, address, place.scope, got, key, Record, base_elements, limit

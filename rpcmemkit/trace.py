@@ -294,6 +294,36 @@ class Trace(Finished):
                 if event[0] in kinds and side in (None, event[1]) and actor in (None, event[2]):
                     yield Event._make(event)
 
+    def tally(
+        self, *kinds: str, side: str | None = None, actor: str | None = None
+    ) -> Iterator[tuple[Event, int]]:
+        """As :meth:`select`, but events of a run that differ only in address and size come once, with their number."""
+        for entry in self.raw:
+            if isinstance(entry, tuple):
+                found: Iterable[tuple[Raw, int]] = ((entry, 1),)
+            elif entry.like is not None and entry.kinds.intersection(kinds) == {entry.like[0]}:
+                found = ((entry.like, len(entry.addresses)),)
+            else:
+                found = ((event, 1) for event in entry.select(kinds))
+            for event, number in found:
+                if event[0] in kinds and side in (None, event[1]) and actor in (None, event[2]):
+                    yield Event._make(event), number
+
+    def blocks(self, *kinds: str, side: str, actor: str | None = None) -> Iterator[Sequence[int]]:
+        """Yield the addresses of the events of these kinds, those of a run together."""
+        for entry in self.raw:
+            if isinstance(entry, tuple):
+                found: Iterable[Raw] = (entry,)
+            elif entry.like is None or entry.kinds.intersection(kinds) != {entry.like[0]}:
+                found = entry.select(kinds)
+            else:
+                if entry.like[1] == side and actor in (None, entry.like[2]):
+                    yield entry.addresses
+                continue
+            for event in found:
+                if event[0] in kinds and event[1] == side and actor in (None, event[2]):
+                    yield (event[3],)
+
     def places(self, *kinds: str, side: str | None = None) -> Iterator[tuple[int, Event]]:
         """As :meth:`select`, each event with the place behind it."""
         for place, entry in enumerate(self.raw, 1):

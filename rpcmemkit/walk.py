@@ -154,21 +154,40 @@ def referent(space: AddressSpace, pointer: Place) -> Place | None:
 ODD = (Odd, struct.error, RpcError, MemoryFault)
 
 
-def found_whole(space: AddressSpace, pointer: PointerPlan, address: int, scope: int) -> list[int] | None:
+def found_whole(
+    space: AddressSpace, pointer: PointerPlan, address: int, scope: int, near: int = 0, *, live: bool = False
+) -> list[int] | None:
     """Return the addresses of all that a pointer leads to, itself first, the last pointers before the first ones.
 
-    They are found in one go; ``None`` if that cannot be: it is no plain graph, or there is something odd in it.
+    They are found in one go; ``None`` if that cannot be: it is no plain graph, or there is something odd in it. ``near`` is
+    where the pointer lies, with ``live`` what holds no pointers has to be live, too.
     """
     graph = graph_of(pointer)
     if graph is None:
         return None
     try:
         with space.unnoted():
-            data, base = space.window(address)
+            data, base = space.window(min(address, near or address))
             met, extents = graph.find(space, data, base, address, scope, len(space.ledger) + 1)
+            if live and not isinstance(extents, int):
+                extents = [each or 1 for each in extents]
             return met if min(met) >= base and space.holds(met, extents) else None
     except ODD:
         return None
+
+
+def reached_whole(space: AddressSpace, roots: Iterable[Place], *, live: bool = False) -> set[int] | None:
+    """Return the addresses of all that can be reached, if that is plain graphs throughout; ``None`` if it is not."""
+    reached: set[int] = set()
+    for root in roots:
+        for pointer, address, scope, _ in hops(space, root, unlooked := []):
+            found = found_whole(space, pointer, address, scope, root.address, live=live)
+            if found is None:
+                return None
+            reached.update(found)
+        if unlooked:
+            return None
+    return reached
 
 
 Hop: TypeAlias = "tuple[PointerPlan, int, int, Path | None]"

@@ -9,6 +9,7 @@ Sources: server-stub-memory-management.md; Wine's PointerFree and NdrFullPointer
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
@@ -94,9 +95,9 @@ class CleanUp:
 
     def _not_own(self, addresses: list[int]) -> list[int]:
         """Return the addresses that are not in the stub's own memory."""
-        ledger = self.space.ledger
+        kinds, starts = self.space.ledger.kinds, self.space.ledger.starts
         own = {number for number, kind in enumerate(KINDS) if kind in self.own}
-        return [address for address in addresses if ledger.kinds[ledger.index(address)] not in own]
+        return [address for address in addresses if kinds[bisect_right(starts, address) - 1] not in own]
 
     def find(self, place: Place) -> list[tuple[int, Path | None]]:
         """Return what would be freed for a value, in order: addresses, and the paths of the pointers that lead there."""
