@@ -10,9 +10,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, compress, islice, repeat
 from operator import ge
-from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -274,7 +274,12 @@ class PastLedger(Ledger):
     def all_live(self, first: int, past: int) -> bool:
         shared = not self.parts.keys().isdisjoint(range(first, past)) if self.parts else False
         marked = not self.marked.keys().isdisjoint(range(first, past)) if self.marked else False
-        return past <= self.count and not shared and not marked and min(self.ended[first:past], default=0) > self.clock
+        return (
+            past <= self.count
+            and not shared
+            and not marked
+            and min(self.ended[first:past], default=0) > self.clock
+        )
 
     def none_live(self, first: int, past: int) -> bool:
         return max(self.ended[first:past], default=0) <= self.clock
@@ -426,7 +431,11 @@ class AddressSpace(OfThisProcess):
         first, past = bisect_left(starts, min(addresses)), bisect_right(starts, max(addresses))
         if past - first <= 4 * len(addresses) + 16 and self.ledger.all_live(first, past):
             least = min(sizes[first:past], default=0)
-            if isinstance(extents, int) and least >= extents and set(starts[first:past]).issuperset(addresses):
+            if (
+                isinstance(extents, int)
+                and least >= extents
+                and set(starts[first:past]).issuperset(addresses)
+            ):
                 return True
             room = dict(zip(starts[first:past], sizes[first:past], strict=True))
             try:

@@ -262,8 +262,16 @@ class Program(OfThisProcess):
         Functions of the application's, an environment and an allocator that is to fail are called for each block.
         """
         kind = _FUNCTIONS[self.pair.name][0]
-        own = self.midl_user_free == self.heap_free if freeing else self.midl_user_allocate == self.heap_allocate
-        if kind == "RpcSs" or (kind == "midl_user" and not own) or (self.fail_after is not None and not freeing):
+        own = (
+            self.midl_user_free == self.heap_free
+            if freeing
+            else self.midl_user_allocate == self.heap_allocate
+        )
+        if (
+            kind == "RpcSs"
+            or (kind == "midl_user" and not own)
+            or (self.fail_after is not None and not freeing)
+        ):
             return ""
         return kind
 
@@ -273,7 +281,11 @@ class Program(OfThisProcess):
 
     def free_row(self, addresses: Sequence[int], actor: str, rule: str) -> bool:
         """Free many blocks at once, as :meth:`free` does one by one; return ``False``, with nothing done, if that cannot be."""
-        row = self.space.row_of(addresses, kind) if (kind := self.row_kind(freeing=True)) and addresses else None
+        row = (
+            self.space.row_of(addresses, kind)
+            if (kind := self.row_kind(freeing=True)) and addresses
+            else None
+        )
         if row is None:
             return False
         ledger = self.space.ledger
@@ -623,4 +635,3 @@ class StubAllocator:
         self.allowance.take(total)
         self.program.calls += len(addresses)
         self.made.extend(addresses)
-

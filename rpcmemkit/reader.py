@@ -39,7 +39,9 @@ class Reader:
         """Return the values at the given places by name. Memory that cannot be read is ``{"$fault": why}``."""
         whole = self._read_whole(places)
         self._count(place for name, place in places.items() if name not in whole)
-        if whole and any(times > 1 or address in self._elsewhere for address, times in self._references.items()):
+        if whole and any(
+            times > 1 or address in self._elsewhere for address, times in self._references.items()
+        ):
             whole = {}  # what is shared has a name, in the order in which it is met
             self._references.clear()
             self._order.clear()
@@ -129,7 +131,8 @@ class Reader:
         graph = graph_of(place.plan) if isinstance(place.plan, PointerPlan) else None
         if graph is None or graph.read is None:
             return []
-        space, got = self.space, {}
+        space = self.space
+        got: dict[str, Any] = {}
         try:
             with space.unnoted():
                 address = space.pointer_at(place.address)

@@ -213,9 +213,7 @@ class Message:
     @property
     def spans(self) -> list[Span]:
         """The octets that have no memory behind them: ids, counts, discriminants."""
-        return [
-            span for each in self.noted for span in (each.spans() if isinstance(each, Run) else (each,))
-        ]
+        return [span for each in self.noted for span in (each.spans() if isinstance(each, Run) else (each,))]
 
 
 @dataclass(slots=True)

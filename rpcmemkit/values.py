@@ -37,7 +37,6 @@ from rpcmemkit.trace import Path, recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.walk import Place, presented
 
-
 ODD = (Odd, struct.error, KeyError, TypeError, ValueError, OverflowError, UsageError, RecursionError)
 """What generated code may raise for a value that has to be written part by part."""
 

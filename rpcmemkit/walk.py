@@ -180,7 +180,8 @@ def reached_whole(space: AddressSpace, roots: Iterable[Place], *, live: bool = F
     """Return the addresses of all that can be reached, if that is plain graphs throughout; ``None`` if it is not."""
     reached: set[int] = set()
     for root in roots:
-        for pointer, address, scope, _ in hops(space, root, unlooked := []):
+        unlooked: list[Place] = []
+        for pointer, address, scope, _ in hops(space, root, unlooked):
             found = found_whole(space, pointer, address, scope, root.address, live=live)
             if found is None:
                 return None

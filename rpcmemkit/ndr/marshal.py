@@ -193,7 +193,14 @@ class Marshaller:
         return move
 
     def _whole(
-        self, graph: Graph, pointer: PointerPlan, move: Move, address: int, scope: int, path: Path | None, found: Found
+        self,
+        graph: Graph,
+        pointer: PointerPlan,
+        move: Move,
+        address: int,
+        scope: int,
+        path: Path | None,
+        found: Found,
     ) -> None:
         """Write a plain graph in one go, if there is nothing odd in it."""
         if self.careful or not send(self, graph, pointer, address, scope, path):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.trace import Path, Raw, Trace
 
 if TYPE_CHECKING:
-    from rpcmemkit.plan.generate import Graph
     from rpcmemkit.ndr.unmarshal import Unmarshaller
+    from rpcmemkit.plan.generate import Graph
 
 
 class Waiting(NamedTuple):
@@ -60,13 +60,23 @@ class Storage(Protocol):
         """Return the storage for everything from a pointer downwards that a memory attribute governs."""
 
 
+class RowAllocator(Protocol):
+    """Allocates many blocks at once."""
+
+    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
+        """Return new blocks that hold ``data``, or ``None`` if they have to be allocated one by one."""
+
+    def note_row(self, addresses: Sequence[int], total: int) -> None:
+        """Count such blocks: they stay."""
+
+
 class RowStorage(Storage, Protocol):
     """A storage that can take a plain graph in one go."""
 
     buffer: int
     """Where the message lies in memory, if referents may stay in it."""
 
-    allocator: StubAllocator
+    allocator: RowAllocator
 
     def whole(self, graph: Graph, waiting: Waiting) -> tuple[str, ...] | None:
         """Return where each node of a plain graph goes, into new blocks or the buffer, or ``None``: one by one."""

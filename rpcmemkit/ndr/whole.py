@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace, Image
@@ -23,6 +23,7 @@ from rpcmemkit.trace import Path, Raw, Run, compact
 
 if TYPE_CHECKING:
     from rpcmemkit.ndr.marshal import Marshaller
+    from rpcmemkit.ndr.storage import RowStorage
     from rpcmemkit.ndr.unmarshal import Unmarshaller
 
 ODD = (Odd, struct.error, RpcError, MemoryFault, KeyError, IndexError, TypeError, ValueError, OverflowError)
@@ -55,7 +56,9 @@ def send(
     limit = (writer.budget - start) // graph.least + 1
     try:
         with space.unnoted():
-            after, met, extents = graph.marshal(space, space.data, space.base, address, scope, out, number, limit, writer.budget)
+            after, met, extents = graph.marshal(
+                space, space.data, space.base, address, scope, out, number, limit, writer.budget
+            )
             whole = space.holds(met, extents)
     except ODD:
         whole = False
@@ -82,8 +85,10 @@ def send(
 
 def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
     """Unmarshal what a pointer leads to, or return ``False``: then nothing has been read."""
-    storage, space = reader.storage, reader.space
-    modes = storage.whole(graph, waiting) if hasattr(storage, "whole") and waiting.slot != IN_PLACE else None
+    if not hasattr(reader.storage, "whole") or waiting.slot == IN_PLACE:
+        return False
+    storage, space = cast("RowStorage", reader.storage), reader.space
+    modes = storage.whole(graph, waiting)
     if modes is None:
         return False
     start, top = reader.position, len(space.data)
@@ -112,7 +117,9 @@ def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
         count = (sizes[0] if modes[0] != BUFFER else extents[0]) // plan.stride
         try:
             with space.unnoted():
-                reader.note_correlation(plan, waiting.scope, Shape(count, 0, count), waiting.path, modes[0] != BUFFER)
+                reader.note_correlation(
+                    plan, waiting.scope, Shape(count, 0, count), waiting.path, modes[0] != BUFFER
+                )
         except ODD:
             space.take_back(top)
             return False
@@ -135,7 +142,7 @@ def _run(
     reader: Unmarshaller, graph: Graph, waiting: Waiting, start: int, blocks: Sequence[int], sizes: list[int]
 ) -> Run:
     space, planner, data, moment = reader.space, reader.planner, reader.data, reader.moment
-    storage, maker, frame = reader.storage, type(reader), reader.frame
+    storage, maker, frame = cast("RowStorage", reader.storage), type(reader), reader.frame
     blocks = compact(blocks)
 
     def replay() -> tuple[list[Raw], list[Any]]:

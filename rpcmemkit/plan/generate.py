@@ -19,7 +19,7 @@ from struct import Struct as Codec
 from typing import Any
 
 from rpcmemkit.plan.graphs import Node, Nodes, Odd, in_one, plain_graph
-from rpcmemkit.plan.levels import ArrayPlan, BasePlan, Body, Plan, PointerPlan, StructPlan
+from rpcmemkit.plan.levels import ArrayPlan, BasePlan, Plan, PointerPlan, StructPlan
 
 ALIGNMENT, GAP = 8, 8  # of blocks in memory, and the guard behind each
 UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -113,7 +113,9 @@ class Graph:
         """Whether a message that is aligned at the first referent stays so."""
         aligns = {node.plan.wire_align for node in self.nodes}
         flat = all(node.kind == "flat" for node in self.nodes)
-        return flat and len(aligns) == 1 and all(n.body.wire.size % n.plan.wire_align == 0 for n in self.nodes)
+        return (
+            flat and len(aligns) == 1 and all(n.body.wire.size % n.plan.wire_align == 0 for n in self.nodes)
+        )
 
     def changes(self, node: Node) -> bool:
         """Whether what stays in the receive buffer has to be written there: pointers, or numbers of the other byte order."""
@@ -160,7 +162,9 @@ class Fused:
                 continue
             one = in_one(plan, count, body)
             memory.append((each.offset, f"{count * plan.size}s" if one else f"{count}{plan.code}"))
-            wire.append((each.wire_offset, f"{count * plan.wire_size}s" if one else f"{count}{plan.wire_code}"))
+            wire.append(
+                (each.wire_offset, f"{count * plan.wire_size}s" if one else f"{count}{plan.wire_code}")
+            )
             new = [f"v{len(self.names) + number}" for number in range(1 if one else count)]
             self.names += new
             if plan.limits:
@@ -240,8 +244,14 @@ def _marshal(graph: Graph) -> Source:
     s(1, "for _ in repeat(None, limit):")
     for node in graph.nodes:
         depth = _kinds(s, 2, graph, node)
-        {"flat": _marshal_flat, "text": _marshal_text, "array": _marshal_array}[node.kind](s, depth, graph, node)
-    entry = _pushed(graph, 0, "a", "slot", *["scope"] * graph.scoped).replace("0", "kind", 1) if graph.many else ""
+        {"flat": _marshal_flat, "text": _marshal_text, "array": _marshal_array}[node.kind](
+            s, depth, graph, node
+        )
+    entry = (
+        _pushed(graph, 0, "a", "slot", *["scope"] * graph.scoped).replace("0", "kind", 1)
+        if graph.many
+        else ""
+    )
     entry = entry or ", ".join(["a", "slot", *["scope"] * graph.scoped])
     s(2, "if not stack: break", f"{entry} = pop()", "put(out, slot, number)", f"number += {ID_STEP}")
     s(1, "else: raise Odd", "if pos > budget: raise Odd")
@@ -280,7 +290,11 @@ def _marshal_flat(s: Source, depth: int, graph: Graph, node: Node) -> None:
             ids = [*zeros[:first], "number", *zeros[first + 1 :]]
             s(inner, f"out += pack{n}({fused.passed(ids)}); number += {ID_STEP}")
             s(inner, *[push(first, number) for number in range(len(pointers) - 1, first, -1)])
-            after = [f"scope = a + {slot.scope or 0}"] * graph.scoped + [f"a = p{first}"] + _went(graph, node, child)
+            after = (
+                [f"scope = a + {slot.scope or 0}"] * graph.scoped
+                + [f"a = p{first}"]
+                + _went(graph, node, child)
+            )
             s(inner, f"pos += {fused.wire.size}; " + "; ".join(after) + "; continue")
             if slot.plan.is_ref:
                 return
@@ -300,7 +314,12 @@ def _marshal_text(s: Source, depth: int, graph: Graph, node: Node) -> None:
     s(depth, "if end < 0: raise Odd", f"end += {width}; size = end - o; meet(a); extend(size)")
     _pads(s, depth, graph.count_size, graph)
     length = f"size // {width}" if width > 1 else "size"
-    s(depth, f"n = {length}", "out += counts(n, 0, n); out += data[o:end]", f"pos += {3 * graph.count_size} + size")
+    s(
+        depth,
+        f"n = {length}",
+        "out += counts(n, 0, n); out += data[o:end]",
+        f"pos += {3 * graph.count_size} + size",
+    )
 
 
 def _marshal_array(s: Source, depth: int, graph: Graph, node: Node) -> None:
@@ -352,7 +371,12 @@ def _unmarshal(graph: Graph, modes: tuple[str, ...]) -> Source:
     s = Source(head)
     s.let("put", Codec("<" + UNSIGNED[graph.pointer_size]).pack_into)
     s(1, "end, o = len(data), len(mem)", "stack = []; push, pop = stack.append, stack.pop", "slot = -1")
-    s(1, "sizes = []; sized = sizes.append", "lie, extent = [], []; lies, extends = lie.append, extent.append", "arrays = []")
+    s(
+        1,
+        "sizes = []; sized = sizes.append",
+        "lie, extent = [], []; lies, extends = lie.append, extent.append",
+        "arrays = []",
+    )
     s(1, *(["kind = 0"] if graph.many else []))
     if graph.steady and (align := graph.nodes[0].plan.wire_align) > 1:
         s(1, f"pos += -pos % {align}")
@@ -382,7 +406,9 @@ def _placed(s: Source, depth: int, mode: str, size: str, *, patch: bool = True) 
         s(depth, *[f"sized({size})"], *["if slot >= 0: put(mem, slot, o + shift)"] * patch)
 
 
-def _unmarshal_flat(s: Source, depth: int, graph: Graph, node: Node, mode: str, modes: tuple[str, ...]) -> None:
+def _unmarshal_flat(
+    s: Source, depth: int, graph: Graph, node: Node, mode: str, modes: tuple[str, ...]
+) -> None:
     fused = Fused(node, graph.pointer_size, graph.order)
     n, ids = node.number, [f"i{number}" for number in range(len(node.ways))]
     s.let(f"unpack{n}", fused.wire.unpack_from)
@@ -448,14 +474,19 @@ def _store_and_go(
     s(depth, f"{moved}pos += {fused.wire.size}")
 
 
-def _unmarshal_text(s: Source, depth: int, graph: Graph, node: Node, mode: str, modes: tuple[str, ...]) -> None:
+def _unmarshal_text(
+    s: Source, depth: int, graph: Graph, node: Node, mode: str, modes: tuple[str, ...]
+) -> None:
     width, step = node.size, graph.count_size
     s.let("counts", Codec(graph.order + UNSIGNED[step] * 3).unpack_from)
     _aligned(s, depth, step, graph)
     s(depth, f"m, first, n = counts(data, pos); pos += {3 * step}")
     _aligned(s, depth, node.plan.wire_align if node.plan.wire_align > step else 1, graph)
     s(depth, f"size = n * {width}; behind = pos + size" if width > 1 else "size = n; behind = pos + n")
-    s(depth, f"if first or not n or n > m or behind > end or data[behind - {width} : behind] != {bytes(width)!r}: raise Odd")
+    s(
+        depth,
+        f"if first or not n or n > m or behind > end or data[behind - {width} : behind] != {bytes(width)!r}: raise Odd",
+    )
     _placed(s, depth, mode, "size")
     if mode == NEW:
         s.let("fills", [bytes((0xCD,)) * (-size % ALIGNMENT + GAP) for size in range(ALIGNMENT)])
@@ -463,7 +494,9 @@ def _unmarshal_text(s: Source, depth: int, graph: Graph, node: Node, mode: str, 
     s(depth, "pos = behind")
 
 
-def _unmarshal_array(s: Source, depth: int, graph: Graph, node: Node, mode: str, modes: tuple[str, ...]) -> None:
+def _unmarshal_array(
+    s: Source, depth: int, graph: Graph, node: Node, mode: str, modes: tuple[str, ...]
+) -> None:
     assert isinstance(node.plan, ArrayPlan)
     plan, n, step = node.plan, node.number, graph.count_size
     s.let("one", Codec(graph.order + UNSIGNED[step]).unpack_from)
@@ -471,10 +504,17 @@ def _unmarshal_array(s: Source, depth: int, graph: Graph, node: Node, mode: str,
     _aligned(s, depth, step, graph)
     s(depth, f"n, = one(data, pos); pos += {step}")
     _aligned(s, depth, plan.wire_align, graph)
-    s(depth, f"size, sent = n * {plan.stride}, n * {plan.wire_stride}{f' - {gap} if n else 0' if gap else ''}")
+    s(
+        depth,
+        f"size, sent = n * {plan.stride}, n * {plan.wire_stride}{f' - {gap} if n else 0' if gap else ''}",
+    )
     s(depth, "if pos + sent > end" + (" or not n" if mode == BUFFER else "") + ": raise Odd")
     if node.behind is not None:
-        holder = BUFFER if any(modes[m.number] == BUFFER for m in graph.nodes if any(c == n for _, c in m.ways)) else NEW
+        holder = (
+            BUFFER
+            if any(modes[m.number] == BUFFER for m in graph.nodes if any(c == n for _, c in m.ways))
+            else NEW
+        )
         where = "buffer" if holder == BUFFER else "shift"
         s(depth, f"if slot >= 0: arrays.append(({n}, slot + {where} - {node.behind}, n))")
     _placed(s, depth, mode, "size")
@@ -516,7 +556,12 @@ def _find(graph: Graph) -> Source:
     """
     s = Source("find(space, data, base, a, scope, limit)")
     s(1, "stack = []; push, pop = stack.append, stack.pop")
-    s(1, "met = []; meet = met.append", "extents = []; extend = extents.append", *(["kind = 0"] if graph.many else []))
+    s(
+        1,
+        "met = []; meet = met.append",
+        "extents = []; extend = extents.append",
+        *(["kind = 0"] if graph.many else []),
+    )
     s(1, "for _ in repeat(None, limit):")
     for node in graph.nodes:
         depth = _kinds(s, 2, graph, node)
@@ -528,7 +573,11 @@ def _find(graph: Graph) -> Source:
             _find_array(s, depth, graph, node)
     entry = ", ".join([*["kind"] * graph.many, "a", *["scope"] * graph.scoped])
     s(2, "if not stack: break", f"{entry} = pop()")
-    s(1, "else: raise Odd", f"return met, {graph.uniform if graph.uniform and graph.nodes[0].ways else 'extents'}")
+    s(
+        1,
+        "else: raise Odd",
+        f"return met, {graph.uniform if graph.uniform and graph.nodes[0].ways else 'extents'}",
+    )
     return s
 
 
@@ -549,7 +598,11 @@ def _find_flat(s: Source, depth: int, graph: Graph, node: Node) -> None:
     for first in reversed(todo if len(todo) <= CHAINED else []):
         slot, child = node.ways[first]
         s(depth, f"if {names[first]}:", *[f"    {push(number)}" for number in todo if number < first])
-        after = [*[f"scope = a + {slot.scope or 0}"] * graph.scoped, f"a = {names[first]}", *_went(graph, node, child)]
+        after = [
+            *[f"scope = a + {slot.scope or 0}"] * graph.scoped,
+            f"a = {names[first]}",
+            *_went(graph, node, child),
+        ]
         s(depth + 1, "; ".join([*after, "continue"]))
     if len(todo) > CHAINED:
         s(depth, *[push(number) for number in todo])
@@ -580,7 +633,12 @@ def _elements_at(s: Source, depth: int, node: Node, n: int) -> None:
     """Let ``n`` be the number of an array's elements, ``o`` where they lie and ``size`` how many bytes they are."""
     assert isinstance(node.plan, ArrayPlan)
     s.let(f"size{n}", node.plan.size_of)
-    s(depth, f"n = size{n}(space, scope)", f"o = a - base; size = n * {node.plan.stride}", "meet(a); extend(size)")
+    s(
+        depth,
+        f"n = size{n}(space, scope)",
+        f"o = a - base; size = n * {node.plan.stride}",
+        "meet(a); extend(size)",
+    )
     s(depth, "if n < 0 or o < 0 or o + size > len(data): raise Odd")
 
 
@@ -601,7 +659,9 @@ class Values:
     def _tree(self, plan: Plan, offset: int) -> Any:
         """Return a variable, or for a structure the trees of its members by name."""
         if isinstance(plan, StructPlan):
-            return {str(member.name): self._tree(member.plan, offset + member.offset) for member in plan.members}
+            return {
+                str(member.name): self._tree(member.plan, offset + member.offset) for member in plan.members
+            }
         if isinstance(plan, PointerPlan):
             code, name = UNSIGNED[plan.size], f"q{self._pointers}"
             self._pointers += 1
@@ -625,13 +685,20 @@ def _write(graph: Graph) -> Source | None:
     s = Source("write(value, mem, shift, fill, scalar)")
     s.let("put", Codec("<" + UNSIGNED[graph.pointer_size]).pack_into)
     s(1, "o = len(mem)", "stack = []; push, pop = stack.append, stack.pop", "slot = -1")
-    s(1, "sizes = []; sized = sizes.append", "held = []; hold = held.append", *(["kind = 0"] if graph.many else []))
+    s(
+        1,
+        "sizes = []; sized = sizes.append",
+        "held = []; hold = held.append",
+        *(["kind = 0"] if graph.many else []),
+    )
     s(1, f"gaps = [bytes((fill,)) * (-size % {ALIGNMENT} + {GAP}) for size in range({ALIGNMENT})]")
     s(1, "while True:")
     try:
         for node in graph.nodes:
             depth = _kinds(s, 2, graph, node)
-            {"flat": _write_flat, "text": _write_text, "array": _write_array}[node.kind](s, depth, graph, node)
+            {"flat": _write_flat, "text": _write_text, "array": _write_array}[node.kind](
+                s, depth, graph, node
+            )
     except Odd:
         return None
     s(2, "if not stack: break", f"{'kind, ' * graph.many}value, slot = pop()")
@@ -674,21 +741,40 @@ def _write_flat(s: Source, depth: int, graph: Graph, node: Node) -> None:
     s(depth, f"sized({node.size})", "if slot >= 0: put(mem, slot, o + shift)")
     gap = f"gaps[{node.size % ALIGNMENT}]" if node.size else f"gaps[0] + gaps[0][:{ALIGNMENT}]"
     pointers = [name for name in values.names if name[0] == "q"]
-    offsets = [offset for (offset, _), name in zip(values.pieces, values.names, strict=True) if name[0] == "q"]
+    offsets = [
+        offset for (offset, _), name in zip(values.pieces, values.names, strict=True) if name[0] == "q"
+    ]
 
     def push(number: int) -> str:
         entry = _pushed(graph, node.ways[number][1], pointers[number], f"o + {offsets[number]}")
         return f"if {pointers[number]} is not None: push(({entry}))"
 
-    def packed(known: int | None) -> str:
-        shown = [f"o + shift + {total}" if name == known else "0" if name[0] == "q" else name for name in values.names]
+    def packed(known: str | None) -> str:
+        shown = [
+            f"o + shift + {total}" if name == known else "0" if name[0] == "q" else name
+            for name in values.names
+        ]
         return f"mem += pack{n}({', '.join(shown)}); mem += {gap}"
 
     wide = len(pointers) > CHAINED
     for first, (_, child) in enumerate([] if wide else node.ways):
         s(depth, f"if {pointers[first]} is not None:")
-        s(depth + 1, packed(pointers[first]), *[push(number) for number in range(len(pointers) - 1, first, -1)])
-        s(depth + 1, "; ".join([f"value, slot = {pointers[first]}, -1", *_went(graph, node, child), f"o += {total}", "continue"]))
+        s(
+            depth + 1,
+            packed(pointers[first]),
+            *[push(number) for number in range(len(pointers) - 1, first, -1)],
+        )
+        s(
+            depth + 1,
+            "; ".join(
+                [
+                    f"value, slot = {pointers[first]}, -1",
+                    *_went(graph, node, child),
+                    f"o += {total}",
+                    "continue",
+                ]
+            ),
+        )
     s(depth, packed(None), *([push(number) for number in range(len(pointers) - 1, -1, -1)] if wide else []))
     s(depth, f"o += {total}")
 
@@ -739,7 +825,12 @@ def _read(graph: Graph) -> Source | None:
     """Read: put the value at ``a`` into ``holder[key]``, with all below it; return the addresses read and their extents."""
     s = Source("read(space, data, base, a, scope, holder, key, Record, elements, limit)")
     s(1, "stack = []; push, pop = stack.append, stack.pop")
-    s(1, "met = []; meet = met.append", "extents = []; extend = extents.append", *(["kind = 0"] if graph.many else []))
+    s(
+        1,
+        "met = []; meet = met.append",
+        "extents = []; extend = extents.append",
+        *(["kind = 0"] if graph.many else []),
+    )
     s(1, "for _ in repeat(None, limit):")
     try:
         for node in graph.nodes:
@@ -783,7 +874,14 @@ def _presented(s: Source, node: Node, name: str, plan: Plan) -> str:
 
 
 def _follow_to(
-    s: Source, depth: int, graph: Graph, node: Node, number: int, name: str, holder: tuple[str, str], here: str
+    s: Source,
+    depth: int,
+    graph: Graph,
+    node: Node,
+    number: int,
+    name: str,
+    holder: tuple[str, str],
+    here: str,
 ) -> None:
     slot, child = node.ways[number]
     entry = _pushed(graph, child, name, *holder, *[f"{here} + {slot.scope or 0}"] * graph.scoped)
@@ -802,7 +900,12 @@ def _read_flat(s: Source, depth: int, graph: Graph, node: Node) -> None:
     if len(pointers) == 1 and (child := node.ways[0][1]) is not None:
         scope = [f"scope = a + {node.ways[0][0].scope or 0}"] * graph.scoped
         at, key = holders[pointers[0]]
-        after = [*scope, f"a, holder, key = {pointers[0]}, {at}, {key}", *_went(graph, node, child), "continue"]
+        after = [
+            *scope,
+            f"a, holder, key = {pointers[0]}, {at}, {key}",
+            *_went(graph, node, child),
+            "continue",
+        ]
         s(depth, f"if {pointers[0]}: " + "; ".join(after))
         return
     for number in reversed(range(len(pointers))):
@@ -815,7 +918,12 @@ def _read_text(s: Source, depth: int, graph: Graph, node: Node) -> None:
     if width > 1:
         s(depth, f"while end >= 0 and (end - o) % {width}: end = data.find({bytes(width)!r}, end + 1)")
     coding = "'latin-1'" if width == 1 else "'utf-16-le', 'surrogatepass'"
-    s(depth, f"if end < 0: raise Odd", f"meet(a); extend(end - o + {width})", f"holder[key] = data[o:end].decode({coding})")
+    s(
+        depth,
+        "if end < 0: raise Odd",
+        f"meet(a); extend(end - o + {width})",
+        f"holder[key] = data[o:end].decode({coding})",
+    )
 
 
 def _read_array(s: Source, depth: int, graph: Graph, node: Node) -> None:
@@ -841,7 +949,9 @@ def _read_array(s: Source, depth: int, graph: Graph, node: Node) -> None:
     s(depth, "todo.reverse(); stack += todo")
 
 
-def row_paths(graph: Graph, data: bytes | bytearray, first: int, sizes: Sequence[int], path: Any) -> list[Any]:
+def row_paths(
+    graph: Graph, data: bytes | bytearray, first: int, sizes: Sequence[int], path: Any
+) -> list[Any]:
     """Return for each block that ``write`` has made the path of the pointer that leads to it, the root's being ``path``.
 
     ``data`` are the blocks as they were written, ``first`` is the address of the first one.
@@ -855,7 +965,10 @@ def row_paths(graph: Graph, data: bytes | bytearray, first: int, sizes: Sequence
         if isinstance(node.plan, PointerPlan):
             here = (here, "*")
         whole = node.kind == "array"
-        reads = [(slot.name, Codec("<" + UNSIGNED[slot.plan.size]), slot.offset, child) for slot, child in node.ways]
+        reads = [
+            (slot.name, Codec("<" + UNSIGNED[slot.plan.size]), slot.offset, child)
+            for slot, child in node.ways
+        ]
         found = []
         for index in range(size // node.size if whole else 1) if reads else ():
             owner = (here, f"[{index}]") if whole else here

@@ -39,7 +39,9 @@ class Node:
     @property
     def size(self) -> int:
         """Its bytes in memory, an array's per element."""
-        return self.plan.stride if isinstance(self.plan, ArrayPlan) and self.kind != "flat" else self.plan.size
+        return (
+            self.plan.stride if isinstance(self.plan, ArrayPlan) and self.kind != "flat" else self.plan.size
+        )
 
 
 Nodes: TypeAlias = "list[Node]"

@@ -74,7 +74,8 @@ class CleanUp:
         rows: list[list[int]] = []
         met: list[int] = []
         for place in parameters if kind else ():
-            for pointer, address, scope, _ in hops(self.space, place, unlooked := []):
+            unlooked: list[Place] = []
+            for pointer, address, scope, _ in hops(self.space, place, unlooked):
                 found = found_whole(self.space, pointer, address, scope)
                 if found is None:
                     return False

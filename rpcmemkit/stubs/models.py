@@ -70,7 +70,11 @@ class Rows:
         """Return the event of an allocation, if one rule is behind all of them; else they have to be looked up."""
         first = self.decide(waiting.plan, is_top_level(waiting), waiting.path == (None, "return"))
         ways = (slot.plan for node in graph.nodes for slot, _ in node.ways)
-        rules = {each.rule for each in (first, *(self.decide(way, False, False) for way in ways)) if each.where != BUFFER}
+        rules = {
+            each.rule
+            for each in (first, *(self.decide(way, False, False) for way in ways))
+            if each.where != BUFFER
+        }
         if len(rules) > 1:
             return None
         side, rule = self.program.side, next(iter(rules), "")
