@@ -15,6 +15,8 @@ from itertools import accumulate, compress, islice, repeat
 from operator import ge
 from typing import NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
+from zlib import compress as pack
+from zlib import decompress
 
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, counted
 from rpcmemkit.trace import Path, Trace
@@ -24,7 +26,8 @@ ALIGNMENT = 8
 BASES = {"client": 0x0001_0000, "server": 0x4000_0000}
 GAP = 8  # a guard between blocks, so that a write past one block never lands in the next
 PAGE = 6  # blocks are looked up by pages of 64 octets, in which at most four of them begin
-STRETCH = 9  # what an image shows is kept by stretches of 512 octets
+STRETCH = 11  # what an image shows is kept by stretches of 2 KB
+MUCH = 1 << 16  # bytes that are packed when they are kept together
 WORTH = 512  # octets that are copied in the time of one look into an image
 NEVER = 0xFFFFFFFF  # the time of what has not happened
 
@@ -101,6 +104,10 @@ class Block(NamedTuple):
     @property
     def end(self) -> int:
         return self.address + self.size
+
+
+class Packed(bytes):
+    """Old bytes of memory, compressed: of much that is freed at once a picture shows little."""
 
 
 class Image(Finished):
@@ -184,7 +191,7 @@ class Ledger:
         self.base = base
         self.clock = 0
         self.starts = array("Q")
-        self.sizes = array("Q")
+        self.sizes = array("I")
         self.kinds = bytearray()
         self.live = bytearray()
         self.ended = array("I")
@@ -655,7 +662,8 @@ class AddressSpace(OfThisProcess):
         assert image is not None
         for number in range(start >> STRETCH, (min(start + size, self.shown) - 1 >> STRETCH) + 1):
             if number not in image.kept:
-                image.kept[number] = bytes(self.data[number << STRETCH : number + 1 << STRETCH])
+                old = bytes(self.data[number << STRETCH : number + 1 << STRETCH])
+                image.kept[number] = Packed(pack(old, 1)) if size > MUCH else old
                 times = self._kept.setdefault(number, [])
                 if (
                     times and times[0] not in self._images
@@ -667,7 +675,8 @@ class AddressSpace(OfThisProcess):
         """Return what a stretch held when the image of that time was taken, if it was written over since, else nothing."""
         times = self._kept.get(number, ())
         at = bisect_left(times, clock)
-        return self._images[times[at]].kept[number] if at < len(times) else b""
+        old = self._images[times[at]].kept[number] if at < len(times) else b""
+        return decompress(old) if isinstance(old, Packed) else old
 
     @classmethod
     def from_image(cls, side: str, image: Image) -> AddressSpace:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
+from operator import eq
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rpcmemkit.errors import Finished
@@ -162,6 +163,11 @@ def compact(numbers: Sequence[int]) -> Sequence[int]:
         return numbers
     if numbers and numbers.count(numbers[0]) == len(numbers):
         return Same(numbers[0], len(numbers))
+    if len(numbers) > 1 and numbers[1] != numbers[0]:
+        step = numbers[1] - numbers[0]
+        even = range(numbers[0], numbers[0] + step * len(numbers), step)
+        if even[-1] == numbers[-1] and all(map(eq, even, numbers)):
+            return even
     return array("Q", numbers)
 
 

@@ -11,11 +11,11 @@ storage: that is how Python says aliasing. ``{"$context": NAME}`` is the client'
 from __future__ import annotations
 
 import struct
-from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from zlib import compress, decompress
 
 from rpcmemkit import given
 from rpcmemkit.errors import UsageError, counted
@@ -33,7 +33,7 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.plan.generate import graph_of, row_paths
 from rpcmemkit.plan.graphs import Odd
-from rpcmemkit.trace import Path, recording
+from rpcmemkit.trace import Path, compact, recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.walk import Place, presented
 
@@ -64,12 +64,16 @@ class Labels:
     def __init__(self) -> None:
         self._given: dict[str, tuple[int, int]] = {}
         self._names: dict[int, tuple[int, Path | None, str]] = {}
-        self._addresses = array("Q")
+        self._log: list[int | Sequence[int]] = []
+        """The named storage, in order; what was stored in one go is one entry."""
+        self._count = 0
         self._rows: list[tuple[int, Sequence[int], Callable[[], list[Path | None]], str]] = []
         """Storage that was stored in one go: its number, its addresses, what makes its paths, its suffix."""
         self._index: dict[str, int] = {}
         self._indexed = 0
         self._until: int | None = None
+        self._most: int | None = None
+        """How many entries of the log, and how much storage, these labels have: of a copy, as many as there were."""
         self._until_given: int | None = None
 
     def give(self, label: str, address: int) -> None:
@@ -85,8 +89,17 @@ class Labels:
     def call_by_path(self, address: int, path: Path | None, suffix: str = "") -> None:
         """Let the storage at ``address`` be known by its path, unless it has a name."""
         if address not in self._names and not self._in_row(address):
-            self._names[address] = (len(self._addresses), path, suffix)
-            self._addresses.append(address)
+            self._names[address] = (self._count, path, suffix)
+            self._log.append(address)
+            self._count += 1
+
+    def _ordered(self, start: int = 0) -> Iterator[int]:
+        """Yield the named storage from a place in the log on, as far as these labels go."""
+        for each in self._log[start : self._until]:
+            if isinstance(each, int):
+                yield each
+            else:
+                yield from each
 
     def call_row(
         self, addresses: Sequence[int], paths: Callable[[], list[Path | None]], suffix: str = ""
@@ -96,8 +109,9 @@ class Labels:
             for address, path in zip(addresses, paths(), strict=True):
                 self.call_by_path(address, path, suffix)
             return
-        self._rows.append((len(self._addresses), addresses, paths, suffix))
-        self._addresses.extend(addresses)
+        self._rows.append((self._count, addresses, paths, suffix))
+        self._log.append(addresses)
+        self._count += len(addresses)
 
     def _in_row(self, address: int) -> tuple[int, Path | None, str] | None:
         """Return the entry of storage that was stored in one go. Rows lie one behind the other, as allocated."""
@@ -125,7 +139,7 @@ class Labels:
 
     def _entry(self, address: int) -> tuple[Path | None, str] | None:
         entry = self._names.get(address) or self._in_row(address)
-        known = entry is not None and (self._until is None or entry[0] < self._until)
+        known = entry is not None and (self._most is None or entry[0] < self._most)
         return entry[1:] if entry is not None and known else None
 
     def address(self, label: str) -> int | None:
@@ -133,23 +147,23 @@ class Labels:
         given = self._given.get(label)
         if given is not None and (self._until_given is None or given[0] < self._until_given):
             return given[1]
-        for address in self._addresses[self._indexed : self._until]:
+        for address in self._ordered(self._indexed):
             entry = self._names.get(address)
             if entry is None or entry[1] is not None:  # others have been given their name
                 self._index[str(self.name(address))] = address
-            self._indexed += 1
+        self._indexed = len(self._log) if self._until is None else self._until
         return self._index.get(label)
 
     def known(self) -> list[str]:
         """Return every label."""
-        return [str(self.name(address)) for address in self._addresses[: self._until]]
+        return [str(self.name(address)) for address in self._ordered()]
 
     def copy(self) -> Labels:
         """Return the labels as they are now, whatever is named later."""
         twin = Labels()
-        twin._given, twin._names, twin._addresses = self._given, self._names, self._addresses
+        twin._given, twin._names, twin._log = self._given, self._names, self._log
         twin._rows = self._rows
-        twin._until, twin._until_given = len(self._addresses), len(self._given)
+        twin._until, twin._most, twin._until_given = len(self._log), self._count, len(self._given)
         return twin
 
 
@@ -258,8 +272,12 @@ class Writer:
             return False
         space.set_pointer(place.address, addresses[0])
         if self.labels is not None:
-            kept, path = bytes(mem), place.path
-            self.labels.call_row(addresses, lambda: row_paths(graph, kept, first, sizes, path), self.suffix)
+            kept, path, extents = compress(mem, 1), place.path, compact(sizes)
+            self.labels.call_row(
+                compact(addresses),
+                lambda: row_paths(graph, decompress(kept), first, extents, path),
+                self.suffix,
+            )
         return True
 
     def finish(self) -> None:
