@@ -19,7 +19,7 @@ from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError, UsageError, c
 from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.status import OUT_OF_MEMORY
-from rpcmemkit.trace import Run, Trace
+from rpcmemkit.trace import Run, Trace, compact
 
 LARGEST_BLOCK = 1 << 28  # bytes; who asks for more finds no memory
 UNSENT_LIMIT = 4 << 20  # bytes a stub makes room for beyond what the size of the message justifies
@@ -606,7 +606,7 @@ class StubAllocator:
 
     def __init__(self, program: Program, received: int) -> None:
         self.program = program
-        self.made = array("Q")
+        self._made: list[Sequence[int]] = []
         self.allowance = Allowance(received)
 
     def allocate(self, size: int, rule: str) -> int:
@@ -619,7 +619,7 @@ class StubAllocator:
         address = self.program.try_allocate(size, "stub", rule)
         if not address:
             raise no_memory(size)
-        self.made.append(address)
+        self._made.append((address,))
         return address
 
     def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
@@ -634,4 +634,9 @@ class StubAllocator:
         """Count blocks that were allocated together."""
         self.allowance.take(total)
         self.program.calls += len(addresses)
-        self.made.extend(addresses)
+        self._made.append(compact(addresses))
+
+    @property
+    def made(self) -> list[int]:
+        """Every block, in order."""
+        return [address for row in self._made for address in row]

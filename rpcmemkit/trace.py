@@ -168,7 +168,7 @@ def compact(numbers: Sequence[int]) -> Sequence[int]:
         even = range(numbers[0], numbers[0] + step * len(numbers), step)
         if even[-1] == numbers[-1] and all(map(eq, even, numbers)):
             return even
-    return array("Q", numbers)
+    return array("Q" if max(numbers, default=0) >> 32 else "I", numbers)
 
 
 class Same(Sequence[int]):
