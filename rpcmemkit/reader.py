@@ -15,11 +15,12 @@ from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.plan.generate import graph_of
+from rpcmemkit.plan.graphs import ODD
 from rpcmemkit.records import Record
 from rpcmemkit.trace import recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.values import Handle, Labels, python_scalar, python_text
-from rpcmemkit.walk import ODD, Place, pointers_in, presented, referent
+from rpcmemkit.walk import Place, pointers_in, presented, referent
 
 
 class Reader:

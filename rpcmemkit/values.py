@@ -32,13 +32,10 @@ from rpcmemkit.plan import (
     UnionPlan,
 )
 from rpcmemkit.plan.generate import graph_of, row_paths
-from rpcmemkit.plan.graphs import Odd
+from rpcmemkit.plan.graphs import ODD
 from rpcmemkit.trace import Path, compact, recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.walk import Place, presented
-
-ODD = (Odd, struct.error, KeyError, TypeError, ValueError, OverflowError, UsageError, RecursionError)
-"""What generated code may raise for a value that has to be written part by part."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ negative, or larger than the block behind it, yields the elements that are there
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
@@ -23,7 +22,7 @@ from rpcmemkit.plan import (
     UnionPlan,
 )
 from rpcmemkit.plan.generate import graph_of
-from rpcmemkit.plan.graphs import Odd
+from rpcmemkit.plan.graphs import ODD
 from rpcmemkit.trace import Path, recording
 
 
@@ -149,9 +148,6 @@ def referent(space: AddressSpace, pointer: Place) -> Place | None:
     target = pointer.plan.target
     path = (pointer.path, "*") if isinstance(target, PointerPlan) and pointer.path else pointer.path
     return presented(Place(target, address, pointer.scope, path))
-
-
-ODD = (Odd, struct.error, RpcError, MemoryFault)
 
 
 def found_whole(

@@ -8,17 +8,15 @@ nothing, and the careful code does the work, and says what is wrong.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace, Image
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.storage import IN_PLACE, Shape, Waiting
 from rpcmemkit.plan import ArrayPlan, PointerPlan
 from rpcmemkit.plan.generate import BUFFER, Graph
-from rpcmemkit.plan.graphs import Odd
+from rpcmemkit.plan.graphs import ODD
 from rpcmemkit.trace import Path, Raw, Run, compact
 
 if TYPE_CHECKING:
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from rpcmemkit.ndr.storage import RowStorage
     from rpcmemkit.ndr.unmarshal import Unmarshaller
 
-ODD = (Odd, struct.error, RpcError, MemoryFault, KeyError, IndexError, TypeError, ValueError, OverflowError)
-"""What generated code may raise: the careful code finds out what it means."""
 SENT, RECEIVED = frozenset({"marshal"}), frozenset({"unmarshal", "allocate", "reuse"})
 
 

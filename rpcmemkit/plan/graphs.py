@@ -8,10 +8,11 @@ What is not plain moves value by value, and so does a plain graph that holds som
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from rpcmemkit.errors import UsageError
+from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.plan.levels import ArrayPlan, BasePlan, Body, Plan, PointerPlan, Slot
 
 MOST_NODES, MOST_VALUES = 24, 64  # of a graph, and of one body: beyond these the code would be unreadable
@@ -19,6 +20,20 @@ MOST_NODES, MOST_VALUES = 24, 64  # of a graph, and of one body: beyond these th
 
 class Odd(Exception):
     """Raised by generated code that met what it leaves to the careful code. Nothing has been changed by then."""
+
+
+ODD = (
+    Odd,
+    struct.error,
+    RpcError,
+    MemoryFault,
+    UsageError,
+    LookupError,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
+"""What generated code may raise for data that it leaves to the careful code."""
 
 
 @dataclass(eq=False)
