@@ -259,11 +259,9 @@ class Writer:
         space, mem = self.space, bytearray()
         first = space.base + len(space.data)
         try:
-            sizes, held = graph.write(value, mem, first, self._rows.fill, scalar)
+            sizes = graph.write(value, mem, first, self._rows.fill, scalar)
         except ODD:
             return False
-        if len(set(map(id, held))) != len(held):
-            return False  # the same map twice is one piece of storage
         addresses = self._rows.allocate(mem, sizes)
         if addresses is None:
             return False

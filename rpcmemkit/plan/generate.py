@@ -680,7 +680,7 @@ class Values:
 def _write(graph: Graph) -> Source | None:
     """Write: put a value and all below it at the end of ``mem``, where the offset ``o`` will have the address ``o + shift``.
 
-    It returns the sizes of the blocks, and the maps and lists that were stored: each may be there only once.
+    It returns the sizes of the blocks. A map or a list that is there twice is one piece of storage: odd.
     """
     s = Source("write(value, mem, shift, fill, scalar)")
     s.let("put", Codec("<" + UNSIGNED[graph.pointer_size]).pack_into)
@@ -688,7 +688,7 @@ def _write(graph: Graph) -> Source | None:
     s(
         1,
         "sizes = []; sized = sizes.append",
-        "held = []; hold = held.append",
+        "held = set(); hold = held.add",
         *(["kind = 0"] if graph.many else []),
     )
     s(1, f"gaps = [bytes((fill,)) * (-size % {ALIGNMENT} + {GAP}) for size in range({ALIGNMENT})]")
@@ -702,7 +702,7 @@ def _write(graph: Graph) -> Source | None:
     except Odd:
         return None
     s(2, "if not stack: break", f"{'kind, ' * graph.many}value, slot = pop()")
-    s(1, "return sizes, held")
+    s(1, "return sizes")
     return s
 
 
@@ -724,7 +724,7 @@ def _unpacked(s: Source, depth: int, node: Node, values: Values) -> None:
 
     take(values.tree, "value")
     if not isinstance(values.tree, str):
-        s(depth, "hold(value)")
+        s(depth, "if id(value) in held: raise Odd", "hold(id(value))")
     for name in values.names:
         if name[0] == "w":
             raise Odd
@@ -798,7 +798,7 @@ def _stored(s: Source, depth: int, text: str) -> None:
 def _write_array(s: Source, depth: int, graph: Graph, node: Node) -> None:
     assert isinstance(node.plan, ArrayPlan)
     plan, n = node.plan, node.number
-    s(depth, "if type(value) is not list: raise Odd", "hold(value)")
+    s(depth, "if type(value) is not list: raise Odd", "if id(value) in held: raise Odd", "hold(id(value))")
     if isinstance(plan.element, BasePlan):
         s.let("Codec", Codec)
         s(depth, "if set(map(type, value)) - {int}: raise Odd")

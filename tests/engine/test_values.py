@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rpcmemkit import AddressSpace, UsageError
+from rpcmemkit import AddressSpace, RpcError, UsageError
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.paths import LONGEST_PATH, path_text, resolve
 from rpcmemkit.plan import Planner, StructPlan
@@ -14,7 +14,7 @@ from rpcmemkit.reader import Reader
 from rpcmemkit.trace import Trace
 from rpcmemkit.values import Labels, Writer, element_count, elements_of, storage_size
 from rpcmemkit.walk import Place, pointers_in, reach
-from tests.engine.helpers import idl_text, linked, run
+from tests.engine.helpers import idl_text, linked, open_session, run
 
 TYPES = """typedef enum { red, green = 5 } colour;
 typedef struct node { long value; struct node *next; } node;
@@ -408,3 +408,16 @@ def test_trace_selects() -> None:
     assert [event.address for event in trace.select("allocate", "free", side="server")] == [3]
     assert [event.address for event in trace.select("allocate", "free", actor="stub")] == [1]
     assert (len(trace), repr(trace)) == (2, "<Trace of p: 2 events>")
+
+
+def test_a_ring_of_maps_is_a_ring_in_memory() -> None:
+    """A map that leads back to itself is one piece of storage, however the value is stored."""
+    ring: dict[str, Any] = {}
+    ring["next"] = ring
+    session = open_session("typedef struct s { [unique] struct s *next; } s; void f([in] s *x);")
+    call = session.try_call("f", {"x": ring})
+    place = call.arguments["x"]
+    start = session.client.space.pointer_at(place.address)
+    assert session.client.space.pointer_at(start) == start
+    assert isinstance(call.error, RpcError)
+    assert call.error.rule == "unique-no-cycle"
