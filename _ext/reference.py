@@ -183,16 +183,16 @@ GROUPS = {
 @kind("diagnostics")
 def diagnostics(page: parts.Page) -> Sequence[nodes.Node]:
     """Every finding of the front end: what it means, how to mend it, and the smallest text that earns it."""
-    from rpcmemkit.idl.diagnostics import FINDINGS
+    from rpcmemkit.idl.findings import findings
 
-    by_number = sorted((finding.midl, code) for code, finding in FINDINGS.items() if finding.midl)
+    by_number = sorted((finding.midl, code) for code, finding in findings().items() if finding.midl)
     links = parts.joined(page.ref("diagnostic", code, f"MIDL{number} → {code}") for number, code in by_number)
     made: list[nodes.Node] = [
         page.section("By MIDL's number", [parts.paragraph(*links, classes=["rpcmemkit-numbers"])])
     ]
     for digit, title in GROUPS.items():
-        codes = sorted(code for code in FINDINGS if code[3] == digit)
-        made.append(page.section(title, [_diagnostic(page, FINDINGS[code]) for code in codes]))
+        codes = sorted(code for code in findings() if code[3] == digit)
+        made.append(page.section(title, [_diagnostic(page, findings()[code]) for code in codes]))
     return made
 
 
@@ -284,13 +284,13 @@ def _tests(page: parts.Page, by_chapter: dict[str, list[nodes.Node]]) -> list[li
 
 def _asked(page: parts.Page, where: str, asked: Container[str]) -> nodes.Node:
     """Where a belief shows: a page of the documentation, a question of the readers, or a number of MIDL."""
-    from rpcmemkit.idl.diagnostics import FINDINGS
+    from rpcmemkit.idl.findings import findings
 
     if where.endswith(".md"):
         return page.source(where)
     if where.lower() in asked:
         return page.label(where.lower(), f"Question {where[1:]} of the readers")
-    for code, finding in FINDINGS.items():
+    for code, finding in findings().items():
         if where == f"MIDL{finding.midl}":
             return page.ref("diagnostic", code, where)
     return parts.text(where)

@@ -9,6 +9,7 @@ from lark import Token
 
 from rpcmemkit import given
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Source
 from rpcmemkit.types import Interface
@@ -20,7 +21,7 @@ class Acf:
 
     source: Source | None = None
     interfaces: dict[str, s.AcfInterface] = field(default_factory=dict)
-    unused: dict[tuple[str, ...], tuple[str, Token]] = field(default_factory=dict)
+    unused: dict[tuple[str, ...], tuple[Finding, Token]] = field(default_factory=dict)
     types: dict[str, list[tuple[str, s.Attributes]]] = field(default_factory=dict)
     procedures: dict[tuple[str, str], s.AcfProcedure] = field(default_factory=dict)
 
@@ -28,24 +29,24 @@ class Acf:
     def of(cls, source: Source, interfaces: list[s.AcfInterface]) -> Acf:
         acf = cls(source, {str(interface.name): interface for interface in interfaces})
         for interface in interfaces:
-            acf._expect("IDL401", interface.name)
+            acf._expect(Finding.ACF_UNKNOWN_NAME, interface.name)
             for item in interface.items:
                 if isinstance(item, s.AcfTypes):
                     for name in item.names:
-                        acf._expect("IDL402", interface.name, "typedef", name)
+                        acf._expect(Finding.ACF_UNKNOWN_TYPE, interface.name, "typedef", name)
                         acf.types.setdefault(str(name), []).append((str(interface.name), item.attributes))
                 else:
                     acf.procedures.setdefault((str(interface.name), str(item.name)), item)
-                    acf._expect("IDL401", interface.name, item.name)
+                    acf._expect(Finding.ACF_UNKNOWN_NAME, interface.name, item.name)
                     for _, parameter in item.parameters:
-                        acf._expect("IDL401", interface.name, item.name, parameter)
+                        acf._expect(Finding.ACF_UNKNOWN_NAME, interface.name, item.name, parameter)
         return acf
 
-    def _expect(self, code: str, *path: Token | str) -> None:
+    def _expect(self, finding: Finding, *path: Token | str) -> None:
         last = path[-1]
         assert isinstance(last, Token)
         if last != "void":
-            self.unused[tuple(map(str, path))] = (code, last)
+            self.unused[tuple(map(str, path))] = (finding, last)
 
     def of_interface(self, name: str) -> s.Attributes:
         self.unused.pop((name,), None)
@@ -84,14 +85,14 @@ class Acf:
     def report_unused(self, report: Report, interfaces: Iterable[Interface], types: Iterable[str]) -> None:
         """Report every name in the file that the interface does not have, with those that there are."""
         by_name = {each.name: each for each in interfaces}
-        for path, (code, token) in self.unused.items():
+        for path, (finding, token) in self.unused.items():
             assert self.source is not None
-            known = [*types] if code == "IDL402" else _known(by_name, path)
+            known = [*types] if finding is Finding.ACF_UNKNOWN_TYPE else _known(by_name, path)
             remedy = given.hint(str(token), known, f"there are: {', '.join(known)}" if known else "")
             if len(path) == 3 and self._is_status(*path):
                 remedy = f"declare it last in the IDL file: [out] error_status_t *{token}; MIDL may add it, this compiler does not"
             at = token.start_pos or 0
-            report.add(code, self.source, at, len(token), name=repr(str(token)), remedy=remedy)
+            report.add(finding, self.source, at, len(token), name=repr(str(token)), remedy=remedy)
 
 
 def _known(interfaces: Mapping[str, Interface], path: tuple[str, ...]) -> list[str]:

@@ -11,6 +11,7 @@ from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.constants import VisibleNames
 from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.expressions import ExpressionError, fold, read_expression
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.types import (
     Base,
@@ -66,20 +67,22 @@ class Applier:
         names: set[str] = set()
         for attribute in declared.attributes.items:
             if attribute.name in names and attribute.name not in POINTER_KINDS:
-                self.complain("IDL355", declared, attribute, attribute=attribute.name)
+                self.complain(Finding.GIVEN_TWICE, declared, attribute, attribute=attribute.name)
             if self.osf and attribute.name in _MICROSOFT_ONLY:
-                self.complain("IDL352", declared, attribute, attribute=attribute.name)
+                self.complain(Finding.NOT_IN_DCE, declared, attribute, attribute=attribute.name)
             names.add(attribute.name)
 
     def _pointer_kind(self, declared: Declared, parameter: bool) -> None:
         given = [attribute for attribute in declared.attributes.items if attribute.name in POINTER_KINDS]
         for first, second in pairwise(given):
             if first.name != second.name or self.osf:
-                self.complain("IDL324", declared, second, first=first.name, second=second.name)
+                self.complain(
+                    Finding.SECOND_POINTER_ATTRIBUTE, declared, second, first=first.name, second=second.name
+                )
         if given and declared.outer is not None:
             self._set_kind(declared, declared.outer, given[0])
         if given and declared.outer is not None and declared.outer.form == "array" and not parameter:
-            self.complain("IDL353", declared, given[0])
+            self.complain(Finding.EMBEDDED_ARRAY_KIND, declared, given[0])
         if given and declared.outer is None:
             self._kind_of_no_level(declared, given[0])
 
@@ -87,15 +90,21 @@ class Applier:
         """A pointer attribute on what shows no star: a context handle is a pointer that is never null."""
         if isinstance(declared.base, ContextHandle):
             if attribute.name != PointerKind.REF.value:
-                self.complain("IDL350", declared, attribute, kind=attribute.name)
+                self.complain(Finding.NULLABLE_HANDLE, declared, attribute, kind=attribute.name)
         elif not _is_pointer_inside(declared.base):
-            self.complain("IDL317", declared, attribute, attribute=attribute.name)
+            self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute=attribute.name)
 
     def _set_kind(self, declared: Declared, level: Level, attribute: s.Attribute) -> None:
         kind = POINTER_KINDS[attribute.name]
         if level.kind not in (None, kind) or (self.osf and level.kind is kind):
             assert level.kind is not None
-            self.complain("IDL324", declared, attribute, first=level.kind.value, second=attribute.name)
+            self.complain(
+                Finding.SECOND_POINTER_ATTRIBUTE,
+                declared,
+                attribute,
+                first=level.kind.value,
+                second=attribute.name,
+            )
         level.kind = kind
 
     def _context(self, declared: Declared) -> None:
@@ -104,19 +113,19 @@ class Applier:
         if attribute is None or isinstance(declared.base, ContextHandle):
             return
         if isinstance(declared.base, Converted):
-            self.complain("IDL349", declared, attribute, attribute=declared.base.how)
+            self.complain(Finding.CONTEXT_AND_CONVERSION, declared, attribute, attribute=declared.base.how)
             return
         if not declared.levels or not declared.levels[-1].pointer:
-            self.complain("IDL346", declared, attribute)
+            self.complain(Finding.CONTEXT_NO_POINTER, declared, attribute)
             return
         if self.osf and not _is_void(declared.base):
-            self.complain("IDL347", declared, attribute)
+            self.complain(Finding.DCE_CONTEXT, declared, attribute)
         for name in CONVERSIONS:
             if name in declared.attributes:
-                self.complain("IDL349", declared, attribute, attribute=name)
+                self.complain(Finding.CONTEXT_AND_CONVERSION, declared, attribute, attribute=name)
         handle = declared.levels.pop()
         if handle.kind not in (None, PointerKind.REF):
-            self.complain("IDL350", declared, attribute, kind=handle.kind.value)
+            self.complain(Finding.NULLABLE_HANDLE, declared, attribute, kind=handle.kind.value)
         declared.base = ContextHandle(declared.name, None if _is_void(declared.base) else declared.base)
 
     def _interface_pointer(self, declared: Declared, place: Place) -> None:
@@ -127,19 +136,21 @@ class Applier:
             declared.base = Opaque("interface", "IUnknown")
         run = attribute.arguments[0] if attribute.arguments else None
         if run is None:
-            self.complain("IDL216", declared, attribute, name="iid_is", what="the name of an interface id")
+            self.complain(
+                Finding.BAD_ARGUMENT, declared, attribute, name="iid_is", what="the name of an interface id"
+            )
         else:
             self.expression(run, attribute, declared, place)
 
     def _sizes(self, declared: Declared, place: Place) -> None:
         attributes = declared.attributes
-        self._exclusive(declared, "IDL313", *_SIZES)
-        self._exclusive(declared, "IDL312", *_LENGTHS)
+        self._exclusive(declared, Finding.SIZE_AND_MAX, *_SIZES)
+        self._exclusive(declared, Finding.LENGTH_AND_LAST, *_LENGTHS)
         for attribute in attributes.items:
             if attribute.name in ("size_is", "max_is", "length_is", "first_is", "last_is"):
                 self._size_attribute(declared, attribute, place)
             elif attribute.name == "min_is":
-                self.complain("IDL354", declared, attribute, attribute="min_is")
+                self.complain(Finding.NOT_IMPLEMENTED, declared, attribute, attribute="min_is")
         for level in declared.levels:
             self._last(declared, level)
 
@@ -151,28 +162,30 @@ class Applier:
             level.length = level.length.resolve(level.first)
         except ExpressionError as error:
             level.length = None
-            self.complain(error.code, declared, **error.details)
+            self.complain(error.finding, declared, **error.details)
 
-    def _exclusive(self, declared: Declared, code: str, first: str, second: str) -> None:
+    def _exclusive(self, declared: Declared, finding: Finding, first: str, second: str) -> None:
         one, other = declared.attributes.get(first), declared.attributes.get(second)
         if one and other:
-            self.complain(code, declared, max(one, other, key=lambda attribute: attribute.at))
+            self.complain(finding, declared, max(one, other, key=lambda attribute: attribute.at))
 
     def _size_attribute(self, declared: Declared, attribute: s.Attribute, place: Place) -> None:
         """Position i of the attribute belongs to level i, counted from the name outwards (size-is.md)."""
         if not any(attribute.arguments):
-            self.complain("IDL216", declared, attribute, name=attribute.name, what="an expression")
+            self.complain(
+                Finding.BAD_ARGUMENT, declared, attribute, name=attribute.name, what="an expression"
+            )
         for index, run in enumerate(attribute.arguments):
             if run is None:
                 continue
             if index >= len(declared.levels) or declared.levels[index].form == "function":
-                self.complain("IDL317", declared, attribute, attribute=attribute.name)
+                self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute=attribute.name)
                 return
             expression = self.expression(run, attribute, declared, place)
             if expression is None:
                 continue
             if self.osf and place.own and attribute.name in _SIZES and not _plain(expression):
-                error = ExpressionError("IDL332", None, attribute=attribute.name)
+                error = ExpressionError(Finding.DCE_EXPRESSION, None, attribute=attribute.name)
                 self.resolver.complain_at(error, run, place, declared.parameter)
             try:
                 self._set_size(declared, declared.levels[index], attribute, expression)
@@ -182,7 +195,7 @@ class Applier:
     def _set_size(self, declared: Declared, level: Level, attribute: s.Attribute, value: Expr) -> None:
         if attribute.name in _SIZES:
             if level.bound is not None:
-                self.complain("IDL314", declared, attribute, attribute=attribute.name)
+                self.complain(Finding.SIZE_OF_FIXED, declared, attribute, attribute=attribute.name)
             level.size = value if attribute.name == "size_is" else fold("+", value, Const(1))
         elif attribute.name == "first_is":
             level.first = _clamped(value, value, Const(0))
@@ -204,16 +217,20 @@ class Applier:
             return
         if isinstance(declared.base, Struct):
             letters = all(_is_letter(member.type) for member in declared.base.members)
-            self.complain("IDL320" if letters else "IDL364", declared, attribute)
+            self.complain(
+                Finding.STRING_ON_STRUCTURE if letters else Finding.STRING_ON_MIXED_STRUCTURE,
+                declared,
+                attribute,
+            )
         elif isinstance(declared.base, (Opaque, Converted)):
             return  # BSTR and its like know what they are; Windows' own files give them the attribute
         elif not declared.levels:
-            self.complain("IDL317", declared, attribute, attribute="string")
+            self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute="string")
         elif not _is_letter(declared.base):
-            self.complain("IDL319", declared, attribute)
+            self.complain(Finding.STRING_OF_OTHERS, declared, attribute)
         for name in ("length_is", "first_is", "last_is"):
             if (clash := declared.attributes.get(name)) is not None:
-                self.complain("IDL318", declared, clash, attribute=name)
+                self.complain(Finding.STRING_AND_LENGTH, declared, clash, attribute=name)
         if declared.levels:
             declared.levels[-1].string = True
 
@@ -223,23 +240,25 @@ class Applier:
             return
         runs = attribute.arguments
         if len(runs) != 2 or runs[0] is None or runs[1] is None:
-            self.complain("IDL216", declared, attribute, name="range", what="two numbers")
+            self.complain(Finding.BAD_ARGUMENT, declared, attribute, name="range", what="two numbers")
             return
         low, high = self.resolver.constant(runs[0], place), self.resolver.constant(runs[1], place)
         if high < low:
-            self.complain("IDL341", declared, attribute, low=low, high=high)
+            self.complain(Finding.EMPTY_RANGE, declared, attribute, low=low, high=high)
         if not self.resolver.switches.checks:
-            self.complain("IDL369", declared, attribute)
+            self.complain(Finding.RANGE_UNCHECKED, declared, attribute)
             return
         counted = next((level for level in declared.levels if level.counted or level.open_array), None)
         if counted is not None:
             counted.count_range = (low, high)
             if not self.resolver.switches.has("range on a size"):
-                self.complain("IDL370", declared, attribute, feature="[range] on a size", level="NT60")
+                self.complain(
+                    Finding.TARGET_TOO_OLD, declared, attribute, feature="[range] on a size", level="NT60"
+                )
         elif isinstance(declared.base, (Base, EnumType)):
             declared.base = Ranged(declared.base, low, high)
         else:
-            self.complain("IDL317", declared, attribute, attribute="range")
+            self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute="range")
 
     def _switch_is(self, declared: Declared, place: Place) -> None:
         attribute = declared.attributes.get("switch_is")
@@ -247,7 +266,7 @@ class Applier:
             return
         run = attribute.arguments[0] if attribute.arguments else None
         if not isinstance(declared.base, Union) or not run:
-            self.complain("IDL317", declared, attribute, attribute="switch_is")
+            self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute="switch_is")
             return
         declared.switch_is = self.expression(run, attribute, declared, place) or Const(0)
         declared.switch = self.resolver.switch_type(declared.attributes, place)

@@ -8,6 +8,7 @@ from typing import Any
 from rpcmemkit.idl.dce import check_dce
 from rpcmemkit.idl.declared import Declared
 from rpcmemkit.idl.extents import LARGEST
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.terms import Term, discriminant, names, terms
@@ -31,7 +32,10 @@ from rpcmemkit.types import (
     Union,
 )
 
-_NOT_SENT = {"void": ("IDL303", "IDL304", "IDL305"), "function": ("IDL306", "IDL307", "IDL308")}
+_NOT_SENT = {
+    "void": (Finding.VOID_PARAMETER, Finding.VOID_RESULT, Finding.VOID_MEMBER),
+    "function": (Finding.FUNCTION_PARAMETER, Finding.FUNCTION_RESULT, Finding.FUNCTION_MEMBER),
+}
 _LARGEST_COUNT = 0xFFFFFFFF
 
 
@@ -66,8 +70,8 @@ class Checker:
         self._pipes(parameters, built)
         self._result(result, result_type)
 
-    def complain(self, code: str, declared: Declared, /, **details: Any) -> None:
-        self.resolver.complain(code, declared, None, **details)
+    def complain(self, finding: Finding, declared: Declared, /, **details: Any) -> None:
+        self.resolver.complain(finding, declared, None, **details)
 
     # --- parameters ------------------------------------------------------------------------------
 
@@ -76,31 +80,31 @@ class Checker:
         self._conformant_structure(declared, parameter)
         self._handle_pointer(declared)
         if any(level.ignore for level in declared.levels):
-            self.complain("IDL343", declared)
+            self.complain(Finding.IGNORED_PARAMETER, declared)
         if isinstance(parameter.type, Pointer) and parameter.type.partial_ignore:
             self._partial_ignore(declared, parameter, parameter.type)
 
     def _partial_ignore(self, declared: Declared, parameter: Parameter, pointer: Pointer) -> None:
         """[in, out, unique] beside it, and room that the server can make (partial-ignore.md)."""
         if not (parameter.is_in and parameter.is_out and pointer.kind is PointerKind.UNIQUE):
-            self.complain("IDL344", declared)
+            self.complain(Finding.PARTIAL_IGNORE_ALONE, declared)
         target = pointer.target
         unsized = isinstance(target, Array) and target.bound is None and target.size is None
         if unsized or self._is_conformant_structure(target):
-            self.complain("IDL371", declared)
+            self.complain(Finding.PARTIAL_IGNORE_UNSIZED, declared)
 
     def _direction(self, declared: Declared, parameter: Parameter) -> None:
         attributes = declared.attributes
         if self.osf and attributes.get("in", "out") is None and not _is_handle(declared.base):
-            self.complain("IDL302", declared)
+            self.complain(Finding.NO_DIRECTION, declared)
         if not parameter.is_out:
             return
         if isinstance(parameter.type, ContextHandle) or declared.generic:
-            self.complain("IDL345", declared)
+            self.complain(Finding.OUT_HANDLE, declared)
         elif not isinstance(parameter.type, (Pointer, Opaque)) or _is_opaque(parameter.type, "handle"):
-            self.complain("IDL301", declared)
+            self.complain(Finding.OUT_NO_POINTER, declared)
         elif _is_opaque(parameter.type, "interface"):
-            self.complain("IDL340", declared)
+            self.complain(Finding.OUT_INTERFACE, declared)
         elif not parameter.is_in:
             self._out_only(declared, parameter)
         self._const_below(declared, parameter)
@@ -108,7 +112,7 @@ class Checker:
     def _const_below(self, declared: Declared, parameter: Parameter) -> None:
         """Data that the server fills in may nowhere be const, neither at the parameter nor below it."""
         if declared.const and declared.levels:
-            self.complain("IDL339", declared, where="")
+            self.complain(Finding.OUT_CONST, declared, where="")
             return
         waiting, seen = [parameter.type], set[int]()
         while waiting:
@@ -118,7 +122,7 @@ class Checker:
             seen.add(id(type_))
             for inner, member in self._inside(type_, None):
                 if member is not None and member.const:
-                    self.complain("IDL339", declared, where=f", in its member {member.name!r}")
+                    self.complain(Finding.OUT_CONST, declared, where=f", in its member {member.name!r}")
                     return
                 waiting.append(inner)
         self.mutable |= seen
@@ -126,16 +130,21 @@ class Checker:
     def _out_only(self, declared: Declared, parameter: Parameter) -> None:
         kind, outer = _top_kind(parameter), declared.outer
         if kind in (PointerKind.UNIQUE, PointerKind.FULL):
-            self.complain("IDL328", declared, kind=kind.value)
+            self.complain(Finding.OUT_NULLABLE, declared, kind=kind.value)
         if outer is not None and outer.string and outer.bound is None and outer.size is None:
-            self.complain("IDL321", declared)
+            self.complain(Finding.OUT_STRING_WITHOUT_SIZE, declared)
 
     def _conformant_structure(self, declared: Declared, parameter: Parameter) -> None:
         if self._is_conformant(parameter.type):
-            self.complain("IDL335" if self.switches.has("MIDL2465") else "IDL361", declared)
+            self.complain(
+                Finding.CONFORMANT_BY_VALUE
+                if self.switches.has("MIDL2465")
+                else Finding.CONFORMANT_BY_VALUE_OLD,
+                declared,
+            )
         target = parameter.type.target if isinstance(parameter.type, Pointer) else None
         if target is not None and self._is_conformant_structure(target) and not parameter.is_in:
-            self.complain("IDL334", declared)
+            self.complain(Finding.OUT_CONFORMANT_STRUCTURE, declared)
 
     def _is_conformant_structure(self, type_: Type) -> bool:
         return isinstance(type_, Struct) and self._is_conformant(type_)
@@ -161,9 +170,9 @@ class Checker:
         if outer is None or not outer.pointer or not _is_handle(declared.base):
             return
         if outer.kind is not None and outer.kind is not PointerKind.REF:
-            self.complain("IDL350", declared, kind=outer.kind.value)
+            self.complain(Finding.NULLABLE_HANDLE, declared, kind=outer.kind.value)
         elif _is_opaque(declared.base, "handle"):
-            self.complain("IDL380", declared)
+            self.complain(Finding.HANDLE_POINTER, declared)
 
     def _pipes(self, parameters: list[Declared], built: list[Parameter]) -> None:
         """What has no size of its own does not go well with a pipe (combining-pipe-and-nonpipe-parameters.md)."""
@@ -174,27 +183,27 @@ class Checker:
             nullable = isinstance(type_, Pointer) and type_.kind is not PointerKind.REF
             target = type_.target if isinstance(type_, Pointer) else type_
             if nullable or self._is_conformant_structure(target) or _counted(declared):
-                self.complain("IDL360", declared)
+                self.complain(Finding.UNFIXED_BESIDE_PIPE, declared)
 
     # --- results ---------------------------------------------------------------------------------
 
     def _result(self, result: Declared, type_: Type | None) -> None:
         if isinstance(type_, Pointer) and type_.kind is PointerKind.REF:
-            self.complain("IDL325", result)
+            self.complain(Finding.REF_RESULT, result)
         elif isinstance(type_, (Union, Switched)):
-            self.complain("IDL326", result)
+            self.complain(Finding.UNION_RESULT, result)
         elif type_ is not None and self._is_conformant(type_):
-            self.complain("IDL327", result)
+            self.complain(Finding.CONFORMANT_RESULT, result)
         elif isinstance(type_, Array):
-            self.complain("IDL377", result)
+            self.complain(Finding.ARRAY_RESULT, result)
         elif isinstance(type_, (Struct, EncapsulatedUnion)) and self.switches.effective_mode != "Os":
-            self.complain("IDL365", result)
+            self.complain(Finding.BY_VALUE_MODE, result)
         if result.const and type_ is not None:
-            self.complain("IDL378", result)
+            self.complain(Finding.CONST_RESULT, result)
         if way := result.attributes.get("in", "out"):
-            self.resolver.complain("IDL317", result, way, attribute=way.name)
+            self.resolver.complain(Finding.DOES_NOT_APPLY, result, way, attribute=way.name)
         if any(level.ignore for level in result.levels):
-            self.complain("IDL343", result)
+            self.complain(Finding.IGNORED_PARAMETER, result)
         if type_ is not None:
             self._array(result)
             self._reach(type_, result, 1)
@@ -207,12 +216,17 @@ class Checker:
         for level in declared.levels:
             if level.form == "array" and level.bound is None:
                 if before is not None:
-                    self.complain("IDL342" if before.pointer else "IDL316", declared)
+                    self.complain(
+                        Finding.POINTER_TO_CONFORMANT if before.pointer else Finding.INNER_DIMENSION_OPEN,
+                        declared,
+                    )
                     return
                 if level.open_array or (level.string and level.size is None and member):
-                    self.complain("IDL315", declared)
+                    self.complain(Finding.UNBOUNDED_ARRAY, declared)
             elif level.pointer and level.size is None and not level.string and (level.length or level.first):
-                self.complain("IDL315", declared)  # how many are sent, but not how many there are
+                self.complain(
+                    Finding.UNBOUNDED_ARRAY, declared
+                )  # how many are sent, but not how many there are
             before = level
 
     # --- expressions -----------------------------------------------------------------------------
@@ -235,7 +249,7 @@ class Checker:
         switch = declared.switch or discriminant(declared.switch_is, siblings)
         switched = declared.base
         if isinstance(switched, Switched) and switch and not self.resolver.untyped.typed(switched, switch):
-            self.complain("IDL209", declared)
+            self.complain(Finding.BAD_SWITCH_TYPE, declared)
 
     def _terms(
         self, declared: Declared, attribute: str, expression: Expr, siblings: dict[str, Declared]
@@ -243,22 +257,26 @@ class Checker:
         for term in terms(expression, siblings):
             self._term(declared, attribute, term)
         if isinstance(expression, Const) and expression.value > _LARGEST_COUNT:
-            self.complain("IDL311", declared, attribute=attribute)
+            self.complain(Finding.NOT_AN_INTEGER, declared, attribute=attribute)
 
     def _term(self, declared: Declared, attribute: str, term: Term) -> None:
         """One name in an expression: every star needs a pointer that is not null there (unique.md)."""
         found = term.other.type
         for pointer in term.pointers:
             if not isinstance(found, Pointer):
-                self.complain("IDL311", declared, attribute=attribute)
+                self.complain(Finding.NOT_AN_INTEGER, declared, attribute=attribute)
                 return
             if found.kind is not PointerKind.REF and pointer not in term.safe:
                 self.complain(
-                    "IDL331", declared, attribute=attribute, other=repr(term.other.name), bare=term.other.name
+                    Finding.SIZE_THROUGH_NULLABLE,
+                    declared,
+                    attribute=attribute,
+                    other=repr(term.other.name),
+                    bare=term.other.name,
                 )
             found = found.target
         if found is not None and not (term.cast or term.tested) and not _is_small_integer(found):
-            self.complain("IDL311", declared, attribute=attribute)
+            self.complain(Finding.NOT_AN_INTEGER, declared, attribute=attribute)
 
     def _same_type(self, declared: Declared, level: Level, siblings: dict[str, Declared]) -> None:
         bases = []
@@ -267,7 +285,7 @@ class Checker:
             values = [term.other.base for term in read if not term.tested]
             bases.append(values[0] if len(values) == 1 else None)
         if None not in bases and bases[0] is not bases[1]:
-            self.complain("IDL359", declared)
+            self.complain(Finding.SIZE_AND_LENGTH_TYPES, declared)
 
     def _known_on_entry(
         self, declared: Declared, parameter: Parameter, level: Level, directions: dict[str, Parameter]
@@ -276,11 +294,11 @@ class Checker:
         if level is declared.outer or parameter.is_in:
             for name in names(level.size):
                 if name in directions and not directions[name].is_in:
-                    self.complain("IDL329", declared, other=repr(name))
+                    self.complain(Finding.SIZE_FROM_OUT, declared, other=repr(name))
         if parameter.is_in:
             for name in (*names(level.length), *names(level.first)):
                 if name in directions and not directions[name].is_in:
-                    self.complain("IDL330", declared, other=repr(name))
+                    self.complain(Finding.LENGTH_FROM_OUT, declared, other=repr(name))
 
     # --- everything behind a parameter -------------------------------------------------------------
 
@@ -295,7 +313,7 @@ class Checker:
                 self.seen.add(id(type_))
             size = self.resolver.extents.of(type_).size
             if size > LARGEST:
-                self.complain("IDL226", member or root, size=size)
+                self.complain(Finding.TOO_LARGE, member or root, size=size)
                 continue
             self._one(type_, member, root, role)
             waiting.extend(self._inside(type_, member))
@@ -330,13 +348,13 @@ class Checker:
         elif isinstance(type_, Union):
             self._union(type_, member, root, role)
         elif isinstance(type_, Array) and self._is_misplaced(type_.element):
-            self.complain("IDL363", member or root)
+            self.complain(Finding.HANDLE_ELEMENTS, member or root)
         elif isinstance(type_, Array) and self._is_conformant_structure(type_.element):
-            self.complain("IDL342", member or root)
+            self.complain(Finding.POINTER_TO_CONFORMANT, member or root)
         elif isinstance(type_, EnumType):
             self._enumeration(type_)
         elif member is not None and self._is_misplaced(type_):
-            self.complain("IDL348", member)
+            self.complain(Finding.HANDLE_INSIDE, member)
 
     def _enumeration(self, enum: EnumType) -> None:
         """Values that do not fit into the 16 bits of NDR 2.0 raise an exception when they are sent (enum.md)."""
@@ -344,7 +362,9 @@ class Checker:
         if found is not None and not enum.v1:
             source, label, value = found
             at = label.start_pos or 0
-            self.resolver.report.add("IDL381", source, at, len(label), label=str(label), value=value)
+            self.resolver.report.add(
+                Finding.UNSENT_LABEL, source, at, len(label), label=str(label), value=value
+            )
 
     def _is_misplaced(self, type_: Type) -> bool:
         """Whether a type is a handle that may only be a parameter: context handles depend on /target (K23)."""
@@ -354,42 +374,42 @@ class Checker:
 
     def _structure(self, struct: Struct, root: Declared) -> None:
         if id(struct) in self.resolver.scope.incomplete:
-            self.complain("IDL208", root, name=repr(struct.name))
+            self.complain(Finding.NO_MEMBERS, root, name=repr(struct.name))
         siblings = {member.name: self.resolver.members[id(member)] for member in struct.members}
         for member in struct.members:
             declared = self.resolver.members[id(member)]
             declared.parameter = root.parameter
             if member is not struct.members[-1] and self._is_conformant(member.type):
-                self.complain("IDL333", declared)
+                self.complain(Finding.CONFORMANT_NOT_LAST, declared)
             if declared.bits:
-                self.complain("IDL206", declared)
+                self.complain(Finding.BIT_FIELD, declared)
             self._array(declared, member=True)
             for level in declared.levels:
                 self._expressions(declared, level, siblings)
             self._discriminant(declared, siblings)
         if self.loops.lead_back_to(struct):
-            self.complain("IDL336", root, name=repr(struct.name))
+            self.complain(Finding.ENDLESS_STRUCTURE, root, name=repr(struct.name))
 
     def _union(self, union: Union, member: Declared | None, root: Declared, role: int) -> None:
         if id(union) in self.resolver.scope.incomplete:
-            self.complain("IDL208", root, name=repr(union.name))
+            self.complain(Finding.NO_MEMBERS, root, name=repr(union.name))
         declared = member or root
         if declared.switch_is is None and (member is not None or role == 0):
-            self.complain("IDL210", declared, name=repr(declared.name))
+            self.complain(Finding.NO_SWITCH_IS, declared, name=repr(declared.name))
         self._arms(union.arms, root)
 
     def _arms(self, arms: list[Arm], root: Declared) -> None:
         for arm in arms:
             if not arm.labels and not arm.default:
-                self.complain("IDL211", root)
+                self.complain(Finding.ARM_WITHOUT_CASE, root)
             if arm.member is None:
                 continue
             declared = self.resolver.members[id(arm.member)]
             declared.parameter = root.parameter
             if isinstance(arm.member.type, Pointer) and arm.member.type.kind is PointerKind.REF:
-                self.complain("IDL337", declared)
+                self.complain(Finding.REF_ARM, declared)
             if _is_open(arm.member.type) or self._is_conformant_structure(arm.member.type):
-                self.complain("IDL338", declared)
+                self.complain(Finding.CONFORMANT_ARM, declared)
 
 
 # --- questions about types -------------------------------------------------------------------------

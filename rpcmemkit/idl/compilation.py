@@ -15,6 +15,7 @@ from rpcmemkit.idl.check import Checker
 from rpcmemkit.idl.conversions import settle_conversions
 from rpcmemkit.idl.declared import Place
 from rpcmemkit.idl.expressions import unquote
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.interfaces import InterfaceBuilder, pointer_default
 from rpcmemkit.idl.levels import assemble, copies
 from rpcmemkit.idl.parse import parse_acf, parse_idl
@@ -139,7 +140,9 @@ class Compiler:
         settle_conversions(self.resolver, place)
         acf.report_unused(self.report, self.interfaces, self.scope.own_types())
         if pointers := self.scope.own_types(pointers=True):  # only now all of them are known
-            self.report.advise("IDL406", f"put it on a pointer type; there are: {', '.join(pointers)}")
+            self.report.advise(
+                Finding.ALLOCATE_NO_POINTER, f"put it on a pointer type; there are: {', '.join(pointers)}"
+            )
         self.report.stop_on_errors()
         types = self._types()
         for interface in self.interfaces:
@@ -178,7 +181,9 @@ class Compiler:
                 inner = replace(place, scoped_labels=place.scoped_labels or item.keyword == "namespace")
                 self._items(item.items, inner, None, own=own)
                 if own and item.keyword == "namespace" and not _holds_interface(item.items):
-                    self.report.add("IDL227", place.source, item.at, len(item.name), name=repr(item.name))
+                    self.report.add(
+                        Finding.EMPTY_NAMESPACE, place.source, item.at, len(item.name), name=repr(item.name)
+                    )
 
     def _announce(self, items: list[s.Item]) -> None:
         """Interfaces may be named before they are declared."""
@@ -222,20 +227,25 @@ class Compiler:
             return
         if self.resolver.defaulted:
             self.report.add(
-                "IDL358" if self.options.switches.osf else "IDL357", place.source, item.at, len(item.name)
+                Finding.NO_POINTER_DEFAULT_DCE if self.options.switches.osf else Finding.NO_POINTER_DEFAULT,
+                place.source,
+                item.at,
+                len(item.name),
             )
         self._warn_of_switches(item, place)
         if interface.uuid is None:
-            self.report.add("IDL213", place.source, item.at, len(item.name))
+            self.report.add(Finding.NO_UUID, place.source, item.at, len(item.name))
 
     def _warn_of_switches(self, item: s.InterfaceBody, place: Place) -> None:
         """Switches that do not go together."""
         switches = self.options.switches
         if switches.effective_mode != switches.mode:
-            self.report.add("IDL367", place.source, item.at, len(item.name), mode=switches.mode)
+            self.report.add(Finding.ROBUST_MODE, place.source, item.at, len(item.name), mode=switches.mode)
         if switches.maybenull_sizeis and not switches.has("disable_consistency_check"):
             feature = "/backward_compat maybenull_sizeis"
-            self.report.add("IDL370", place.source, item.at, len(item.name), feature=feature, level="NT60")
+            self.report.add(
+                Finding.TARGET_TOO_OLD, place.source, item.at, len(item.name), feature=feature, level="NT60"
+            )
 
     # --- imports -------------------------------------------------------------------------------
 
@@ -249,7 +259,7 @@ class Compiler:
                 unit = None if known or path is None else parse_file(path, self.options)
             except (UsageError, OSError) as error:
                 why = reason(error)
-                self.report.add("IDL115", place.source, at, len(token), name=repr(name), why=why)
+                self.report.add(Finding.FILE_NOT_READ, place.source, at, len(token), name=repr(name), why=why)
                 continue
             if (
                 path is not None
@@ -257,12 +267,16 @@ class Compiler:
                 and path.name.casefold() == last.casefold()
             ):
                 found = repr(path.name)
-                self.report.add("IDL117", place.source, at, len(token), name=repr(name), found=found)
+                self.report.add(
+                    Finding.OTHER_CASE_OF_FILE, place.source, at, len(token), name=repr(name), found=found
+                )
             if path is None:
-                self.report.add("IDL108", place.source, at, len(token), name=repr(name))
+                self.report.add(Finding.NO_SUCH_FILE, place.source, at, len(token), name=repr(name))
             elif path in self.open:
                 chain = " → ".join(each.name for each in [*self.open[self.open.index(path) :], path])
-                self.report.add("IDL109", place.source, at, len(token), name=repr(name), chain=chain)
+                self.report.add(
+                    Finding.IMPORTS_ITSELF, place.source, at, len(token), name=repr(name), chain=chain
+                )
             elif unit:
                 self._import(path, unit, place)
 

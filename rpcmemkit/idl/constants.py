@@ -10,6 +10,7 @@ from lark import Token
 from rpcmemkit.errors import UsageError
 from rpcmemkit.idl.expressions import ExpressionError
 from rpcmemkit.idl.extents import TOO_DEEP
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.plan import ArrayPlan, Planner, StructPlan
 from rpcmemkit.types import Base, Const, Expr, Name, Type
 
@@ -32,8 +33,10 @@ class VisibleNames:
         if isinstance(known, (int, float)):
             return Const(known)  # type: ignore[arg-type]  # a fraction only reaches read_real
         if self.attribute:
-            raise ExpressionError("IDL310", name, name=repr(str(name)), attribute=self.attribute)
-        raise ExpressionError("IDL204", name, name=repr(str(name)))
+            raise ExpressionError(
+                Finding.UNKNOWN_IN_ATTRIBUTE, name, name=repr(str(name)), attribute=self.attribute
+            )
+        raise ExpressionError(Finding.UNKNOWN_NAME, name, name=repr(str(name)))
 
     def is_type(self, words: str) -> bool:
         return words not in self.siblings and self.resolver.type_of(words.rstrip("* ")) is not None

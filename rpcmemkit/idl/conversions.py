@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import assemble
 from rpcmemkit.idl.memory import complain_about
 from rpcmemkit.types import (
@@ -41,37 +42,43 @@ def check_conversion(resolver: Resolver, declared: Declared, extra: s.Attributes
     for attributes, from_acf in ((declared.attributes, False), (extra, True)):
         for attribute in attributes.items:
             if attribute.name in _CONVERSIONS:
-                for code in _problems(resolver, declared, attribute, place):
-                    complain_about(resolver, code, declared, attribute, from_acf, attribute=attribute.name)
+                for finding in _problems(resolver, declared, attribute, place):
+                    complain_about(resolver, finding, declared, attribute, from_acf, attribute=attribute.name)
 
 
-def _problems(resolver: Resolver, declared: Declared, attribute: s.Attribute, place: Place) -> Iterator[str]:
+def _problems(
+    resolver: Resolver, declared: Declared, attribute: s.Attribute, place: Place
+) -> Iterator[Finding]:
     own = assemble(declared.levels, declared.base, place.fallback)
     named = _named(resolver, attribute, place)
     sent, presented = (named, own) if attribute.name in _NAMES_SENT else (own, named)
     if isinstance(declared.base, ContextHandle):
         if "context_handle" not in declared.attributes:  # which has complained already
-            yield "IDL362" if attribute.name == "transmit_as" else "IDL349"
+            yield (
+                Finding.TRANSMITTED_CONTEXT
+                if attribute.name == "transmit_as"
+                else Finding.CONTEXT_AND_CONVERSION
+            )
         return
     if _allocated(resolver, attribute):
-        yield "IDL408"
+        yield Finding.ALLOCATE_CONVERTED
     if attribute.name not in _BY_ROUTINES:
         yield from _wire_problems(sent)
         return
     if sent is not None and any(isinstance(part, Pointer) for part in _parts(sent, through_pointers=True)):
-        yield "IDL351"
+        yield Finding.SENT_POINTERS
     if presented is not None and _open(presented):
-        yield "IDL372"
+        yield Finding.PRESENTED_NOT_FIXED
 
 
-def _wire_problems(sent: Type | None) -> Iterator[str]:
+def _wire_problems(sent: Type | None) -> Iterator[Finding]:
     """The rules for types whose bytes the program writes (marshaling-rules-for-user-marshal-and-wire-marshal.md)."""
     if sent is None:
         return
     if any(_is_full(part) for part in _parts(sent, through_pointers=True)):
-        yield "IDL373"
+        yield Finding.SENT_FULL_POINTER
     if not isinstance(sent, Pointer) and _open(sent):
-        yield "IDL374"
+        yield Finding.SENT_NOT_FIXED
 
 
 def converted(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.types import Array, Parameter, Pointer, PointerKind, Struct, Type
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def check_dce(resolver: Resolver, declared: Declared, parameter: Parameter) -> N
     """Check a parameter of a DCE interface."""
     for outer, inner in pairwise(declared.levels):
         if outer.pointer and inner.form == "array" and (inner.length is not None or inner.first is not None):
-            resolver.complain("IDL375", declared, None)
+            resolver.complain(Finding.DCE_VARYING_POINTER, declared, None)
     if not parameter.is_in and isinstance(parameter.type, Pointer) and _open_below(parameter.type):
-        resolver.complain("IDL376", declared, None)
+        resolver.complain(Finding.DCE_OUT_CONFORMANT, declared, None)
 
 
 def _open_below(top: Pointer) -> bool:

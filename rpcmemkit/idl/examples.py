@@ -67,10 +67,7 @@ def examples() -> Mapping[str, Example]:
     """Return the example of every finding by its code."""
     table = yaml_table("findings.yaml")
     return MappingProxyType(
-        {
-            code: Example(code, **{side: _listing(row) for side, row in rows.items()})
-            for code, rows in table.items()
-        }
+        {code: Example(code, _listing(row["wrong"]), _listing(row["mended"])) for code, row in table.items()}
     )
 
 

@@ -21,6 +21,7 @@ from pcpp import Action, OutputDirective, Preprocessor
 
 from rpcmemkit.errors import UsageError
 from rpcmemkit.files import read_text, reason
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.source import OUTSIDE, Folders, Mark, in_any_case
 
 _DIRECTIVE = re.compile(r"^(?<!\\\n)([ \t]*#(?:\\[ \t]*\n|[^\n])*\n)", re.MULTILINE)
@@ -43,7 +44,7 @@ _LONGEST_NUMBER = 64  # characters
 _MOST_PARAMETERS = 127
 _PART = 500  # tokens that are searched for macros at a time
 
-Complain = Callable[..., None]  # (code, file, line, **details)
+Complain = Callable[..., None]  # (finding, file, line, **details)
 
 
 class Origin(NamedTuple):
@@ -164,7 +165,9 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
             for token in self.parser:
                 self._write(token)
         except LookupError:  # pcpp takes for granted that a directive has operands
-            self.complain("IDL107", self.here, reason=f"#{self.lastdirective.value} is not complete")
+            self.complain(
+                Finding.PREPROCESSOR, self.here, reason=f"#{self.lastdirective.value} is not complete"
+            )
 
     # --- complaints ----------------------------------------------------------------------------
 
@@ -172,18 +175,20 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
     def here(self) -> Origin:
         return self.lastdirective.source if self.lastdirective else self.root
 
-    def complain(self, code: str, origin: Origin, /, **details: Any) -> None:
-        self.complain_at(code, origin.file, origin.line, **details)
+    def complain(self, finding: Finding, origin: Origin, /, **details: Any) -> None:
+        self.complain_at(finding, origin.file, origin.line, **details)
         self.complaints += 1
         if self.complaints >= _MOST_COMPLAINTS:
             raise _Stop
 
     def on_error(self, file: object, line: int, msg: str) -> None:
         origin = file if isinstance(file, Origin) else self.here
-        self.complain("IDL107", origin, reason=msg[:1].lower() + msg[1:].partition(" due to ")[0].strip())
+        self.complain(
+            Finding.PREPROCESSOR, origin, reason=msg[:1].lower() + msg[1:].partition(" due to ")[0].strip()
+        )
 
     def _too_much(self, origin: Origin) -> None:
-        self.complain("IDL107", origin, reason="macros and includes make the text too long")
+        self.complain(Finding.PREPROCESSOR, origin, reason="macros and includes make the text too long")
         raise _Stop
 
     # --- files ---------------------------------------------------------------------------------
@@ -206,10 +211,10 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         if found is None or not self.folders.admits(found):
             raise FileNotFoundError(includepath)
         if found.name != path.name:
-            self.complain("IDL117", self.here, name=repr(path.name), found=repr(found.name))
+            self.complain(Finding.OTHER_CASE_OF_FILE, self.here, name=repr(path.name), found=repr(found.name))
             path = found
         if self.include_depth > _INCLUDE_DEPTH:
-            self.complain("IDL109", self.here, name=repr(path.name), chain="#include")
+            self.complain(Finding.IMPORTS_ITSELF, self.here, name=repr(path.name), chain="#include")
             raise OutputDirective(Action.IgnoreAndRemove)
         if includepath in self.files:
             text = self.files[includepath][1]
@@ -231,7 +236,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
 
     def include(self, tokens: list[Any], original_line: list[Any]) -> Iterator[Any]:
         if not tokens:
-            self.complain("IDL107", self.here, reason="#include is not complete")
+            self.complain(Finding.PREPROCESSOR, self.here, reason="#include is not complete")
         self.refusal = ""
         found: Iterator[Any] = super().include(tokens, original_line)
         return found
@@ -240,9 +245,9 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         self, is_malformed: bool, is_system_include: bool, curdir: str, includepath: str
     ) -> None:
         if self.refusal:
-            self.complain("IDL115", self.here, name=repr(includepath), why=self.refusal)
+            self.complain(Finding.FILE_NOT_READ, self.here, name=repr(includepath), why=self.refusal)
         else:
-            self.complain("IDL108", self.here, name=repr(includepath))
+            self.complain(Finding.NO_SUCH_FILE, self.here, name=repr(includepath))
         raise OutputDirective(Action.IgnoreAndRemove)
 
     # --- lines ---------------------------------------------------------------------------------
@@ -259,7 +264,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
                 if piece.strip():
                     yield [SimpleNamespace(type="TEXT", value=piece, lineno=origin.line, source=origin)]
             elif index % 2 and len(piece) > _LONGEST_DIRECTIVE:
-                self.complain("IDL107", origin, reason="the directive is too long")
+                self.complain(Finding.PREPROCESSOR, origin, reason="the directive is too long")
             else:
                 yield from self._lexed(piece, origin)
             line += piece.count("\n")
@@ -293,7 +298,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         handled: bool = super().on_directive_handle(directive, toks, *context)
         name = directive.value
         if name in ("if", "elif") and len(toks) > _LONGEST_CONDITION:
-            self.complain("IDL107", directive.source, reason=f"the #{name} is too long")
+            self.complain(Finding.PREPROCESSOR, directive.source, reason=f"the #{name} is too long")
             del toks[1:]
         if name == "pragma" and not toks:
             raise OutputDirective(Action.IgnoreAndRemove)
@@ -311,9 +316,9 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         if name == "line" or name.isdigit():
             self._line(rest if name == "line" else f"{name} {rest}", directive.source)
         elif name == "error":
-            self.complain("IDL107", directive.source, reason=f"#error {rest}")
+            self.complain(Finding.PREPROCESSOR, directive.source, reason=f"#error {rest}")
         elif name not in _IGNORED:
-            self.complain("IDL107", directive.source, reason=f"#{name} is not understood")
+            self.complain(Finding.PREPROCESSOR, directive.source, reason=f"#{name} is not understood")
         return True
 
     def _line(self, rest: str, origin: Origin) -> None:
@@ -341,7 +346,7 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         if macro.arglist is None:
             self.macros[macro.name] = _Plain(self, macro.name, macro.value)
         elif len(macro.arglist) > _MOST_PARAMETERS:
-            self.complain("IDL107", self.here, reason=f"{macro.name} has too many parameters")
+            self.complain(Finding.PREPROCESSOR, self.here, reason=f"{macro.name} has too many parameters")
 
     def undef(self, tokens: Any) -> None:
         super().undef(tokens)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from lark import Token
 
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.syntax import Run
 from rpcmemkit.idl.terms import depth
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Unary
@@ -68,11 +69,11 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f
 
 
 class ExpressionError(Exception):
-    """What is wrong with an expression: a finding's code, the token it is at, and the details of its message."""
+    """What is wrong with an expression: the finding, the token it is at, and the details of its message."""
 
-    def __init__(self, code: str, token: Token | None, **details: Any) -> None:
-        super().__init__(code)
-        self.code = code
+    def __init__(self, finding: Finding, token: Token | None, **details: Any) -> None:
+        super().__init__(finding.name)
+        self.finding = finding
         self.token = token
         self.details = details
 
@@ -97,7 +98,7 @@ def read_expression(run: Run, names: Names) -> Expr:
     """
     expression = _Reader(run, names).whole()
     if depth(expression) > _DEPTH:
-        raise ExpressionError("IDL104", run[0], limit=_DEPTH)
+        raise ExpressionError(Finding.TOO_DEEP, run[0], limit=_DEPTH)
     return expression
 
 
@@ -107,7 +108,7 @@ def read_real(run: Run, names: Names) -> float:
     if isinstance(expression, Const) and isfinite(expression.value):
         return expression.value
     what = f"{expression.value}" if isinstance(expression, Const) else "what is not constant"
-    raise ExpressionError("IDL114", run[0], what=what)
+    raise ExpressionError(Finding.NOT_IN_EXPRESSION, run[0], what=what)
 
 
 def read_constant(run: Run, names: Names) -> int:
@@ -115,7 +116,7 @@ def read_constant(run: Run, names: Names) -> int:
     expression = read_expression(run, names)
     if isinstance(expression, Const):
         return expression.value
-    raise ExpressionError("IDL114", run[0], what="what is not constant")
+    raise ExpressionError(Finding.NOT_IN_EXPRESSION, run[0], what="what is not constant")
 
 
 def read_number(token: Token) -> int:
@@ -125,7 +126,7 @@ def read_number(token: Token) -> int:
         octal = len(text) > 1 and text[0] == "0" and text.isdigit()
         value = int(text, 8 if octal else 0)
     except ValueError:
-        raise ExpressionError("IDL112", token, text=str(token)[:40]) from None
+        raise ExpressionError(Finding.BAD_NUMBER, token, text=str(token)[:40]) from None
     return _checked(value, token)
 
 
@@ -133,7 +134,7 @@ def _real(token: Token) -> float:
     try:
         return float(token.rstrip("fFlL"))
     except ValueError:
-        raise ExpressionError("IDL112", token, text=str(token)[:40]) from None
+        raise ExpressionError(Finding.BAD_NUMBER, token, text=str(token)[:40]) from None
 
 
 def unquote(token: str) -> str:
@@ -157,24 +158,24 @@ def _fold(operator: str, left: Expr, right: Expr, token: Token | None) -> Expr:
     if not (isinstance(left, Const) and isinstance(right, Const)):
         return Binary(operator, left, right)
     if operator in "/%" and right.value == 0:
-        raise ExpressionError("IDL113", token)
+        raise ExpressionError(Finding.DIVISION_BY_ZERO, token)
     for value in (left.value, right.value) if operator in _INTEGERS_ONLY else ():
         _whole(value, token)
     if operator in ("<<", ">>") and not 0 <= right.value < 64:
-        raise ExpressionError("IDL112", token, text=f"{left.value} {operator} {right.value}")
+        raise ExpressionError(Finding.BAD_NUMBER, token, text=f"{left.value} {operator} {right.value}")
     return Const(_checked(_FOLD[operator](left.value, right.value), token))
 
 
 def _checked(value: int, token: Token | None) -> int:
     if abs(value) >= _WIDEST and not isinstance(value, float):
-        raise ExpressionError("IDL112", token, text=str(token or value))
+        raise ExpressionError(Finding.BAD_NUMBER, token, text=str(token or value))
     return value
 
 
 def _whole(value: object, token: Token | None, named: str = "") -> None:
     """Refuse a number with a fraction, which only a constant of type float or double may have."""
     if isinstance(value, float):
-        raise ExpressionError("IDL116", token, what=f"{named}{value}")
+        raise ExpressionError(Finding.FRACTION, token, what=f"{named}{value}")
 
 
 class _Reader:
@@ -190,7 +191,7 @@ class _Reader:
     def whole(self) -> Expr:
         expression = self.expression()
         if self.next is not None:
-            raise ExpressionError("IDL114", self.next, what=repr(str(self.next)))
+            raise ExpressionError(Finding.NOT_IN_EXPRESSION, self.next, what=repr(str(self.next)))
         return expression
 
     @property
@@ -200,7 +201,7 @@ class _Reader:
     def take(self) -> Token:
         token = self.next
         if token is None:
-            raise ExpressionError("IDL111", self.run[-1] if self.run else None)
+            raise ExpressionError(Finding.INCOMPLETE_EXPRESSION, self.run[-1] if self.run else None)
         self.index += 1
         return token
 
@@ -208,7 +209,9 @@ class _Reader:
         token = self.next
         if token != text:
             raise ExpressionError(
-                "IDL114", token or self.run[-1], what=repr(str(token)) if token else "the end"
+                Finding.NOT_IN_EXPRESSION,
+                token or self.run[-1],
+                what=repr(str(token)) if token else "the end",
             )
         self.index += 1
 
@@ -228,7 +231,7 @@ class _Reader:
         """Call ``method`` one level down; chains like ``- - - 1`` have no brackets that the parser could count."""
         self.depth += 1
         if self.depth > _DEPTH:
-            raise ExpressionError("IDL104", self.next or self.run[-1], limit=_DEPTH)
+            raise ExpressionError(Finding.TOO_DEEP, self.next or self.run[-1], limit=_DEPTH)
         result = method()
         self.depth -= 1
         return result
@@ -285,7 +288,7 @@ class _Reader:
         words = self.type_words()
         size = self.names.size_of(words) if words else None
         if size is None:
-            raise ExpressionError("IDL114", token, what=f"sizeof({words or '…'})")
+            raise ExpressionError(Finding.NOT_IN_EXPRESSION, token, what=f"sizeof({words or '…'})")
         return Const(size)
 
     def allowed(self, found: Expr, token: Token) -> Expr:
@@ -301,4 +304,4 @@ class _Reader:
             return self.allowed(Const(value), token)  # type: ignore[arg-type]
         if token.type == "CHARACTER" and len(text := unquote(token)) == 1:
             return Const(ord(text))
-        raise ExpressionError("IDL114", token, what=str(token))
+        raise ExpressionError(Finding.NOT_IN_EXPRESSION, token, what=str(token))

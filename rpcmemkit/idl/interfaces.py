@@ -13,6 +13,7 @@ from rpcmemkit.idl.attributes import POINTER_KINDS
 from rpcmemkit.idl.check import Checker
 from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.expressions import ExpressionError, read_number, unquote
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.memory import apply_parameter, check_byte_count, check_orphaning
 from rpcmemkit.idl.modes import check_modes
 from rpcmemkit.idl.placement import Placement
@@ -106,14 +107,16 @@ class InterfaceBuilder:
             for source, one in ((self.source, attributes), (self.acf.source, extra)):
                 other = one.get(second)
                 if source is not None and other and (first in attributes or first in extra):
-                    self.report.add("IDL356", source, other.at, len(second), first=first, second=second)
+                    self.report.add(
+                        Finding.EXCLUSIVE, source, other.at, len(second), first=first, second=second
+                    )
 
     def _pointer_default(self, attributes: s.Attributes) -> None:
         attribute = attributes.get("pointer_default")
         if attribute is not None and pointer_default(attributes) is None:
             what = ", ".join(POINTER_KINDS)
             self.report.add(
-                "IDL216",
+                Finding.BAD_ARGUMENT,
                 self.source,
                 attribute.at,
                 len(attribute.name),
@@ -126,7 +129,9 @@ class InterfaceBuilder:
             return None
         base = self.body.bases[0]
         if base.name.rpartition(".")[2] not in self.resolver.scope.interfaces:
-            self.report.add("IDL207", self.source, base.at, len(base.name), name=repr(base.name))
+            self.report.add(
+                Finding.UNKNOWN_BASE_INTERFACE, self.source, base.at, len(base.name), name=repr(base.name)
+            )
         return self.resolver.scope.interface(base.name)
 
     def _uuid(self) -> str | None:
@@ -136,7 +141,7 @@ class InterfaceBuilder:
         text = "".join(attribute.arguments[0] or ()) if attribute.arguments else ""
         text = text.strip('"{}')
         if not _UUID.fullmatch(text):
-            self.report.add("IDL214", self.source, attribute.at, len("uuid"), text=repr(text))
+            self.report.add(Finding.BAD_UUID, self.source, attribute.at, len("uuid"), text=repr(text))
         return text.lower()
 
     def _version(self) -> tuple[int, int]:
@@ -145,7 +150,7 @@ class InterfaceBuilder:
             return (0, 0)
         text = "".join(attribute.arguments[0] or ()) if attribute.arguments else ""
         if not _VERSION.fullmatch(text):
-            self.report.add("IDL215", self.source, attribute.at, len("version"), text=repr(text))
+            self.report.add(Finding.BAD_VERSION, self.source, attribute.at, len("version"), text=repr(text))
             return (0, 0)
         major, _, minor = text.partition(".")
         return (int(major), int(minor or 0))
@@ -191,10 +196,12 @@ class InterfaceBuilder:
         """A procedure is remote or serializes, and so are its neighbours (encode.md, MIDL2277)."""
         serializes = self.interface.procedures[target.name].serializes
         if serializes:
-            code = "IDL424" if self.interface.is_object else "IDL422"
+            code = Finding.SERIALIZES_OBJECT if self.interface.is_object else Finding.SERIALIZES
             self.report.add(code, self.source, target.at, len(target.name), name=repr(target.name))
         if self.kind not in (None, serializes):
-            self.report.add("IDL423", self.source, target.at, len(target.name), name=repr(target.name))
+            self.report.add(
+                Finding.SERIALIZES_MIXED, self.source, target.at, len(target.name), name=repr(target.name)
+            )
         self.kind = serializes if self.kind is None else self.kind
 
     def _check_one_way(
@@ -208,7 +215,7 @@ class InterfaceBuilder:
         status = not result.levels and isinstance(core, s.NamedSpec) and core.name in _STATUS
         back = [declared for declared in parameters if "out" in declared.attributes]
         for declared in back + ([] if status or _is_void(result) else [result]):
-            self.resolver.complain("IDL379", declared, attribute=attribute.name)
+            self.resolver.complain(Finding.ONE_WAY, declared, attribute=attribute.name)
 
     def variable(self, declaration: s.Declaration, target: s.Target) -> None:
         """What an interface does not have, apart from the properties of a dispinterface."""
@@ -217,7 +224,7 @@ class InterfaceBuilder:
             return
         array = isinstance(target.layers[0], s.ArrayLayer) if target.layers else False
         procedures = array and any(isinstance(layer, s.FunctionLayer) for layer in target.layers)
-        code = "IDL222" if procedures else "IDL223"
+        code = Finding.ARRAY_OF_PROCEDURES if procedures else Finding.VARIABLE
         self.report.add(code, self.source, target.at, len(target.name), name=repr(target.name))
 
     def _procedure_attributes(self, attributes: s.Attributes, extra: s.Attributes) -> Mapping[str, object]:
@@ -239,7 +246,9 @@ class InterfaceBuilder:
     def _reserve_name(self, target: s.Target) -> None:
         known = self.interface.procedures.get(target.name)
         if known is not None and not self.interface.is_object:
-            self.report.add("IDL202", self.source, target.at, len(target.name), name=repr(target.name))
+            self.report.add(
+                Finding.DEFINED_TWICE, self.source, target.at, len(target.name), name=repr(target.name)
+            )
 
     def _opnum(self, attributes: s.Attributes) -> int:
         """The next number; [callback] procedures count on their own, [call_as] takes the number it stands for."""
@@ -260,7 +269,7 @@ class InterfaceBuilder:
         self.inner = place
         for parameter in function.parameters:
             if parameter.specifiers is None:
-                self.report.add("IDL218", self.source, parameter.at, 3)
+                self.report.add(Finding.VARIABLE_ARGUMENTS, self.source, parameter.at, 3)
             elif not _is_void_alone(function):
                 targets = [parameter.targets[0].target]
                 for declared in self.resolver.declare(
@@ -280,11 +289,13 @@ class InterfaceBuilder:
     def _enter(self, declared: Declared, place: Place, number: int) -> None:
         if not declared.name:
             if self.resolver.osf:
-                self.report.add("IDL217", self.source, declared.at)
+                self.report.add(Finding.NAMELESS_PARAMETER, self.source, declared.at)
             declared.name = f"parameter{number}"
         if declared.name in place.siblings:
             name = declared.name
-            self.report.add("IDL202", self.source, declared.at, len(name), parameter=name, name=repr(name))
+            self.report.add(
+                Finding.DEFINED_TWICE, self.source, declared.at, len(name), parameter=name, name=repr(name)
+            )
         place.siblings[declared.name] = declared
 
     def _finish_parameter(self, declared: Declared, procedure: str) -> Parameter:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.types import Array, Base, ContextHandle, Converted, Opaque, Parameter, Pointer, Struct
 
 if TYPE_CHECKING:
@@ -42,52 +43,54 @@ def apply_parameter(resolver: Resolver, declared: Declared, extra: s.Attributes)
         return
     force_allocate(declared)
     if not declared.levels:
-        complain_about(resolver, "IDL416", declared, attribute, True, attribute="force_allocate")
+        complain_about(
+            resolver, Finding.FORCE_ALLOCATE_NO_POINTER, declared, attribute, True, attribute="force_allocate"
+        )
 
 
 def _allocate(
     resolver: Resolver, declared: Declared, attribute: s.Attribute, from_acf: bool, extra: s.Attributes
 ) -> None:
-    def complain(code: str, /, **details: Any) -> None:
-        complain_about(resolver, code, declared, attribute, from_acf, **details)
+    def complain(finding: Finding, /, **details: Any) -> None:
+        complain_about(resolver, finding, declared, attribute, from_acf, **details)
 
     if resolver.osf:
-        complain("IDL403")
+        complain(Finding.ALLOCATE_IN_DCE)
     options = {str(run[0]) for run in attribute.arguments if run}
     for option in sorted(options - set(_OPTIONS)):
-        complain("IDL404", option=option)
+        complain(Finding.ALLOCATE_OPTION, option=option)
     for first, second in (("all_nodes", "single_node"), ("dont_free", "free")):
         if {first, second} <= options:
-            complain("IDL405", first=first, second=second)
-    if code := _not_allocatable(declared, extra):
-        complain(code)
+            complain(Finding.ALLOCATE_OPTIONS_EXCLUSIVE, first=first, second=second)
+    if finding := _not_allocatable(declared, extra):
+        complain(finding)
         return
     declared.levels[0].all_nodes |= "all_nodes" in options
     declared.levels[0].dont_free |= "dont_free" in options
 
 
-def _not_allocatable(declared: Declared, extra: s.Attributes) -> str | None:
-    """Why a type cannot carry [allocate], as a finding's code."""
+def _not_allocatable(declared: Declared, extra: s.Attributes) -> Finding | None:
+    """Why a type cannot carry [allocate]."""
     base = declared.base
     if isinstance(base, ContextHandle) or (isinstance(base, Opaque) and base.what == "handle"):
-        return "IDL407"
+        return Finding.ALLOCATE_HANDLE
     if declared.generic:
-        return "IDL407"
+        return Finding.ALLOCATE_HANDLE
     conversion = declared.attributes.get(*_CONVERSIONS) or extra.get(*_CONVERSIONS)
     if conversion or isinstance(base, Converted):
-        return "IDL408"
+        return Finding.ALLOCATE_CONVERTED
     if (
         not declared.levels
         or not declared.levels[0].pointer
         or (isinstance(base, Opaque) and base.what == "void")
     ):
-        return "IDL406"
+        return Finding.ALLOCATE_NO_POINTER
     return None
 
 
 def complain_about(
     resolver: Resolver,
-    code: str,
+    finding: Finding,
     declared: Declared,
     attribute: s.Attribute,
     from_acf: bool,
@@ -97,14 +100,14 @@ def complain_about(
     source = (resolver.acf.source if from_acf else None) or declared.source
     details.setdefault("name", repr(declared.name))
     resolver.report.add(
-        code, source, attribute.at, len(attribute.name), parameter=declared.parameter, **details
+        finding, source, attribute.at, len(attribute.name), parameter=declared.parameter, **details
     )
 
 
 def check_orphaning(resolver: Resolver, declared: Declared, parameter: Parameter) -> None:
     """[allocate(all_nodes)] on [in, out] data leaves the client's old nodes behind (allocate.md)."""
     if parameter.is_in and parameter.is_out and any(level.all_nodes for level in declared.levels):
-        resolver.complain("IDL409", declared)
+        resolver.complain(Finding.ORPHANS, declared)
 
 
 def check_byte_count(
@@ -120,35 +123,35 @@ def check_byte_count(
     if attribute is None:
         return
 
-    def complain(code: str, /, **details: Any) -> None:
+    def complain(finding: Finding, /, **details: Any) -> None:
         assert attribute is not None
-        complain_about(resolver, code, declared, attribute, from_acf, **details)
+        complain_about(resolver, finding, declared, attribute, from_acf, **details)
 
     if resolver.osf:
-        complain("IDL410")
+        complain(Finding.BYTE_COUNT_IN_DCE)
     if resolver.switches.ndr64:
-        complain("IDL421")
+        complain(Finding.BYTE_COUNT_NDR64)
     run = attribute.arguments[0] if attribute.arguments else None
     name = str(run[0]) if run else ""
     count = others.get(name)
     if count is None:
-        complain("IDL310", name=repr(name), attribute="byte_count")
+        complain(Finding.UNKNOWN_IN_ATTRIBUTE, name=repr(name), attribute="byte_count")
     elif not count[1].is_out and not (isinstance(count[1].type, Base) and count[1].type.code not in "fd"):
-        complain("IDL414", other=repr(name))
-    if code := _buffer_problem(declared, parameter, count[1] if count else None):
-        complain(code, other=repr(name))
+        complain(Finding.BYTE_COUNT_NO_INTEGER, other=repr(name))
+    if finding := _buffer_problem(declared, parameter, count[1] if count else None):
+        complain(finding, other=repr(name))
 
 
-def _buffer_problem(declared: Declared, parameter: Parameter, count: Parameter | None) -> str | None:
-    """Why a parameter cannot be an application's buffer, as a finding's code."""
+def _buffer_problem(declared: Declared, parameter: Parameter, count: Parameter | None) -> Finding | None:
+    """Why a parameter cannot be an application's buffer."""
     if not parameter.is_out or not isinstance(parameter.type, Pointer):
-        return "IDL411"
+        return Finding.BYTE_COUNT_NO_OUT
     if declared.attributes.get(*_SIZE_ATTRIBUTES):
-        return "IDL415"
+        return Finding.BYTE_COUNT_SIZED
     if _conformant(parameter.type):
-        return "IDL412"
+        return Finding.BYTE_COUNT_CONFORMANT
     if parameter.is_in or (count is not None and count.is_out):
-        return "IDL413"
+        return Finding.BYTE_COUNT_DIRECTION
     return None
 
 

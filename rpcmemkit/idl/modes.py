@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.declared import Declared
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import Level
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ def check_modes(
     """Warn of everything in a procedure that moves its stubs to another mode; ``extra`` are its ACF attributes."""
     mode = resolver.switches.effective_mode
     if mode in ("Oi", "Oic") and (result.attributes.get(*_NOTIFY) or extra.get(*_NOTIFY)):
-        resolver.complain("IDL420", result, None)
+        resolver.complain(Finding.NOTIFY_MODE, result, None)
     if mode not in _NEW:
         for declared in parameters:
             if any(_open_grid(outer, inner) for outer, inner in pairwise(declared.levels)):
-                resolver.complain("IDL366", declared, None)
+                resolver.complain(Finding.OPEN_GRID_MODE, declared, None)
 
 
 def _open_grid(outer: Level, inner: Level) -> bool:

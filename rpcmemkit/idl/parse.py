@@ -12,6 +12,7 @@ from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedT
 from rpcmemkit.idl import grammar
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.dialects import dialect_of_syntax
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Source
 from rpcmemkit.idl.vocabulary import check_names
@@ -106,7 +107,7 @@ def _too_deep(source: Source, report: Report) -> bool:
         if match.group() in "([{":
             depth += 1
             if depth > NESTING_LIMIT:
-                report.add("IDL104", source, match.start(), limit=NESTING_LIMIT)
+                report.add(Finding.TOO_DEEP, source, match.start(), limit=NESTING_LIMIT)
                 return True
         elif match.group() in ")]}":
             depth -= 1
@@ -131,13 +132,17 @@ def _report(error: UnexpectedInput, at: int, source: Source, report: Report) -> 
     elif word and "a name" in expected:
         found = word.group()
         remedy = f"{found!r} is a reserved word: choose another name"
-        report.add("IDL101", source, at, len(found), expected=expected, found=repr(found), remedy=remedy)
+        report.add(
+            Finding.UNEXPECTED, source, at, len(found), expected=expected, found=repr(found), remedy=remedy
+        )
         return found
     elif isinstance(error, UnexpectedCharacters):
-        report.add("IDL102", source, at, expected=expected, found=repr(error.char), remedy=remedy)
+        report.add(
+            Finding.BAD_CHARACTER, source, at, expected=expected, found=repr(error.char), remedy=remedy
+        )
         return ""
     elif not isinstance(error, UnexpectedToken) or error.token.type == "$END":
-        report.add("IDL103", source, max(at - 1, 0), expected=expected)
+        report.add(Finding.TEXT_ENDS, source, max(at - 1, 0), expected=expected)
         return ""
     else:
         found = str(error.token)
@@ -145,7 +150,9 @@ def _report(error: UnexpectedInput, at: int, source: Source, report: Report) -> 
             remedy = remedy or "a declaration needs a name before its ';'"
         elif "';'" in expected and re.match(r"\w|[}\[]", found):
             remedy = remedy or "a ; is missing before it"
-    report.add("IDL101", source, at, len(found), expected=expected, found=repr(found), remedy=remedy)
+    report.add(
+        Finding.UNEXPECTED, source, at, len(found), expected=expected, found=repr(found), remedy=remedy
+    )
     return ""
 
 

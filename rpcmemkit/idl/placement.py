@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.source import Source
 from rpcmemkit.idl.switches import SINCE
 from rpcmemkit.types import ContextHandle, Type
@@ -67,11 +68,11 @@ class Placement:
         places = _ACF.get(attribute.name)
         if places is not None and self.what not in places:
             remedy = "put it on a " + " or a ".join(_PLACES.get(place, place) for place in places)
-            self.complain("IDL317", attribute, from_acf, remedy=remedy)
+            self.complain(Finding.DOES_NOT_APPLY, attribute, from_acf, remedy=remedy)
         elif places is not None and not from_acf and not self.switches.app_config:
-            self.complain("IDL417", attribute, from_acf)
+            self.complain(Finding.ACF_ONLY, attribute, from_acf)
         if not self.switches.has(attribute.name):
-            code = "IDL368" if attribute.name == "ptr" else "IDL370"
+            code = Finding.PTR_TOO_NEW if attribute.name == "ptr" else Finding.TARGET_TOO_OLD
             level = f"NT{SINCE[attribute.name]}"
             self.complain(code, attribute, from_acf, feature=f"[{attribute.name}]", level=level)
 
@@ -81,10 +82,10 @@ class Placement:
         """[context_handle_serialize] and its opposite, on a declaration of this type (context-handle-serialize.md)."""
         given = self.given(attributes, extra, _SERIALIZE, _NOSERIALIZE)
         if len({attribute.name for attribute, _ in given}) > 1:
-            self.complain("IDL418", *given[-1])
+            self.complain(Finding.SERIALIZE_EXCLUSIVE, *given[-1])
         if not isinstance(type_, ContextHandle):
             for attribute, from_acf in given:
-                self.complain("IDL419", attribute, from_acf)
+                self.complain(Finding.NO_CONTEXT_HANDLE, attribute, from_acf)
 
     @staticmethod
     def given(attributes: s.Attributes, extra: s.Attributes, *names: str) -> list[tuple[s.Attribute, bool]]:
@@ -92,10 +93,10 @@ class Placement:
         both = ((attributes, False), (extra, True))
         return [(each, from_acf) for found, from_acf in both for each in found.items if each.name in names]
 
-    def complain(self, code: str, attribute: s.Attribute, from_acf: bool, /, **details: Any) -> None:
+    def complain(self, finding: Finding, attribute: s.Attribute, from_acf: bool, /, **details: Any) -> None:
         source = (self.resolver.acf.source if from_acf else None) or self.source
         details = {"name": repr(self.name), "attribute": attribute.name} | details
         parameter = self.name if self.what == "parameter" else None
         self.resolver.report.add(
-            code, source, attribute.at, len(attribute.name), parameter=parameter, **details
+            finding, source, attribute.at, len(attribute.name), parameter=parameter, **details
         )

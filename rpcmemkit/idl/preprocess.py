@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Folders, Mark, Source
 
@@ -48,8 +49,8 @@ def read_source(
     def prepare(text: str, file: str) -> str:
         return _without_comments(_lines(text), file, report)
 
-    def complain(code: str, file: str, line: int, **details: Any) -> None:
-        report.at_line(code, source, file, line, **details)
+    def complain(finding: Finding, file: str, line: int, **details: Any) -> None:
+        report.at_line(finding, source, file, line, **details)
 
     if "#" not in text and "\\\n" not in text and not defines:
         source.text = prepare(text, file)
@@ -87,7 +88,12 @@ def _without_comments(text: str, file: str, report: Report) -> str:
         if kind == "directive":  # an apostrophe in "#error don't" opens nothing
             return _COMMENT_IN_LINE.sub(lambda inner: " " * len(inner.group()), found)
         if kind != "comment":
-            report.add("IDL105" if kind == "open_comment" else "IDL106", plain, match.start(), len(found))
+            report.add(
+                Finding.OPEN_COMMENT if kind == "open_comment" else Finding.OPEN_QUOTE,
+                plain,
+                match.start(),
+                len(found),
+            )
         return _VISIBLE.sub(" ", found)
 
     return _SKIPPED.sub(replace, text)
@@ -103,7 +109,7 @@ def _pack_levels(source: Source, pragmas: list[tuple[int, str]], report: Report)
         action, number = match[1], int(match[2][:9]) if match[2] else None
         current = source.packing[-1][1] if source.packing else None
         if number is not None and number not in _PACK_LEVELS:
-            report.add("IDL110", source, at, level=number)
+            report.add(Finding.BAD_PACKING, source, at, level=number)
             continue
         if action == "push":
             saved.append(current)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rpcmemkit.errors import Diagnostic, IdlError
-from rpcmemkit.idl.diagnostics import FINDINGS
-from rpcmemkit.idl.source import Source
+from rpcmemkit.idl.findings import Finding, findings
+from rpcmemkit.idl.source import Position, Source
 
 _MOST = 100  # after so many errors the rest is noise
 
 
 @dataclass(eq=False, slots=True)
 class Report:
-    """The findings so far, each place and code once."""
+    """The findings so far, each kind and place once."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    seen: set[tuple[str, str, int, int, str | None]] = field(default_factory=set)
+    seen: set[tuple[Finding, str, int, int, str | None]] = field(default_factory=set)
 
     def add(
         self,
-        code: str,
+        finding: Finding,
         source: Source,
         at: int,
         length: int = 1,
@@ -32,60 +33,55 @@ class Report:
         remedy: str = "",
         **details: Any,
     ) -> None:
-        """Report finding ``code`` at offset ``at``; ``details`` fill in its message, ``remedy`` is a better one for this case."""
+        """Report a finding at offset ``at``; ``details`` fill in its message, ``remedy`` is a better one for this case."""
         position = source.locate(at)
-        key = (code, position.file, position.line, position.column, parameter)
+        length = min(length, len(position.text) - position.column + 1)
+        self._add(finding, position, length, details, parameter, expected, remedy)
+
+    def at_line(self, finding: Finding, source: Source, file: str, line: int, /, **details: Any) -> None:
+        """Report a finding where only the line is known."""
+        lines = source.originals.get(file, [])
+        text = lines[line - 1] if 0 < line <= len(lines) else ""
+        indent = len(text) - len(text.lstrip())
+        self._add(finding, Position(file, max(line, 1), indent + 1, text), len(text.strip()), details)
+
+    def _add(
+        self,
+        finding: Finding,
+        position: Position,
+        length: int,
+        details: Mapping[str, Any],
+        parameter: str | None = None,
+        expected: tuple[str, ...] = (),
+        remedy: str = "",
+    ) -> None:
+        key = (finding, position.file, position.line, position.column, parameter)
         if key in self.seen or len(self.diagnostics) >= _MOST:
             return
         self.seen.add(key)
-        finding = FINDINGS[code]
-        room = max(len(position.text) - position.column + 1, 1)
+        row = findings()[finding.value]
         self.diagnostics.append(
             Diagnostic(
-                code=code,
-                message=finding.title.format(**details),
+                code=row.code,
+                message=row.title.format(**details),
                 file=position.file,
                 line=position.line,
                 column=position.column,
-                length=max(min(length, room), 1),
+                length=max(length, 1),
                 source=position.text,
-                severity=finding.severity,
-                midl=finding.midl,
+                severity=row.severity,
+                midl=row.midl,
                 expected=expected,
-                remedy=remedy or finding.remedy.format(**details),
+                remedy=remedy or row.remedy.format(**details),
                 parameter=parameter,
             )
         )
 
-    def at_line(self, code: str, source: Source, file: str, line: int, /, **details: Any) -> None:
-        """Report finding ``code`` where only the line is known."""
-        lines = source.originals.get(file, [])
-        text = lines[line - 1] if 0 < line <= len(lines) else ""
-        indent = len(text) - len(text.lstrip())
-        key = (code, file, line, indent + 1, None)
-        if key in self.seen or len(self.diagnostics) >= _MOST:
-            return
-        self.seen.add(key)
-        finding = FINDINGS[code]
-        self.diagnostics.append(
-            Diagnostic(
-                code=code,
-                message=finding.title.format(**details),
-                file=file,
-                line=max(line, 1),
-                column=indent + 1,
-                length=max(len(text.strip()), 1),
-                source=text,
-                severity=finding.severity,
-                midl=finding.midl,
-                remedy=finding.remedy,
-            )
-        )
-
-    def advise(self, code: str, remedy: str) -> None:
-        """Give the findings of a code a remedy that is known only at the end."""
+    def advise(self, finding: Finding, remedy: str) -> None:
+        """Give every finding of a kind a remedy that is known only at the end."""
         self.diagnostics = [
-            replace(found, remedy=remedy) if found.code == code else found for found in self.diagnostics
+            replace(found, remedy=remedy) if found.code == finding.value else found
+            for found in self.diagnostics
         ]
 
     @property

@@ -21,6 +21,7 @@ from rpcmemkit.idl.expressions import (
     unquote,
 )
 from rpcmemkit.idl.extents import DEEPEST, LARGEST, TOO_DEEP, Extents
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import Level, assemble, copies
 from rpcmemkit.idl.memory import apply_allocate
 from rpcmemkit.idl.placement import Placement
@@ -80,7 +81,9 @@ class Resolver:
     def _base(self, core: s.BaseSpec, place: Place) -> Type:
         found = base_type(core.words)
         if found is None:
-            self.report.add("IDL205", place.source, core.at, len(core.words), words=repr(core.words))
+            self.report.add(
+                Finding.NO_BASE_TYPE, place.source, core.at, len(core.words), words=repr(core.words)
+            )
             return Opaque("unknown", core.words)
         return found
 
@@ -94,7 +97,9 @@ class Resolver:
         if plain in self.scope.tags:
             return [], self.scope.tags[plain]
         hint = dialect_hint(plain)
-        self.report.add("IDL201", place.source, core.at, len(core.name), name=repr(core.name), remedy=hint)
+        self.report.add(
+            Finding.UNKNOWN_TYPE, place.source, core.at, len(core.name), name=repr(core.name), remedy=hint
+        )
         self.scope.aliases[plain] = Alias(plain, [], Opaque("unknown", plain))  # one report per name
         return [], Opaque("unknown", core.name)
 
@@ -135,7 +140,11 @@ class Resolver:
             known = value if place.scoped_labels else self.scope.constants.get(str(label), value)
             if label in enum.labels or known != value:
                 self.report.add(
-                    "IDL202", place.source, label.start_pos or 0, len(label), name=repr(str(label))
+                    Finding.DEFINED_TWICE,
+                    place.source,
+                    label.start_pos or 0,
+                    len(label),
+                    name=repr(str(label)),
                 )
             enum.labels[str(label)] = value
             if not place.scoped_labels:
@@ -146,7 +155,7 @@ class Resolver:
     def _check_label(self, enum: EnumType, label: Token, value: int, place: Place) -> None:
         """A label is an int of C; one that is no 16-bit number is remembered until the type is sent (enum.md)."""
         if not -(1 << 31) <= value < 1 << 32:
-            self.report.add("IDL112", place.source, label.start_pos or 0, len(label), text=value)
+            self.report.add(Finding.BAD_NUMBER, place.source, label.start_pos or 0, len(label), text=value)
         enum.labels[str(label)] = wrapped(value, _LONG)
         if not (enum.v1 or 0 <= value <= 0x7FFF):
             self.unsent_labels.setdefault(id(enum), (place.source, label, value))
@@ -156,10 +165,10 @@ class Resolver:
         found = self.scope.tags.get(tag) if tag else None
         if found is None:
             if not defines and kind is EnumType:
-                self.report.add("IDL201", place.source, core.at, name=repr(f"enum {tag}"))
+                self.report.add(Finding.UNKNOWN_TYPE, place.source, core.at, name=repr(f"enum {tag}"))
             return None
         if not isinstance(found, kind) or (defines and id(found) not in self.scope.incomplete):
-            self.report.add("IDL202", place.source, core.at, len(tag or ""), name=repr(tag))
+            self.report.add(Finding.DEFINED_TWICE, place.source, core.at, len(tag or ""), name=repr(tag))
             return None
         return found
 
@@ -209,7 +218,7 @@ class Resolver:
         for declared in self._declare_fields(fields, inner):
             name = declared.name or f"anonymous{len(inner.siblings) + 1}"
             if name in inner.siblings:
-                self.report.add("IDL202", place.source, declared.at, len(name), name=repr(name))
+                self.report.add(Finding.DEFINED_TWICE, place.source, declared.at, len(name), name=repr(name))
             inner.siblings[name] = declared
         return [self._member(name, declared, inner) for name, declared in inner.siblings.items()]
 
@@ -236,7 +245,7 @@ class Resolver:
         if id(declared.base) not in self.scope.incomplete or any(level.pointer for level in declared.levels):
             return
         name = getattr(declared.base, "name", "")
-        code = "IDL203" if id(declared.base) in self.open else "IDL208"
+        code = Finding.CONTAINS_ITSELF if id(declared.base) in self.open else Finding.NO_MEMBERS
         self.report.add(code, place.source, declared.at, len(declared.name), name=repr(name or declared.name))
 
     def switch_type(self, attributes: s.Attributes, place: Place) -> Base | EnumType | None:
@@ -250,7 +259,7 @@ class Resolver:
             return found
         if isinstance(found, Opaque) and found.what == "unknown":
             return None
-        self.report.add("IDL209", place.source, attribute.at, len(attribute.name))
+        self.report.add(Finding.BAD_SWITCH_TYPE, place.source, attribute.at, len(attribute.name))
         return None
 
     def type_argument(self, attribute: s.Attribute, place: Place) -> Type | None:
@@ -258,14 +267,19 @@ class Resolver:
         run = attribute.arguments[0] if attribute.arguments else None
         if not run:
             self.report.add(
-                "IDL216", place.source, attribute.at, len(attribute.name), name=attribute.name, what="a type"
+                Finding.BAD_ARGUMENT,
+                place.source,
+                attribute.at,
+                len(attribute.name),
+                name=attribute.name,
+                what="a type",
             )
             return None
         words = " ".join(word for word in run if word != "const")
         found = self.type_of(words.rstrip("* "))
         if found is None:
             at = run[0].start_pos or 0
-            self.report.add("IDL201", place.source, at, len(words), name=repr(words))
+            self.report.add(Finding.UNKNOWN_TYPE, place.source, at, len(words), name=repr(words))
         return found
 
     def type_of(self, words: str) -> Type | None:
@@ -297,7 +311,7 @@ class Resolver:
         self._tag(core.tag, EncapsulatedUnion, core, True, place)
         levels, base = self.core(core.switch.core, place)
         if levels or not discriminates(base):
-            self.report.add("IDL209", place.source, core.switch.at)
+            self.report.add(Finding.BAD_SWITCH_TYPE, place.source, core.switch.at)
             base = _LONG
         assert isinstance(base, (Base, EnumType))
         name = core.union_name or "tagged_union"
@@ -344,7 +358,7 @@ class Resolver:
         if height <= DEEPEST:
             return levels, base
         if self.extents.of(base) != TOO_DEEP:
-            self.report.add("IDL104", place.source, target.at, len(target.name), limit=DEEPEST)
+            self.report.add(Finding.TOO_DEEP, place.source, target.at, len(target.name), limit=DEEPEST)
         return [], self.extents.too_deep
 
     def _is_const(self, core: s.Core) -> bool:
@@ -375,7 +389,7 @@ class Resolver:
     def _dce_bound(self, low: s.Run, high: s.Run, layer: s.ArrayLayer, place: Place) -> int | None:
         """``[0..7]``: the bounds of DCE IDL, both included."""
         if not low or not high or self.constant(low, place) != 0:
-            self.report.add("IDL322", place.source, layer.at)
+            self.report.add(Finding.LOWER_BOUND, place.source, layer.at)
             return 1
         if list(high) == ["*"]:
             return None
@@ -384,7 +398,7 @@ class Resolver:
     def _checked_bound(self, bound: int, layer: s.ArrayLayer, place: Place) -> int:
         if 1 <= bound <= LARGEST:
             return bound
-        self.report.add("IDL323", place.source, layer.at, text=bound)
+        self.report.add(Finding.BAD_BOUND, place.source, layer.at, text=bound)
         return 1
 
     def constant(self, run: s.Run, place: Place, otherwise: int = 0) -> int:
@@ -400,17 +414,17 @@ class Resolver:
     ) -> None:
         token = error.token if error.token is not None else run[0]
         at = token.start_pos or 0
-        self.report.add(error.code, place.source, at, len(token), parameter=parameter, **error.details)
+        self.report.add(error.finding, place.source, at, len(token), parameter=parameter, **error.details)
 
     # --- attributes --------------------------------------------------------------------------
 
     def complain(
-        self, code: str, declared: Declared, attribute: s.Attribute | None = None, /, **details: Any
+        self, finding: Finding, declared: Declared, attribute: s.Attribute | None = None, /, **details: Any
     ) -> None:
-        """Report ``code`` at an attribute of ``declared``, or at its name."""
+        """Report a finding at an attribute of ``declared``, or at its name."""
         at, text = (attribute.at, attribute.name) if attribute else (declared.at, declared.name)
         details.setdefault("name", repr(declared.name))
-        self.report.add(code, declared.source, at, len(text), parameter=declared.parameter, **details)
+        self.report.add(finding, declared.source, at, len(text), parameter=declared.parameter, **details)
 
     def finish(self, declared: Declared, place: Place, *, parameter: bool = False) -> Type:
         """The type itself."""
@@ -454,7 +468,9 @@ class Resolver:
             self._predefined(declared, known, levels, base)
             return
         if known is not None and not _alike(known.base, base):
-            self.report.add("IDL202", place.source, declared.at, len(declared.name), name=repr(declared.name))
+            self.report.add(
+                Finding.DEFINED_TWICE, place.source, declared.at, len(declared.name), name=repr(declared.name)
+            )
         self.scope.aliases[declared.name] = alias
 
     def _shallow(self, conversion: Converted, declared: Declared) -> Type:
@@ -464,7 +480,7 @@ class Resolver:
         if height <= DEEPEST:
             return conversion
         if height < TOO_DEEP.height:
-            self.complain("IDL104", declared, limit=DEEPEST)
+            self.complain(Finding.TOO_DEEP, declared, limit=DEEPEST)
         return self.extents.too_deep
 
     def _predefined(self, declared: Declared, known: Alias, levels: list[Level], base: Type) -> None:
@@ -475,7 +491,9 @@ class Resolver:
         elif levels or (known.name in _AS_THE_PAGE_SAYS and base not in _AS_THE_PAGE_SAYS[known.name]):
             same = False
         if not same:
-            code = {"wchar_t": "IDL220", "error_status_t": "IDL221"}.get(known.name, "IDL202")
+            code = {"wchar_t": Finding.OTHER_WCHAR, "error_status_t": Finding.OTHER_ERROR_STATUS}.get(
+                known.name, Finding.DEFINED_TWICE
+            )
             self.complain(code, declared)
 
     def _note_handle(self, declared: Declared) -> None:
@@ -489,7 +507,7 @@ class Resolver:
         type_ = declared.base if not declared.levels else None
         placement.serialization(type_, declared.attributes, extra)
         if ignore := declared.attributes.get("ignore"):
-            self.complain("IDL317", declared, ignore, attribute="ignore")
+            self.complain(Finding.DOES_NOT_APPLY, declared, ignore, attribute="ignore")
 
     def _name_anonymous(self, base: Type, name: str, levels: list[Level]) -> None:
         """``typedef struct { … } POINT``: the structure is called POINT."""
@@ -512,7 +530,9 @@ class Resolver:
             for declared in self.declare(s.NO_ATTRIBUTES, declaration.specifiers, [declarator.target], place):
                 value = self._constant_value(run, declared, place)
                 if self.scope.constants.setdefault(name, value) != value:
-                    self.report.add("IDL202", place.source, declared.at, len(name), name=repr(name))
+                    self.report.add(
+                        Finding.DEFINED_TWICE, place.source, declared.at, len(name), name=repr(name)
+                    )
 
     def _constant_value(self, run: s.Run, declared: Declared, place: Place) -> object:
         if all(token.type == "STRING" for token in run):
@@ -527,7 +547,9 @@ class Resolver:
         # numbers here have no width: ~0x80000000 is below the smallest long, and what ocidl.idl writes for a DWORD
         if base.code != "?" and not -(1 << bits) <= value < 1 << bits:
             at = run[0].start_pos or 0
-            self.report.add("IDL228", place.source, at, len(run[0]), value=value, type=base.name)
+            self.report.add(
+                Finding.VALUE_NOT_IN_TYPE, place.source, at, len(run[0]), value=value, type=base.name
+            )
         return wrapped(value, base)
 
     def _float(self, run: s.Run, place: Place) -> float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.types import BASES, Pointer, Type
 
 if TYPE_CHECKING:
     from rpcmemkit.idl.placement import Placement
 
-_ON_BOTH = {"comm_status": "IDL429", "fault_status": "IDL430"}
+_ON_BOTH = {"comm_status": Finding.COMM_STATUS_ON_BOTH, "fault_status": Finding.FAULT_STATUS_ON_BOTH}
 
 
 class StatusCheck:
@@ -28,11 +29,11 @@ class StatusCheck:
         """Check a parameter: it is an [out]-only pointer to an error_status_t, and the only one."""
         for attribute, from_acf in place.given(attributes, extra, *_ON_BOTH):
             if attribute.name in self.taken:
-                place.complain("IDL428", attribute, from_acf)
+                place.complain(Finding.STATUS_TWICE, attribute, from_acf)
             elif is_in or not isinstance(type_, Pointer):
-                place.complain("IDL426", attribute, from_acf, bare=place.name)
+                place.complain(Finding.STATUS_NO_OUT_POINTER, attribute, from_acf, bare=place.name)
             elif not _is_status(type_.target):
-                place.complain("IDL427", attribute, from_acf, bare=place.name)
+                place.complain(Finding.STATUS_OTHER_TYPE, attribute, from_acf, bare=place.name)
             self.taken.setdefault(attribute.name, place.name)
 
     def procedure(
@@ -43,7 +44,7 @@ class StatusCheck:
             if other := self.taken.get(attribute.name):
                 place.complain(_ON_BOTH[attribute.name], attribute, from_acf, other=repr(other))
             elif not _is_status(result):
-                place.complain("IDL431", attribute, from_acf)
+                place.complain(Finding.STATUS_RESULT, attribute, from_acf)
 
 
 def _is_status(type_: Type | None) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.constants import wrapped
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.types import Base, EnumType, Switched, Type, Union
 
 if TYPE_CHECKING:
@@ -72,15 +73,17 @@ def check_arms(
             for label in arm.labels:
                 if not low <= label <= high and label not in named:
                     name = union.switch.name
-                    resolver.report.add("IDL224", place.source, field_.at, label=label, type=name)
+                    resolver.report.add(
+                        Finding.LABEL_NOT_IN_TYPE, place.source, field_.at, label=label, type=name
+                    )
             arm.labels = tuple(_as_held(label, union.switch) for label in arm.labels)
         for label in arm.labels:
             if label in seen:
-                resolver.report.add("IDL212", place.source, field_.at, label=label)
+                resolver.report.add(Finding.CASE_TWICE, place.source, field_.at, label=label)
             seen.add(label)
         defaults += arm.default
         if arm.default and defaults > 1:
-            resolver.report.add("IDL225", place.source, field_.at)
+            resolver.report.add(Finding.SECOND_DEFAULT, place.source, field_.at)
 
 
 def _range(switch: Base | EnumType) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from lark import Token
 from rpcmemkit import given
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.dialects import dialect_hint
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Source
 
@@ -52,9 +53,11 @@ def check_names(tree: Any, source: Source, report: Report, *, osf: bool) -> None
         name = attribute.name
         custom = "." in name  # an attribute type of the Windows Runtime, by its full name
         if name not in ATTRIBUTES and not custom:
-            report.add("IDL219", source, attribute.at, len(name), attribute=name, hint=_hint(name))
+            report.add(
+                Finding.UNKNOWN_ATTRIBUTE, source, attribute.at, len(name), attribute=name, hint=_hint(name)
+            )
         elif name in _DCE and not osf:
-            report.add("IDL425", source, attribute.at, len(name), attribute=name)
+            report.add(Finding.ONLY_DCE, source, attribute.at, len(name), attribute=name)
 
 
 def _hint(name: str) -> str:

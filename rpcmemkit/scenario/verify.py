@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rpcmemkit.errors import Diagnostic, IdlError, RpcMemKitError
-from rpcmemkit.idl.diagnostics import FINDINGS
+from rpcmemkit.idl.findings import findings
 from rpcmemkit.scenario.compare import MISSING, Difference, differences
 from rpcmemkit.scenario.load import Scenario, load_scenario
 from rpcmemkit.scenario.run import Run
@@ -133,7 +133,7 @@ def _fits(key: str, value: Any, found: Diagnostic) -> bool:
     if key == "code":
         return str(value).upper().removeprefix("MIDL") in (found.code, str(found.midl))
     if key == "rule":
-        return value in (found.rule, *FINDINGS[found.code].claims)
+        return value in (found.rule, *findings()[found.code].claims)
     return bool(value == found.parameter)
 
 

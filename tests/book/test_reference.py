@@ -18,8 +18,8 @@ import rpcmemkit
 from rpcmemkit import RULES
 from rpcmemkit.claims import claims
 from rpcmemkit.data import yaml_table
-from rpcmemkit.idl.diagnostics import FINDINGS
 from rpcmemkit.idl.examples import examples
+from rpcmemkit.idl.findings import findings
 from rpcmemkit.status import STATUSES
 from tools.notebooks import ROOT
 
@@ -96,7 +96,7 @@ THERE = {
     "rules": list(RULES),
     "evidence": [id_.lower() for id_ in claims()],
     "status-codes": [status.name.lower().replace("_", "-") for status in STATUSES],
-    "diagnostics": [code.lower() for code in FINDINGS],
+    "diagnostics": [code.lower() for code in findings()],
     "misconceptions": list(BELIEFS),
 }
 
@@ -118,7 +118,7 @@ def test_each_is_in_the_index(app: Sphinx, page: str) -> None:
 def test_a_number_of_midl_leads_to_its_findings(app: Sphinx) -> None:
     links = app.env.get_doctree("book/diagnostics").findall(addnodes.pending_xref)
     led_to = {link.astext() for link in links}
-    assert {f"MIDL{one.midl} → {code}" for code, one in FINDINGS.items() if one.midl} <= led_to
+    assert {f"MIDL{one.midl} → {code}" for code, one in findings().items() if one.midl} <= led_to
 
 
 @pytest.mark.slow
@@ -299,10 +299,10 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 def test_every_finding_has_an_example() -> None:
-    assert set(examples()) == set(FINDINGS)
+    assert set(examples()) == set(findings())
 
 
-@pytest.mark.parametrize("code", FINDINGS)
+@pytest.mark.parametrize("code", findings())
 def test_the_wrong_text_earns_the_finding_and_its_neighbour_nothing(code: str) -> None:
     example = examples()[code]
     assert example.finding().code == code
@@ -317,7 +317,7 @@ def test_every_status_is_explained() -> None:
 def cited_pages() -> set[str]:
     cited = [source for rule in RULES.values() for source in rule.sources]
     cited += [source for claim in claims().values() for source in claim.source]
-    cited += [finding.page for finding in FINDINGS.values()]
+    cited += [finding.page for finding in findings().values()]
     cited += [page for row in yaml_table("statuses.yaml").values() for page in row["pages"]]
     cited += [row["asked"] for row in BELIEFS.values()]
     return {found[0] for source in cited if (found := re.match(r"[\w.-]+\.md\b", source))}

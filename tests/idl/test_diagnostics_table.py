@@ -6,7 +6,7 @@ import pytest
 
 from rpcmemkit.errors import UsageError
 from rpcmemkit.idl import Switches
-from rpcmemkit.idl.diagnostics import FINDINGS
+from rpcmemkit.idl.findings import Finding, findings
 from tests.idl.midl_table import NUMBERS, ROWS, WARNINGS, Row, text
 
 
@@ -33,7 +33,7 @@ def test_no_number_is_left_out() -> None:
 
 
 def test_warnings_are_those_that_the_page_calls_so() -> None:
-    warned = {one.midl for one in FINDINGS.values() if one.severity == "warning" and one.midl}
+    warned = {one.midl for one in findings().values() if one.severity == "warning" and one.midl}
     assert warned == WARNINGS
 
 
@@ -58,3 +58,7 @@ def test_targets_are_ordered_by_their_number() -> None:
 )
 def test_robust_decides_about_the_mode(mode: str, robust: bool, made: str) -> None:
     assert Switches(mode=mode, robust=robust).effective_mode == made
+
+
+def test_every_finding_has_a_name_and_a_row() -> None:
+    assert [each.value for each in Finding] == sorted(findings())

@@ -9,7 +9,7 @@ import pytest
 
 from rpcmemkit.errors import Diagnostic, IdlError
 from rpcmemkit.idl import Switches, compile_idl
-from rpcmemkit.idl.diagnostics import FINDINGS
+from rpcmemkit.idl import findings as table
 from tests.idl.helpers import HEADER, findings, interface
 from tests.idl.midl_table import ROWS
 
@@ -313,8 +313,8 @@ def check(found: list[Diagnostic], code: str) -> Diagnostic:
     """The finding with this code, which must be complete: a place, a line, a caret inside it."""
     assert code in [one.code for one in found], [f"{one}" for one in found]
     one = next(one for one in found if one.code == code)
-    assert one.midl == FINDINGS[code].midl
-    assert one.severity == FINDINGS[code].severity
+    assert one.midl == table.findings()[code].midl
+    assert one.severity == table.findings()[code].severity
     assert one.line >= 1
     assert one.source != "" or one.line == 1
     assert 1 <= one.column <= len(one.source) + 1
@@ -352,7 +352,7 @@ def test_finding_in_a_whole_text(code: str, text: str) -> None:
 def test_every_finding_has_a_text_that_leads_to_it() -> None:
     shown = {case.code for case in CASES} | {code for code, _ in WHOLE_TEXTS} | ELSEWHERE
     shown |= {one.code for row in ROWS for one in row.wrong.findings()}
-    assert set(FINDINGS) - shown == set()
+    assert set(table.findings()) - shown == set()
 
 
 def test_an_interface_is_remote_or_serializes() -> None:
