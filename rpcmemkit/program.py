@@ -261,7 +261,10 @@ class Program(OfThisProcess):
 
         Functions of the application's, an environment and an allocator that is to fail are called for each block.
         """
-        kind = _FUNCTIONS[self.pair.name][0]
+        pair = self.pair
+        if self.pairs.get(pair.name) is not pair:
+            return ""
+        kind = _FUNCTIONS[pair.name][0]
         own = (
             self.midl_user_free == self.heap_free
             if freeing
