@@ -159,7 +159,7 @@ def found_whole(
     where the pointer lies, with ``live`` what holds no pointers has to be live, too.
     """
     graph = graph_of(pointer)
-    if graph is None:
+    if graph is None or (live and space.ledger.marked):  # what is freed for later can still be read
         return None
     try:
         with space.unnoted():
