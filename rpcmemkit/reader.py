@@ -14,7 +14,7 @@ from typing import Any
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, BasePlan, ContextPlan, ConvertedPlan, PointerPlan, StructPlan, UnionPlan
-from rpcmemkit.plan.generate import graph_of
+from rpcmemkit.plan.generated import graph_of
 from rpcmemkit.plan.graphs import ODD
 from rpcmemkit.records import Record
 from rpcmemkit.trace import recording

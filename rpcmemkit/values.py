@@ -31,7 +31,7 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
-from rpcmemkit.plan.generate import graph_of, row_paths
+from rpcmemkit.plan.generated import graph_of, row_paths
 from rpcmemkit.plan.graphs import ODD
 from rpcmemkit.trace import Path, compact, recording
 from rpcmemkit.types import Base, EnumType

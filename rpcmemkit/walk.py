@@ -21,7 +21,7 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
-from rpcmemkit.plan.generate import graph_of
+from rpcmemkit.plan.generated import graph_of
 from rpcmemkit.plan.graphs import ODD
 from rpcmemkit.trace import Path, recording
 

@@ -6,7 +6,6 @@ import struct
 from struct import Struct as Codec
 
 from rpcmemkit.errors import RpcError, counted
-from rpcmemkit.ndr.marshal import RECORD
 from rpcmemkit.ndr.storage import NO_SHAPE, Shape
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, Plan, Planner, StructPlan
@@ -58,7 +57,7 @@ class MessageCursor:
         start = self.position + -self.position % self._count_size
         counts = codec.unpack_from(self.data, start)
         self.position = start + codec.size
-        self.spans.append(RECORD(Span, (start, codec.size, part, plan, path, 1)))
+        self.spans.append(Span(start, codec.size, part, plan, path, 1))
         return counts
 
     def _count(self, plan: ArrayPlan, path: Path | None) -> int:
@@ -102,8 +101,8 @@ class MessageCursor:
         start = self.position + -self.position % step
         count, first, length = self._three_counts.unpack_from(self.data, start)
         self.position = start + 3 * step
-        self.spans.append(RECORD(Span, (start, step, "size", plan, path, 1)))
-        self.spans.append(RECORD(Span, (start + step, 2 * step, "range", plan, path, 1)))
+        self.spans.append(Span(start, step, "size", plan, path, 1))
+        self.spans.append(Span(start + step, 2 * step, "range", plan, path, 1))
         return self._bounded(plan, self._allowed(plan, count, path), first, length, path)
 
     def _bounded(self, plan: ArrayPlan, count: int, first: int, length: int, path: Path | None) -> Shape:
@@ -117,7 +116,7 @@ class MessageCursor:
         self._justify(plan, length, path)
         if plan.is_string and (first or not length):
             raise self.bad_data("a string starts at its first character and has a terminator", path)
-        return RECORD(Shape, (length if plan.measures_itself else count, first, length))
+        return Shape(length if plan.measures_itself else count, first, length)
 
     def _justify(self, plan: ArrayPlan, length: int, path: Path | None) -> None:
         """Refuse elements that the rest of the message cannot hold, before room is made for them."""

@@ -32,7 +32,7 @@ from rpcmemkit.plan import (
     UnionPlan,
 )
 from rpcmemkit.plan.compile import UNSIGNED
-from rpcmemkit.plan.generate import ID_STEP, Graph, graph_of
+from rpcmemkit.plan.generated import ID_STEP, Graph, graph_of
 from rpcmemkit.plan.levels import ArmPlan
 from rpcmemkit.status import INTERNAL_ERROR, INVALID_BOUND, INVALID_TAG, NULL_REF_POINTER
 from rpcmemkit.trace import Path, Run, Span, recording
@@ -41,7 +41,6 @@ FIRST_ID = 0x00020000
 ZEROS = bytes(8)
 ROWS = 4096  # elements that are converted at once: as Python objects they take fifty times their room
 NULLS = 64  # so many elements in a row whose pointers are all null are written together
-RECORD = tuple.__new__  # makes a named tuple from its parts, in half the time of the call
 
 Found: TypeAlias = "list[tuple[int, int, PointerPlan, int, Path | None]]"
 """Pointers met in a body: place of the id (or -1), address, plan, scope, path."""
@@ -391,9 +390,9 @@ class Marshaller:
             except struct.error:
                 raise RpcError(INVALID_BOUND, f"{numbers} do not fit", path=c_text(path)) from None
             if sized:
-                note(RECORD(Span, (start, step, "size", plan, path, 1)))
+                note(Span(start, step, "size", plan, path, 1))
             if varying:
-                note(RECORD(Span, (start + sized * step, 2 * step, "range", plan, path, 1)))
+                note(Span(start + sized * step, 2 * step, "range", plan, path, 1))
 
         return write
 
@@ -507,7 +506,7 @@ class Marshaller:
 
     def _span(self, part: str, start: int, plan: Plan, path: Path | None) -> None:
         """Note octets of the message that have no memory behind them."""
-        self.spans.append(RECORD(Span, (start, len(self.out) - start, part, plan, path, 1)))
+        self.spans.append(Span(start, len(self.out) - start, part, plan, path, 1))
 
 
 def _one_level_deeper(move: Move) -> Move:

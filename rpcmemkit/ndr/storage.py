@@ -10,7 +10,7 @@ from rpcmemkit.trace import Path, Raw, Trace
 
 if TYPE_CHECKING:
     from rpcmemkit.ndr.unmarshal import Unmarshaller
-    from rpcmemkit.plan.generate import Graph
+    from rpcmemkit.plan.generated import Graph
 
 
 class Waiting(NamedTuple):

@@ -19,7 +19,7 @@ from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.cursor import MessageCursor
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handlers
-from rpcmemkit.ndr.marshal import RECORD, ROWS, chosen_arm, element_has_place
+from rpcmemkit.ndr.marshal import ROWS, chosen_arm, element_has_place
 from rpcmemkit.ndr.storage import IN_PLACE, NO_SHAPE, Found, Shape, Storage, Waiting
 from rpcmemkit.ndr.strings import string_length
 from rpcmemkit.ndr.whole import Moment, receive
@@ -35,7 +35,7 @@ from rpcmemkit.plan import (
     names_in,
 )
 from rpcmemkit.plan.compile import UNSIGNED
-from rpcmemkit.plan.generate import Graph, graph_of
+from rpcmemkit.plan.generated import Graph, graph_of
 from rpcmemkit.status import BAD_STUB_DATA, NULL_REF_POINTER
 from rpcmemkit.trace import Path, Span, recording
 from rpcmemkit.types import Array, Expr, Switched
@@ -353,7 +353,8 @@ class Unmarshaller(MessageCursor):
         data, check, note, side, limit = space.data, space.check, self._events.append, space.side, self._limit
         wire_size, unpack, pack_into = body.wire.size, body.wire.unpack_from, body.memory.pack_into
         unpack_ids, unpack_held = body.wire_ids.unpack_from, body.memory_pointers.unpack_from
-        checked, slots, have_ids = bool(body.checks), _receiving(body), any(s.has_id for s in body.slots)
+        checked, have_ids = bool(body.checks), any(slot.has_id for slot in body.slots)
+        slots = [(slot.name, slot.offset, slot.scope, slot.plan) for slot in body.slots]
 
         def move(address: int, scope: int, path: Path | None, found: Found, new: bool) -> None:
             start = self.position + -self.position % align
@@ -371,8 +372,7 @@ class Unmarshaller(MessageCursor):
                         inner = scope if within is None else address + within
                         room = limit(pointer, inner) if existing else None
                         where = (path, name) if name else path
-                        parts = (address + at, number, existing, pointer, inner, where, room)
-                        found.append(RECORD(Waiting, parts))
+                        found.append(Waiting(address + at, number, existing, pointer, inner, where, room))
             if offset < space.shown:
                 space.keep(offset, size)
             if dense:
@@ -674,11 +674,6 @@ def attributes_of(plan: ArrayPlan | UnionPlan) -> tuple[Expr | None, ...]:
     if isinstance(type_, Array):
         return type_.size, type_.length, type_.first
     return (type_.switch_is,) if isinstance(type_, Switched) else ()
-
-
-def _receiving(body: Body) -> list[tuple[str, int, int | None, PointerPlan]]:
-    """Return of each slot what a receiver needs; either all of them have an id on the wire or none has."""
-    return [(slot.name, slot.offset, slot.scope, slot.plan) for slot in body.slots]
 
 
 def holds_pointers(plan: Plan) -> bool:

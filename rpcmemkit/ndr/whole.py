@@ -15,7 +15,7 @@ from rpcmemkit.memory import AddressSpace, Image
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.storage import IN_PLACE, Shape, Waiting
 from rpcmemkit.plan import ArrayPlan, PointerPlan
-from rpcmemkit.plan.generate import BUFFER, Graph
+from rpcmemkit.plan.generated import BUFFER, Graph
 from rpcmemkit.plan.graphs import ODD
 from rpcmemkit.trace import Path, Raw, Run, compact
 

@@ -2,7 +2,7 @@
 
 A list, a tree, an array of records with strings: their types are few, their values many. Where nothing but the type
 decides how a referent moves (no full pointer, no union, no memory attribute, nothing converted) the types below a
-pointer form a *plain graph*, and :mod:`rpcmemkit.plan.generate` writes Python functions that move all of it in one loop.
+pointer form a *plain graph*, and :mod:`rpcmemkit.plan.generated` writes Python functions that move all of it in one loop.
 What is not plain moves value by value, and so does a plain graph that holds something odd: see :class:`Odd`.
 """
 

@@ -20,7 +20,7 @@ from rpcmemkit.types import Base, ContextHandle, EnumType, Opaque, PointerKind
 if TYPE_CHECKING:
     from rpcmemkit import types
     from rpcmemkit.memory import AddressSpace
-    from rpcmemkit.plan.generate import Graph
+    from rpcmemkit.plan.generated import Graph
 
 Evaluate: TypeAlias = "Callable[[AddressSpace, int], int]"
 """A compiled expression: reads its names from the scope (a structure, or the stub's frame) at an address."""
@@ -152,7 +152,7 @@ class PointerPlan(Plan):
     body: Body | None = None
     is_object: bool = False
     graph: Graph | Literal[False] | None = None
-    """What :func:`rpcmemkit.plan.generate.graph_of` has made: ``False`` if what it leads to is no plain graph."""
+    """What :func:`rpcmemkit.plan.generated.graph_of` has made: ``False`` if what it leads to is no plain graph."""
 
     def __post_init__(self) -> None:
         self.align = self.size
@@ -167,6 +167,10 @@ class PointerPlan(Plan):
     @cached_property
     def target(self) -> Plan:
         return self.compile_target()
+
+    def __repr__(self) -> str:
+        whole = "; what it leads to moves whole, by the code that its graph shows" if self.graph else ""
+        return f"{super().__repr__()[:-1]}{whole}>"
 
 
 @dataclass(eq=False, repr=False)

@@ -14,8 +14,8 @@ from rpcmemkit.memory import ALIGNMENT, AddressSpace, Parts
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, PointerPlan, StructPlan, align_up
-from rpcmemkit.plan import generate as graphs
-from rpcmemkit.plan.generate import Graph
+from rpcmemkit.plan import generated as graphs
+from rpcmemkit.plan.generated import Graph
 from rpcmemkit.program import Program, StubAllocator
 from rpcmemkit.status import BAD_STUB_DATA, BYTE_COUNT_TOO_SMALL, OUT_OF_MEMORY
 from rpcmemkit.stubs.decisions import (
