@@ -185,7 +185,19 @@ class Ledger:
     image shares the arrays.
     """
 
-    __slots__ = ("base", "clock", "ended", "kinds", "live", "marked", "pages", "parts", "sizes", "starts")
+    __slots__ = (
+        "base",
+        "by_routine",
+        "clock",
+        "ended",
+        "kinds",
+        "live",
+        "marked",
+        "pages",
+        "parts",
+        "sizes",
+        "starts",
+    )
 
     def __init__(self, base: int) -> None:
         self.base = base
@@ -194,6 +206,7 @@ class Ledger:
         self.sizes = array("I")
         self.kinds = bytearray()
         self.live = bytearray()
+        self.by_routine = bytearray()
         self.ended = array("I")
         self.marked: dict[int, int] = {}
         self.pages = array("I")
@@ -366,6 +379,7 @@ class AddressSpace(OfThisProcess):
         ledger.sizes.append(size)
         ledger.kinds.append(_KIND_NUMBER[kind])
         ledger.live.append(1)
+        ledger.by_routine.append(0)
         ledger.ended.append(NEVER)
         first, past = start >> PAGE, (len(data) - 1 >> PAGE) + 1
         if first < len(pages):
@@ -409,6 +423,7 @@ class AddressSpace(OfThisProcess):
         ledger.sizes.extend(sizes)
         ledger.kinds += bytes((_KIND_NUMBER[kind],)) * many
         ledger.live += b"\1" * many
+        ledger.by_routine += bytes(many)
         ledger.ended.extend(repeat(NEVER, many))
         page, past, base = start >> PAGE, (len(self.data) - 1 >> PAGE) + 1, self.base
         begun = array("I", bytes(4 * (past - page)))
@@ -423,7 +438,12 @@ class AddressSpace(OfThisProcess):
         ledger, last = self.ledger, self.base + start
         count = bisect_left(ledger.starts, last)
         del self.data[start:], ledger.starts[count:], ledger.sizes[count:], ledger.kinds[count:]
-        del ledger.live[count:], ledger.ended[count:], ledger.pages[(start - 1 >> PAGE) + 1 :]
+        del (
+            ledger.live[count:],
+            ledger.by_routine[count:],
+            ledger.ended[count:],
+            ledger.pages[(start - 1 >> PAGE) + 1 :],
+        )
         if ledger.pages:
             ledger.pages[-1] = count - 1
 

@@ -192,7 +192,6 @@ class Program(OfThisProcess):
         """The memory environments that exist, by thread handle."""
         self.sensitive = osf
         """Whether the client stub that ran last looks at the RpcSs environment (enable-allocate.md)."""
-        self._freed_by_routine: set[int] = set()
         self._served: list[tuple[Thread, MemoryEnvironment | None, MemoryEnvironment]] = []
         self._made_environments = 0
         self._in_client_stub = side == "client"
@@ -409,13 +408,17 @@ class Program(OfThisProcess):
             raise
         kind = "mark" if self.space.is_marked(address) else "free"
         size = block.size if block else 0
-        if actor == "routine":
-            self._freed_by_routine.add(address)
+        self._note_who_freed(address, actor)
         self.space.trace.raw.append((kind, self.side, actor, address, size, rule, pair.free_name))
 
     def freed_by_routine(self, address: int) -> bool:
         """Whether a routine freed the block at ``address``, in this call or an earlier one."""
-        return address in self._freed_by_routine
+        index = self.space.ledger.index(address)
+        return index >= 0 and bool(self.space.ledger.by_routine[index])
+
+    def _note_who_freed(self, address: int, actor: str) -> None:
+        if actor == "routine":
+            self.space.ledger.by_routine[self.space.ledger.index(address)] = True
 
     def release(self, address: int, actor: str, rule: str) -> None:
         """Free storage with what fits it: the application's own with ``free``, other with the deallocator in force.
@@ -483,6 +486,7 @@ class Program(OfThisProcess):
     def _close_level(self, environment: MemoryEnvironment, actor: str, rule: str, function: str) -> None:
         for address, size in environment.levels.pop().items():
             self.space.drop_block(address)
+            self._note_who_freed(address, actor)
             self.trace.raw.append(("free", self.side, actor, address, size, rule, function))
         if not environment.levels:
             del self.environments[environment.number]

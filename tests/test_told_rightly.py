@@ -120,6 +120,21 @@ def test_a_routine_that_freed_a_block_in_an_earlier_call():
     assert "a routine freed that in an earlier call" in words(tell(second))
 
 
+def test_a_routine_that_freed_an_environment_in_an_earlier_call():
+    script = """\
+    - call: W
+      server:
+        - {rpcss: RpcSsEnableAllocate}
+        - {allocate: "*p", value: 1, with: RpcSsAllocate}
+        - {keep: "*p"}
+        - {set: "*p", to: null}
+        - {rpcss: RpcSsDisableAllocate}
+    - {call: W, server: [{point: "*p", at: $global.p}]}
+    """
+    _, second = calls("void W([out] long **p);", script)
+    assert "a routine freed that in an earlier call" in words(tell(second))
+
+
 @pytest.mark.parametrize("back", ["{allocate: '*text', value: longer}", "{set: '*text', to: null}"])
 def test_what_a_proxy_replaces(back):
     script = f"- {{call: P, arguments: {{text: old}}, server: [{{free: '*text'}}, {back}, {{return: 0}}]}}"

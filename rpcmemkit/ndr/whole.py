@@ -91,36 +91,30 @@ def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
     prefix = bytearray(reader.data) if _written_in_place(graph, modes) else bytearray()
     mem = bytearray(prefix)
     limit = (len(reader.data) - start) // graph.least + 1
-    blocks: Sequence[int] = ()
+    position = start
     try:
         with space.unnoted():
             found = graph.unmarshal(modes)(
                 reader.data, start, mem, space.base + top - len(prefix), storage.buffer, limit
             )
             position, sizes, lie, extents, arrays = found
-            given = storage.allocator.allocate_row(mem[len(prefix) :], sizes)
-            if given is None:
+            blocks = storage.allocator.allocate_row(mem[len(prefix) :], sizes)
+            if blocks is None:
                 return False
-            blocks = given
+            plan, root = graph.nodes[0].plan, blocks[0] if modes[0] != BUFFER else lie[0]
+            if prefix:  # sizes may lie there
+                space.write(storage.buffer + start, bytes(mem[start:position]))
             for number, scope, count in arrays:
                 reader.correlate(graph.nodes[number].plan, scope, Shape(count, 0, count), None, True)
+            if isinstance(plan, ArrayPlan) and plan.size_of is not None:
+                count = (sizes[0] if modes[0] != BUFFER else extents[0]) // plan.stride
+                shape = Shape(count, 0, count)
+                reader.note_correlation(plan, waiting.scope, shape, waiting.path, modes[0] != BUFFER)
     except ODD:
+        if prefix:
+            space.write(storage.buffer + start, reader.data[start:position])
         space.take_back(top)
         return False
-    root = blocks[0] if modes[0] != BUFFER else lie[0]
-    plan = graph.nodes[0].plan
-    if isinstance(plan, ArrayPlan) and plan.size_of is not None:
-        count = (sizes[0] if modes[0] != BUFFER else extents[0]) // plan.stride
-        try:
-            with space.unnoted():
-                reader.note_correlation(
-                    plan, waiting.scope, Shape(count, 0, count), waiting.path, modes[0] != BUFFER
-                )
-        except ODD:
-            space.take_back(top)
-            return False
-    if prefix:
-        space.write(storage.buffer + start, bytes(mem[start:position]))
     reader.position = position
     space.set_pointer(waiting.slot, root)
     storage.allocator.note_row(blocks, sum(sizes))

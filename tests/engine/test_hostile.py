@@ -10,6 +10,7 @@ import pytest
 
 from rpcmemkit import AddressSpace, Audit, Call, MemoryFault, Reply, RpcError, Session, Trace
 from rpcmemkit.program import OUT_LIMIT, UNSENT_LIMIT
+from rpcmemkit.trace import Run
 from rpcmemkit.values import Labels
 from tests.engine.constructs import CONSTRUCTS, MODELS
 from tests.engine.helpers import open_session
@@ -210,3 +211,19 @@ def test_fault_in_the_routine_is_a_failed_call() -> None:
     call = session.try_call("f", {"p": None})
     assert (call.status, Audit(call).faults[0].detail[0]) == (1726, "null")
     assert not isinstance(call.error, MemoryFault)
+
+
+@pytest.mark.parametrize(("count", "status"), [(2, 0), (2 << 24, 1783), (3, 1783)])
+def test_a_count_that_lies_big_endian_in_the_receive_buffer(count, status):
+    """What the value says is read after it was converted: read as it came, 0x02000000 would be 2."""
+    session = open_session(
+        "typedef struct { [size_is(*n)] short *a; [ref] long *n; } sized; void f([in, out] sized *s);",
+        lambda call, s: None,
+        byte_order="big",
+        client_pointer_size=4,
+    )
+    request = session.call("f", s={"a": [1, 2], "n": 2}).request
+    runs = [entry for entry in session.server.trace.raw if isinstance(entry, Run)]
+    assert any("unmarshal" in run.kinds for run in runs)  # it moved whole
+    reply = session.server_stub.dispatch(0, request[:-4] + count.to_bytes(4, "big"))
+    assert reply.status == status
