@@ -156,7 +156,7 @@ def found_whole(
     """Return the addresses of all that a pointer leads to, itself first, the last pointers before the first ones.
 
     They are found in one go; ``None`` if that cannot be: it is no plain graph, or there is something odd in it. ``near`` is
-    where the pointer lies, with ``live`` what holds no pointers has to be live, too.
+    where the pointer lies, with ``live`` what holds no pointers has to be live, too, and nothing freed for later.
     """
     graph = graph_of(pointer)
     if graph is None or (live and space.ledger.marked):  # what is freed for later can still be read
@@ -165,6 +165,8 @@ def found_whole(
         with space.unnoted():
             data, base = space.window(min(address, near or address))
             met, extents = graph.find(space, data, base, address, scope, len(space.ledger) + 1)
+            if live and space.ledger.marked and any(map(space.is_marked, met)):
+                return None
             if live and not isinstance(extents, int):
                 extents = [each or 1 for each in extents]
             return met if min(met) >= base and space.holds(met, extents) else None
