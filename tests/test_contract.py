@@ -555,6 +555,58 @@ def test_a_proxy_puts_what_comes_back_into_new_storage():
         assert row.lost.outcomes == ("orphaned",)
 
 
+TAGGED = """typedef struct { [string, unique] char *s; } t;
+    typedef [switch_type(long)] union { [case(1)] [unique] long *p; [case(2)] [unique] short *q; } u;"""
+
+
+@pytest.mark.claims("M-211", "M-217")
+@pytest.mark.parametrize(
+    ("signature", "arguments", "path", "left"),
+    [
+        ("[in, out] long *n, [in, out, size_is(*n)] t *a", {"n": 2}, "a[].s", 1),
+        ("[in] long n, [in, out, size_is(n)] t *a", {"n": 2}, "a[].s", 0),
+        ("[in, out] long *n, [in, out, switch_is(*n)] u *a", {"n": 1}, "a.p", 1),
+        ("[in] long n, [in, out, switch_is(n)] u *a", {"n": 1}, "a.p", 0),
+    ],
+)
+def test_what_a_proxy_leaves_behind(signature, arguments, path, left):
+    """Beyond a lowered count and in another arm, a proxy frees nothing; an [in] count or tag stays what it is."""
+    session = Session(idl_text(f"{TAGGED} long f({signature});").replace("[uuid", "[object, uuid"))
+
+    @session.routine
+    def f(call, n, a):
+        if left:
+            n[0] = 3 - n[0]
+        return 0
+
+    values = [{"s": "one"}, {"s": "two"}] if "t *a" in signature else {"$case": 1, "$value": 5}
+    call = session.call("f", **arguments, a=values)
+    observed = Observed(call, session.environment, session.interface)
+    assert observed.check() == []
+    assert len(observed.audit.orphaned) == left
+    row = observed.contract[path].client
+    assert row.lost.rules == (("object-pointer-left-behind",) if left else ())
+    assert ("freed by nobody" in FreePlan(session.interface, "f", session.environment).c) == bool(left)
+
+
+def test_a_proxy_says_why_it_allocates():
+    """In place of what it has freed, or because the pointer was null."""
+    body = "typedef struct { [string, unique] char *s; [string, unique] char *r; } t; long f([in, out] t *a);"
+    session = Session(idl_text(body).replace("[uuid", "[object, uuid"))
+
+    @session.routine
+    def f(call, a):
+        a.s = call.new("new")
+        a.r = call.new("new")
+        return 0
+
+    call = session.call("f", a={"s": "old", "r": None})
+    observed = Observed(call, session.environment, session.interface)
+    made = call.trace.select("allocate", side="client", actor="stub")
+    assert [event.rule for event in made] == ["object-pointer-replaced", "client-null-to-new"]
+    assert observed.check() == []
+
+
 def test_a_null_context_handle_never_arrives_by_in():
     session = open_session("typedef [context_handle] void *PH; void f([in] PH a, [in, out] PH *b);")
     found = contract(session.interface, "f")

@@ -690,7 +690,11 @@ def interface_of(text: str) -> Interface:
     [
         ("[in, out] name *a", False),
         ("[in, out, size_is(5), length_is(*n)] name *a", True),
-        ("[in, out] held *a", True),
+        (
+            "[in, out] held *a",
+            False,
+        ),  # freed whole with the pointer to the array, by the count before the call
+        ("[in, out, size_is(*n)] held *a", True),
     ],
 )
 def test_a_plan_for_com_says_what_no_proxy_frees(parameter, cut):

@@ -393,7 +393,7 @@ def test_object_interfaces():
     allocated, freed = "object-pointer-allocated", "object-pointer-replaced"
     replaced = linked("q.next", "in,out")._replace(
         after=f"new storage null: {freed} client-null-to-new may-be-null",
-        allocates=f"application midl_user_allocate {freed}, {NEW}",
+        allocates=f"application midl_user_allocate {freed}, stub midl_user_allocate {freed}, {NEW}",
         frees=f"stub midl_user_free {freed}, {FREE_NEW}",
         lost="",
         entry=f"allocated null: {allocated} may-be-null",

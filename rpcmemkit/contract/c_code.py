@@ -266,8 +266,11 @@ class _Writer:
         blocks = all(spot.plan.type.all_nodes for spot in spots(below(plan), ()))
         one = [f"{name}: one block below it."] if blocks else []
         if is_in and self.plan.interface.is_object:
-            holders = [below(plan), *(pointer.target for pointer in all_pointers(below(plan)))]
-            cut = any(spot.loose for holder in holders for spot in spots(holder, ()))
+            given = frozenset(name for name, each in self.parameters.items() if not each.is_out)
+            own = below(plan)
+            kept = (pointer.target for pointer in all_pointers(own) if not pointer.is_object)
+            cut = any(spot.loose for spot in spots(own, (), given))
+            cut = cut or any(spot.loose for holder in kept for spot in spots(holder, ()))
             return [
                 *one,
                 f"{name}: the proxy replaces what hangs below it, so that your own nodes have to come",

@@ -80,6 +80,7 @@ class _Below:
 
     ``kept``: [allocate(dont_free)] is in force; ``provided``: the server stub provides zeroed storage for its referent;
     ``replaced``: the client stub frees the referent before anything comes back;
+    ``cut``: a lowered count or another union arm may leave the pointer behind;
     ``fresh``: the client stub may have allocated that storage; ``lost``: the client may lose it;
     ``aliased``: a full pointer of the result leads here, perhaps into what the client passed;
     ``head``: the pointer with [allocate(all_nodes)] that points to the block.
@@ -89,6 +90,7 @@ class _Below:
     kept: bool = False
     provided: bool = True
     replaced: bool = False
+    cut: bool = False
     fresh: bool = False
     lost: bool = False
     aliased: bool = False
@@ -122,6 +124,8 @@ class _Setting:
     environment: bool
     is_object: bool
     reflects_deletions: bool
+    given: frozenset[str]
+    """The parameters that are [in] only: a call does not change their values."""
 
     @property
     def allocator(self) -> str:
@@ -172,6 +176,8 @@ class _Parameter:
 
     def follow(self, client: Plan, server: Plan, parts: Parts, below: _Below, chain: _Chain) -> None:
         """Tell of the pointers inside a value, and of what they name."""
+        given = frozenset() if any(part.startswith(".") for part in parts) else self.setting.given
+        kept = {spot.parts for spot in spots(client, parts, given) if not spot.loose}
         for spot, (_, twin, _) in zip(spots(client, parts), spots(server, parts), strict=True):
             if len(self.rows) >= MOST or len(chain) > DEEPEST:
                 raise UsageError(
@@ -180,7 +186,9 @@ class _Parameter:
             osf = self.setting.reading.osf
             filled = below.top or (below.provided and osf and dce_provides(server, twin))
             here = below.at(spot.plan, spot.parts)
-            here = replace(here, provided=filled and self._zeroed, replaced=here.replaced and self.is_in)
+            cut = spot.parts not in kept and not (below.replaced and self.is_in)
+            replaced = here.replaced and self.is_in
+            here = replace(here, provided=filled and self._zeroed, replaced=replaced, cut=cut)
             self._tell(spot, twin, here, chain)
         for where, leaf, _ in leaves(client, parts, False):
             if isinstance(leaf, ContextPlan):
@@ -196,6 +204,7 @@ class _Parameter:
             here,
             above=here.above.below(),
             fresh=any(act.by == "stub" for act in own.allocates),
+            cut=False,
             lost=bool(own.lost.outcomes),
             aliased=self.is_result and (here.aliased or spot.plan.is_full),
         )
@@ -339,7 +348,8 @@ class _Parameter:
         head = here.head or spot.parts
         if head != spot.parts and (self.is_result or len(head) > 1):
             return ()
-        return tuple(Act("application", deallocator_of(act.using), "client-owns") for act in made)
+        acts = (Act("application", deallocator_of(act.using), "client-owns") for act in made)
+        return tuple(dict.fromkeys(acts))
 
     def _before(self, spot: Spot, here: _Below) -> Cell:
         if self.is_result:
@@ -373,17 +383,21 @@ class _Parameter:
         passed = here.top and not self.is_result
         gone = self.is_result or self._cleared or here.replaced
         given = spot.plan.is_ref and self.is_in and not (here.fresh or spot.loose or here.replaced)
-        cases = [True] * (passed or not gone) + [False] * (not passed and not given)
+        held = passed or not gone or (here.replaced and replaces(spot.plan, here.above))
+        cases = [True] * held + [False] * (not passed and not given)
         found = (comes_back(spot.plan, here.above, held=held, result=self.is_result) for held in cases)
         return tuple(dict.fromkeys(found))
 
     def _orphan(self, spot: Spot, here: _Below) -> Cell:
-        unsettled = spot.loose or here.lost or here.block or self.byte_count
+        left = here.cut or here.lost
+        unsettled = left or (here.block and not here.replaced) or self.byte_count
         kept = (spot.plan.is_ref or here.replaced) and not unsettled and not self._cleared
         if not self.is_out or self.is_result or here.top or kept:
             return NOTHING
         if self._cleared:
             return Cell(("orphaned",), ("proxy-zeroes-out", "client-never-frees-orphans"))
+        if left and self.setting.is_object and (spot.plan.is_ref or here.replaced):
+            return Cell(("orphaned",), ("object-pointer-left-behind",))
         return Cell(("orphaned",), ("client-never-frees-orphans",))
 
     # --- the server ---
@@ -543,8 +557,9 @@ def contract(interface: types.Interface, procedure: str, environment: Environmen
     environment = environment or usual_environment(interface)
     client, server = _frames(interface, procedure, environment)
     rpcss = environment.osf or server.enables_environment
-    setting = _Setting(environment.rules, rpcss, interface.is_object, server.reflects_deletions)
     parameters = {parameter.name: parameter for parameter in client.procedure.parameters}
+    given = frozenset(name for name, parameter in parameters.items() if not parameter.is_out)
+    setting = _Setting(environment.rules, rpcss, interface.is_object, server.reflects_deletions, given)
     promises: list[Promise] = []
     values, handles = [], []
     for (name, plan, _), (_, other, _) in zip(client.all, server.all, strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rpcmemkit.contract.promises import Parts
+from rpcmemkit.ndr.unmarshal import attributes_of
 from rpcmemkit.plan import (
     ArrayPlan,
     ConvertedPlan,
@@ -14,6 +15,7 @@ from rpcmemkit.plan import (
     StructPlan,
     UnionPlan,
 )
+from rpcmemkit.plan.expressions import names_in
 
 
 class Spot(NamedTuple):
@@ -24,9 +26,12 @@ class Spot(NamedTuple):
     loose: bool
 
 
-def spots(plan: Plan, parts: Parts) -> Iterator[Spot]:
-    """Yield the pointers inside a value of a type, in marshalling order, without following any."""
-    for where, leaf, loose in leaves(plan, parts, False):
+def spots(plan: Plan, parts: Parts, steady: frozenset[str] = frozenset()) -> Iterator[Spot]:
+    """Yield the pointers inside a value of a type, in marshalling order, without following any.
+
+    What only the ``steady`` names decide, which are parameters, is not loose.
+    """
+    for where, leaf, loose in leaves(plan, parts, False, steady):
         if isinstance(leaf, PointerPlan):
             yield Spot(where, leaf, loose)
 
@@ -48,21 +53,28 @@ def converted(plan: Plan) -> list[ConvertedPlan]:
     return [leaf for _, leaf, _ in leaves(plan, (), False) if isinstance(leaf, ConvertedPlan)]
 
 
-def leaves(plan: Plan, parts: Parts, loose: bool) -> Iterator[tuple[Parts, Plan, bool]]:
+def leaves(
+    plan: Plan, parts: Parts, loose: bool, steady: frozenset[str] = frozenset()
+) -> Iterator[tuple[Parts, Plan, bool]]:
     """Yield what a value consists of that is no array, structure or union, and no base value beside others."""
     if plan.plain:
         return
     if isinstance(plan, ArrayPlan):
-        open_end = plan.varying or plan.size_of is not None
-        yield from leaves(plan.element, (*parts, "[]"), loose or open_end)
+        open_end = (plan.varying or plan.size_of is not None) and not _is_steady(plan, steady)
+        yield from leaves(plan.element, (*parts, "[]"), loose or open_end, steady)
     elif isinstance(plan, StructPlan):
         for member in plan.members:
             yield from leaves(member.plan, (*parts, member.step), loose)
     elif isinstance(plan, UnionPlan):
         for step, arm in arms(plan):
-            yield from leaves(arm, (*parts, step), True)
+            yield from leaves(arm, (*parts, step), loose or not _is_steady(plan, steady))
     else:
         yield parts, plan, loose
+
+
+def _is_steady(plan: ArrayPlan | UnionPlan, steady: frozenset[str]) -> bool:
+    names = frozenset().union(*map(names_in, attributes_of(plan)))
+    return bool(names) and names <= steady
 
 
 def arms(plan: UnionPlan) -> Iterator[tuple[str, Plan]]:

@@ -18,6 +18,7 @@ class Waiting(NamedTuple):
 
     ``slot`` is where the pointer lies in memory, ``number`` its referent id, ``existing`` what the pointer held before
     the message arrived (0 where that means nothing), ``limit`` the elements that its storage had room for.
+    ``replaced``: what it held has been freed, because it is an object pointer.
     """
 
     slot: int
@@ -27,6 +28,7 @@ class Waiting(NamedTuple):
     scope: int
     path: Path | None
     limit: int | None
+    replaced: bool = False
 
 
 Found: TypeAlias = "list[Waiting]"

@@ -177,13 +177,15 @@ def dce_provides(holder: Plan, pointer: PointerPlan) -> bool:
 
 
 def comes_back(pointer: PointerPlan, here: Above, *, held: bool, result: bool = False) -> Decision:
-    """Return where the client stub puts what comes back; ``held``: the pointer points to storage by then.
+    """Return where the client stub puts what comes back; ``held``: the pointer pointed to storage before.
 
-    An object pointer is null by then, and so is the pointer of a ``result``; one at top level was passed by value.
+    What an object pointer held is freed by then. The pointer of a ``result`` is new; one at top level was passed by value.
     """
     if here.block and not (here.top and held):
         return Decision(NEW, "all-nodes-one-block")
-    if held and not replaces(pointer, here):
+    if held and replaces(pointer, here):
+        return Decision(NEW, "object-pointer-replaced")
+    if held:
         return Decision(EXISTING, "client-overwrites-existing")
     return Decision(NEW, "client-allocates-result" if result and here.top else "client-null-to-new")
 

@@ -44,36 +44,40 @@ class Rows:
     keeps_pointers: bool
     rules: tuple[str, str]
 
-    def decide(self, pointer: PointerPlan, top: bool, result: bool) -> Decision:
-        """Return where a referent goes that has no storage yet."""
+    def decide(
+        self, pointer: PointerPlan, top: bool, result: bool = False, replaced: bool = False
+    ) -> Decision:
+        """Return where a referent goes that has no storage, or none any more (``replaced``)."""
         raise NotImplementedError
+
+    def first(self, waiting: Waiting) -> Decision:
+        """As :meth:`decide`, for what a pointer of the message leads to."""
+        result = waiting.path == (None, "return")
+        return self.decide(waiting.plan, is_top_level(waiting), result, waiting.replaced)
 
     def whole(self, graph: Graph, waiting: Waiting) -> tuple[str, ...] | None:
         """Return where each node of a plain graph goes, or ``None`` if some must be looked at one by one."""
         if not self.program.row_kind():
             return None
-        modes: dict[int, str] = {0: self._mode(waiting.plan, waiting)}
+        modes: dict[int, str] = {0: self._mode(self.first(waiting))}
         for node in graph.nodes:
             for slot, child in node.ways:
-                mode = self._mode(slot.plan, None)
+                mode = self._mode(self.decide(slot.plan, False))
                 if modes.setdefault(child, mode) != mode:
                     return None
         found = tuple(modes[number] for number in range(len(graph.nodes)))
         return found if "" not in found else None
 
-    def _mode(self, pointer: PointerPlan, waiting: Waiting | None) -> str:
-        top = waiting is not None and is_top_level(waiting)
-        where = self.decide(pointer, top, waiting is not None and waiting.path == (None, "return")).where
-        return {ALLOCATED: graphs.NEW, NEW: graphs.NEW, BUFFER: graphs.BUFFER}.get(where, "")
+    @staticmethod
+    def _mode(decision: Decision) -> str:
+        return {ALLOCATED: graphs.NEW, NEW: graphs.NEW, BUFFER: graphs.BUFFER}.get(decision.where, "")
 
     def like(self, graph: Graph, waiting: Waiting) -> Raw | None:
         """Return the event of an allocation, if one rule is behind all of them; else they have to be looked up."""
-        first = self.decide(waiting.plan, is_top_level(waiting), waiting.path == (None, "return"))
+        first = self.first(waiting)
         ways = (slot.plan for node in graph.nodes for slot, _ in node.ways)
         rules = {
-            each.rule
-            for each in (first, *(self.decide(way, False, False) for way in ways))
-            if each.where != BUFFER
+            each.rule for each in (first, *(self.decide(way, False) for way in ways)) if each.where != BUFFER
         }
         if len(rules) > 1:
             return None
@@ -93,8 +97,7 @@ class Again:
         self.keeps_pointers, self.rules = storage.keeps_pointers, storage.rules
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        result = waiting.path == (None, "return")
-        where, rule = self.storage.decide(waiting.plan, is_top_level(waiting), result)
+        where, rule = self.storage.first(waiting)
         side = self.storage.program.side
         if where == BUFFER:
             address = self.storage.buffer + position
@@ -145,7 +148,9 @@ class ServerNodes(Rows):
             self.keep(size, rule, waiting.path) if where == STUB else self.allocator.allocate(size, rule)
         ), True
 
-    def decide(self, pointer: PointerPlan, top: bool, result: bool = False) -> Decision:
+    def decide(
+        self, pointer: PointerPlan, top: bool, result: bool = False, replaced: bool = False
+    ) -> Decision:
         decided = self._decided.get((pointer, top))
         if decided is None:
             here = replace(self.above, top=top).at(pointer)
@@ -199,7 +204,8 @@ class ClientNodes(Rows):
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
         existing = self._existing(waiting)
         here, result = Above(is_top_level(waiting)), waiting.path == (None, "return")
-        where, rule = comes_back(waiting.plan, here, held=bool(existing), result=result)
+        held = bool(existing) or waiting.replaced
+        where, rule = comes_back(waiting.plan, here, held=held, result=result)
         if where == NEW:
             return self.allocator.allocate(size, rule), True
         if self.osf and size > self.program.space.capacity(existing):
@@ -219,8 +225,10 @@ class ClientNodes(Rows):
             )
         return existing, False
 
-    def decide(self, pointer: PointerPlan, top: bool, result: bool = False) -> Decision:
-        return comes_back(pointer, Above(top), held=False, result=result)
+    def decide(
+        self, pointer: PointerPlan, top: bool, result: bool = False, replaced: bool = False
+    ) -> Decision:
+        return comes_back(pointer, Above(top), held=replaced, result=result)
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
         """[allocate(all_nodes)]: a new block each time, whatever the pointer named before (allocate.md).
