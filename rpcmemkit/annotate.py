@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from rpcmemkit.call import Call
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, BasePlan, Body, PipePlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.trace import Part, Path, Span
@@ -65,7 +66,7 @@ def rows(call: Call, direction: Direction) -> Iterator[Row]:
 
 def _spans(call: Call, direction: Direction) -> Iterator[Span]:
     """Return what the sender wrote, by offset: the values in its trace, and the counts noted beside the message."""
-    written = (Span._make(event.detail) for event in call.trace.select("marshal", side=SENDER[direction]))
+    written = (event.of(Span) for event in call.trace.select(EventKind.MARSHAL, side=SENDER[direction]))
     counts = [span for span in call.trace.messages[direction].spans if span.part != "id"]
     return (span for span in heapq.merge(written, counts, key=lambda span: span.offset) if span.size)
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.ndr import FullPointers
 from rpcmemkit.program import in_turn
 from rpcmemkit.status import (
@@ -81,7 +82,7 @@ class ServerAsync:
         """
         with self._resumed():
             error = RpcError(code, rule="async-abort-frees")
-            self.trace.add("raise", "server", "routine", 0, 0, "async-abort-frees", error)
+            self.trace.add(EventKind.RAISE, "server", "routine", 0, 0, "async-abort-frees", error)
             self._end(Reply(code, b""))
 
     def test_cancel(self) -> int:
@@ -187,7 +188,9 @@ class AsyncCall(OfThisProcess):
         rule = "async-cancel-keeps-buffers"
         if self.server is None:
             return
-        self.trace.add("cancel", "client", "application", self.state, 0, rule, "abortive" if abort else "")
+        self.trace.add(
+            EventKind.CANCEL, "client", "application", self.state, 0, rule, "abortive" if abort else ""
+        )
         self.server.cancelled = True
         self._cut_off = abort and self.server.reply is None
 

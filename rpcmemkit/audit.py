@@ -13,13 +13,14 @@ from functools import cached_property
 from rpcmemkit import given
 from rpcmemkit.call import Call
 from rpcmemkit.errors import MemoryFault, counted
+from rpcmemkit.kinds import EventKind, FaultKind
 from rpcmemkit.memory import HEAPS, NEW, AddressSpace, Block
 from rpcmemkit.paths import c_text, is_cut, path_text, storage_label, storage_name
 from rpcmemkit.plan import StructPlan
 from rpcmemkit.program import DISABLING
 from rpcmemkit.status import status_name
 from rpcmemkit.stubs.statuses import status_variable
-from rpcmemkit.trace import Event, Span, Trace
+from rpcmemkit.trace import Event, Fault, Kept, PackageCall, Span, Trace
 from rpcmemkit.walk import Place, all_pointers, reach, reached_whole
 
 SHOWN = 6  # names or faults in a repr
@@ -39,7 +40,11 @@ def stored_ending(call: Call) -> str:
     error = call.stored
     if error is None:
         return ""
-    who = "The server" if any(call.trace.select("raise", "fault", side="server")) else "The client stub"
+    who = (
+        "The server"
+        if any(call.trace.select(EventKind.RAISE, EventKind.FAULT, side="server"))
+        else "The client stub"
+    )
     variable = status_variable(call.client_frame, error.code)
     where = "the function's result" if variable == "return" else f"in {variable}"
     data = "Other [out] data may be half written" if call.response else "No other [out] data came back"
@@ -56,7 +61,7 @@ is none of it; nothing leads to the block."""
 
 def _values(event: Event) -> Iterator[tuple[int, int]]:
     """Yield where the values lay that one event of marshalling moved: gaps in memory do not travel."""
-    span = Span._make(event.detail)
+    span = event.of(Span)
     plan, size = (span.plan.element, span.plan.stride) if span.part == "elements" else (span.plan, event.size)
     pieces = plan.pieces if isinstance(plan, StructPlan) and plan.body is None else ()
     bodies = [plan.body, *(body for _, body, _, _ in pieces)]
@@ -98,37 +103,43 @@ class Audit:
     @property
     def client_allocations(self) -> int:
         """How often the client stub called the allocator; a failing attempt counts."""
-        return _number(self.trace.tally("allocate", side="client", actor="stub"))
+        return _number(self.trace.tally(EventKind.ALLOCATE, side="client", actor="stub"))
 
     @property
     def client_frees(self) -> int:
         """How often the client stub called the deallocator; a failing attempt counts."""
-        return _number(self.trace.tally("free", "fault", side="client", actor="stub"), _frees)
+        return _number(self.trace.tally(EventKind.FREE, EventKind.FAULT, side="client", actor="stub"), _frees)
 
     @property
     def server_allocations(self) -> int:
         """How often the server stub and the routine called the allocator."""
-        return _number(self.trace.tally("allocate", side="server"), lambda event: event.detail != "private")
+        return _number(
+            self.trace.tally(EventKind.ALLOCATE, side="server"), lambda event: event.detail != "private"
+        )
 
     @property
     def server_frees(self) -> int:
         """How often the server stub and the routine called the deallocator; a failing attempt counts."""
-        return _number(self.trace.tally("free", "mark", "fault", side="server"), _frees)
+        return _number(
+            self.trace.tally(EventKind.FREE, EventKind.MARK, EventKind.FAULT, side="server"), _frees
+        )
 
     @property
     def server_marked(self) -> int:
         """How many of the :attr:`server_frees` only marked their block: the memory goes with its environment."""
-        return _number(self.trace.tally("mark", side="server"))
+        return _number(self.trace.tally(EventKind.MARK, side="server"))
 
     @property
     def server_released(self) -> int:
         """How many server blocks went as a whole with an RpcSs environment, marked or not."""
-        return _number(self.trace.tally("free", side="server"), lambda event: event.detail in DISABLING)
+        return _number(
+            self.trace.tally(EventKind.FREE, side="server"), lambda event: event.detail in DISABLING
+        )
 
     @property
     def server_balance(self) -> str:
         """What became of the server's blocks, in one line."""
-        failed = sum(map(_frees, self.trace.select("fault", side="server")))
+        failed = sum(map(_frees, self.trace.select(EventKind.FAULT, side="server")))
         notes = [f"{self.server_marked} only marked"] * bool(self.server_marked)
         notes += [f"{counted(failed, 'free')} failed"] * bool(failed)
         marked = f" ({', '.join(notes)})" * bool(notes)
@@ -191,13 +202,13 @@ class Audit:
     @property
     def new_places(self) -> list[Place]:
         """Client storage that the stub allocated and the application can reach: its own to free now."""
-        made = {event.address for event in self.trace.select("allocate", side="client", actor="stub")}
+        made = {event.address for event in self.trace.select(EventKind.ALLOCATE, side="client", actor="stub")}
         return [place for address, place in self._after.items() if address in made]
 
     @property
     def replacing(self) -> list[int]:
         """The new storage that stands where the proxy has freed what an object pointer pointed to."""
-        freed = self.trace.select("free", side="client", actor="stub")
+        freed = self.trace.select(EventKind.FREE, side="client", actor="stub")
         gone = [self._before.get(e.address) for e in freed if e.rule == "object-pointer-replaced"]
         paths = {c_text(place.path) for place in gone if place}
         return [place.address for place in self.new_places if c_text(place.path) in paths] if paths else []
@@ -242,16 +253,17 @@ class Audit:
 
     def why_leaked(self, block: Block) -> str:
         """Return why the server stub did not free a block that the call leaked: one of ``LEAKS``."""
-        frame, faults = self.call.server_frame, [(e.detail[0], e.address) for e in self.clean_up_faults]
-        if ("mismatched free", block.address) in faults:
+        frame, faults = self.call.server_frame, [(e.of(Fault).kind, e.address) for e in self.clean_up_faults]
+        if (FaultKind.MISMATCHED_FREE, block.address) in faults:
             return "other allocator"
         if any(kind == "inside a block" and block.address < at < block.end for kind, at in faults):
             return "inside"
         if any(
-            e.address == block.address for e in self.trace.select("close", "run-down", "lose", side="server")
+            e.address == block.address
+            for e in self.trace.select(EventKind.CLOSE, EventKind.RUN_DOWN, EventKind.LOSE, side="server")
         ):
             return "state"
-        made = self.trace.select("allocate", side="server", actor="conversion")
+        made = self.trace.select(EventKind.ALLOCATE, side="server", actor="conversion")
         if any(event.address == block.address for event in made):
             return "conversion"
         if frame.interface.osf or frame.enables_environment:
@@ -275,22 +287,24 @@ class Audit:
     def _reply_made(self) -> bool:
         """Whether the stub got through the reply; an exception of its own ends that without a fault."""
         behind = self.trace.between(self._routine_ends)
-        raised = any(e.kind == "raise" and e.side == "server" and e.actor == "stub" for e in behind)
-        gone = any(self.trace.select("disconnect"))
+        raised = any(e.kind == EventKind.RAISE and e.side == "server" and e.actor == "stub" for e in behind)
+        gone = any(self.trace.select(EventKind.DISCONNECT))
         return raised or gone or "response" in self.trace.messages
 
     @cached_property
     def later_faults(self) -> list[Event]:
         """The server's faults after the routine has ended."""
         ended = self.trace.between(self._routine_ends)
-        return [event for event in ended if event.kind == "fault" and event.side == "server"]
+        return [event for event in ended if event.kind == EventKind.FAULT and event.side == "server"]
 
     @property
     def _routine_ends(self) -> int:
         """The place in the trace where the routine has ended: by returning, else by what it raised or did wrong."""
         if left := left_by_routine(self.trace):
             return self.trace.snapshots[left].event
-        return next((place for place, _ in self.trace.places("raise", "fault", side="server")), 0)
+        return next(
+            (place for place, _ in self.trace.places(EventKind.RAISE, EventKind.FAULT, side="server")), 0
+        )
 
     @cached_property
     def server_places(self) -> dict[int, Place]:
@@ -340,14 +354,14 @@ class Audit:
     def unwritten_sent(self) -> int:
         """How many bytes of the response came from new server memory that nobody had written: what it held leaks out."""
         holes = sorted(
-            {(e.address, e.address + e.size) for e in self.trace.select("unwritten", side="server")}
+            {(e.address, e.address + e.size) for e in self.trace.select(EventKind.UNWRITTEN, side="server")}
         )
         if not holes or "response" not in self.trace.messages:
             return 0
         space, starts = self.call.space("server exit"), [start for start, _ in holes]
         sent = 0
         for address, size in (
-            part for e in self.trace.select("marshal", side="server") for part in _values(e)
+            part for e in self.trace.select(EventKind.MARSHAL, side="server") for part in _values(e)
         ):
             end = address + size
             for start, stop in holes[max(bisect_right(starts, address) - 1, 0) : bisect_left(starts, end)]:
@@ -372,7 +386,7 @@ class Audit:
     @property
     def faults(self) -> list[Event]:
         """Every fault, in the order in which it happened."""
-        return list(self.trace.select("fault"))
+        return list(self.trace.select(EventKind.FAULT))
 
     @cached_property
     def dangling(self) -> list[Dangling]:
@@ -388,11 +402,11 @@ class Audit:
         if "server after" not in self.trace.snapshots:
             return []
         space, found = self.call.space("server after"), {}
-        for event in self.trace.select("remember", side="server"):
+        for event in self.trace.select(EventKind.REMEMBER, side="server"):
             address = space.pointer_at(event.address)
             block = space.block(address) if address else None
             if block and not block.live:
-                name = str(event.detail).rpartition(" ")[2]
+                name = event.of(Kept).name
                 found[name] = Dangling("server", name, address, advice=self._why_gone(block))
         return list(found.values())
 
@@ -400,7 +414,7 @@ class Audit:
         if block.kind not in HEAPS:
             return "the stub's own memory goes at the end of the call. Copy what you keep."
         freed = next(
-            (e for e in self.trace.select("free", side="server") if e.address == block.address), None
+            (e for e in self.trace.select(EventKind.FREE, side="server") if e.address == block.address), None
         )
         if freed is None or freed.actor != "stub":
             return "that block was freed."
@@ -430,7 +444,9 @@ class Audit:
         from textwrap import wrap
 
         for event in self.faults[:SHOWN]:
-            lines += wrap(event.detail[1], 78, initial_indent="  fault        ", subsequent_indent=" " * 15)
+            lines += wrap(
+                event.of(Fault).why, 78, initial_indent="  fault        ", subsequent_indent=" " * 15
+            )
         return "\n".join(lines)
 
 
@@ -442,14 +458,26 @@ def leaked_in(trace: Trace) -> list[Block]:
     if "server after" not in trace.snapshots:
         return []
     space = AddressSpace.from_image("server", trace.snapshots["server after"].image)
-    kept = {event.address for event in trace.select("keep", side="server")}
-    concerned = trace.blocks("allocate", "close", "run-down", "lose", side="server")
+    kept = {event.address for event in trace.select(EventKind.KEEP, side="server")}
+    concerned = trace.blocks(
+        EventKind.ALLOCATE, EventKind.CLOSE, EventKind.RUN_DOWN, EventKind.LOSE, side="server"
+    )
     left = dict.fromkeys(address for addresses in concerned for address in space.left_live(addresses))
     blocks = [space.block(address) for address in left if address not in kept]
     return [block for block in blocks if block and block.kind in HEAPS - {"RpcSs"}]
 
 
-DEEDS = ("allocate", "free", "mark", "write", "remember", "raise", "rpcss", "close", "fault")
+DEEDS = (
+    EventKind.ALLOCATE,
+    EventKind.FREE,
+    EventKind.MARK,
+    EventKind.WRITE,
+    EventKind.REMEMBER,
+    EventKind.RAISE,
+    EventKind.RPCSS,
+    EventKind.CLOSE,
+    EventKind.FAULT,
+)
 MOVING = ("Allocate", "Free", "ClientFree")  # of the RpcSs package: told by what they do to memory
 
 
@@ -467,35 +495,43 @@ def deeds(trace: Trace, actor: str) -> list[Event]:
     snapshots, left = trace.snapshots, left_by_routine(trace)
     running = range(snapshots["server entry"].event, snapshots[left].event) if left else range(0)
     done: list[Event] = []
-    for behind, event in trace.places(*DEEDS, "run-down", "disconnect"):
-        if event.kind == "run-down":
+    for behind, event in trace.places(*DEEDS, EventKind.RUN_DOWN, EventKind.DISCONNECT):
+        if event.kind == EventKind.RUN_DOWN:
             break
-        if event.kind == "fault":
+        if event.kind == EventKind.FAULT:
             side = {"application": "client", "routine": "server"}.get(actor)
             wanted = event.side == side and (actor == "application" or behind - 1 in running)
         else:
-            wanted = event.kind == "disconnect" or (event.kind in DEEDS and event.actor == actor)
-        if wanted and (event.kind != "rpcss" or event.detail[1] or event.detail[0][5:] not in MOVING):
+            wanted = event.kind == EventKind.DISCONNECT or (event.kind in DEEDS and event.actor == actor)
+        if wanted and not _moves(event):
             done.append(event)
     return done
+
+
+def _moves(event: Event) -> bool:
+    """Whether it is a call of the RpcSs package that another event tells."""
+    match event.detail:
+        case PackageCall(function=function, status=0):
+            return function in MOVING
+    return False
 
 
 def balance(trace: Trace) -> int:
     """Return how many enable calls a trace has without their disable calls (negative: the other way round)."""
     steps = {"EnableAllocate": 1, "DisableAllocate": -1}
-    done = (event.detail for event in trace.select("rpcss"))
-    return sum(steps.get(function[5:], 0) for function, status, *_ in done if not status)
+    done = (event.of(PackageCall) for event in trace.select(EventKind.RPCSS))
+    return sum(steps.get(each.function, 0) for each in done if not each.status)
 
 
 def returned(trace: Trace) -> list[str]:
     """Return the statuses of the RpcSm functions that a trace has, in order."""
-    done = (event.detail for event in trace.select("rpcss"))
-    return [status_name(status) for function, status, *_ in done if function.startswith("RpcSm")]
+    done = (event.of(PackageCall) for event in trace.select(EventKind.RPCSS))
+    return [status_name(each.status) for each in done if each.prefix == "RpcSm"]
 
 
 def _frees(event: Event) -> bool:
     """Whether an event is a call of a deallocator, which may have met a fault."""
-    return bool(event.rule) if event.kind == "fault" else event.detail not in DISABLING
+    return bool(event.rule) if event.kind == EventKind.FAULT else event.detail not in DISABLING
 
 
 def _number(events: Iterator[tuple[Event, int]], counts: Callable[[Event], bool] = bool) -> int:

@@ -13,6 +13,7 @@ from rpcmemkit.asynchronous import STATE_SIZE, AsyncCall
 from rpcmemkit.environment import Environment
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, RpcError, UsageError
 from rpcmemkit.idl import compile_idl
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import path_text
 from rpcmemkit.plan import ArrayPlan, OpaquePlan, PointerPlan
@@ -27,7 +28,7 @@ from rpcmemkit.stubs.frame import Frame, Procedures
 from rpcmemkit.stubs.pipes import Pipe, PipeBuffer, check_pipes
 from rpcmemkit.stubs.server import ServerStub
 from rpcmemkit.stubs.serving import Reply, Routine, ServerCall
-from rpcmemkit.trace import Run, Snapshot, Trace
+from rpcmemkit.trace import Fault, HandleName, Run, Snapshot, Trace
 from rpcmemkit.values import Handle, Labels, Rows, Writer, variable_of
 from rpcmemkit.views import ConversionCall, RoutineCall
 from rpcmemkit.walk import Place, contexts_in, reach
@@ -77,12 +78,12 @@ class Call(Finished):
     @property
     def stored(self) -> RpcError | None:
         """The exception that [comm_status] or [fault_status] has made a value: nothing was raised."""
-        return next((event.detail for event in self.trace.select("status")), None)
+        return next((event.of(RpcError) for event in self.trace.select(EventKind.STATUS)), None)
 
     @property
     def notes(self) -> list[str]:
         """What is worth knowing though nothing failed: that no routine was registered."""
-        return [no_routine(event.detail) for event in self.trace.select("no routine")]
+        return [no_routine(event.of(str)) for event in self.trace.select(EventKind.NO_ROUTINE)]
 
     @property
     def result(self) -> Any:
@@ -134,15 +135,15 @@ class Departure:
     @property
     def lost(self) -> list[str]:
         """The types of the open handles that have no run-down routine."""
-        return rundowns_in(self.trace, "lose")
+        return rundowns_in(self.trace, EventKind.LOSE)
 
     def __repr__(self) -> str:
         return f"<Departure: run down {', '.join(self.rundowns) or 'nothing'}>"
 
 
-def rundowns_in(trace: Trace, kind: str = "run-down") -> list[str]:
+def rundowns_in(trace: Trace, kind: EventKind = EventKind.RUN_DOWN) -> list[str]:
     """Return the types of the context handles that a trace runs down, in order."""
-    return [event.detail.split()[0] for event in trace.select(kind, side="server")]
+    return [event.of(HandleName).type for event in trace.select(kind, side="server")]
 
 
 _USUAL = Environment()
@@ -238,7 +239,7 @@ class Session(OfThisProcess):
         for moment, snapshot in served.snapshots.items():
             at = offset + snapshot.event
             trace.snapshots[f"server {moment}"] = Snapshot(moment, at, snapshot.image, snapshot.frame)
-        gone = any(served.select("disconnect"))
+        gone = any(served.select(EventKind.DISCONNECT))
         if "response" in served.messages and not reply.status and not gone:  # it reaches nobody otherwise
             trace.messages["response"] = served.messages["response"]
 
@@ -317,7 +318,7 @@ class Session(OfThisProcess):
         response goes nowhere. Source: server-context-run-down-routine.md, multithreaded-clients-and-context-handles.md.
         """
         if self.contexts.busy:
-            self.server.trace.add("disconnect", "client", "application", 0, 0, "context-run-down")
+            self.server.trace.add(EventKind.DISCONNECT, "client", "application", 0, 0, "context-run-down")
             self.contexts.client_gone()
             return Departure(self.server.trace)
         trace = self.server.space.trace = Trace("disconnect")
@@ -357,7 +358,7 @@ class Session(OfThisProcess):
 
     def _name_handles(self, trace: Trace, roots: Mapping[str, Place]) -> None:
         """Call the handles that a call opened by the variables that hold them now."""
-        opened = {event.address for event in trace.select("open", side="client")}
+        opened = {event.address for event in trace.select(EventKind.OPEN, side="client")}
         for place in contexts_in(self.client.space, roots.values()) if opened else ():
             record = self.client.space.pointer_at(place.address)
             if record in opened:
@@ -482,7 +483,7 @@ class Session(OfThisProcess):
         trace = self.client.trace
         if isinstance(error, RpcError):
             trace.status = error.code
-            trace.add("raise", "client", "stub", 0, 0, error.rule, error)
+            trace.add(EventKind.RAISE, "client", "stub", 0, 0, error.rule, error)
         elif error is not None:
             trace.status = INVALID_USER_BUFFER if isinstance(error, MemoryFault) else CALL_FAILED
         self._snapshot(trace, "client after", address)
@@ -524,7 +525,7 @@ class Session(OfThisProcess):
 
     def _name_new_storage(self, call: Call, number: int) -> None:
         """Label what the stub allocated by its path and the call's number: later calls may speak of it."""
-        made = {event.address for event in call.trace.select("allocate", side="client", actor="stub")}
+        made = {event.address for event in call.trace.select(EventKind.ALLOCATE, side="client", actor="stub")}
         if not made:
             return
         for address, place in reach(self.client.space, call.roots.values()).items():
@@ -625,7 +626,7 @@ class Session(OfThisProcess):
         if max(sizes) > LARGEST_BLOCK:
             return None
         addresses = self.client.space.add_blocks(data, sizes, "application")
-        like = ("allocate", "client", "application", 0, 0, "client-owns", "application")
+        like = (EventKind.ALLOCATE, "client", "application", 0, 0, "client-owns", "application")
         self.client.trace.raw.append(Run.of_blocks(like, addresses, sizes))
         return addresses
 
@@ -633,7 +634,7 @@ class Session(OfThisProcess):
         address = self.client.pairs["CoTaskMemAlloc"].allocate(size)
         self.client.space.clear(address, size)
         event = (
-            "allocate",
+            EventKind.ALLOCATE,
             "client",
             "application",
             address,
@@ -654,7 +655,7 @@ class Session(OfThisProcess):
         given.number("size", size, f"a number of bytes, {LARGEST_BLOCK} at most", most=LARGEST_BLOCK)
         address = self.client.space.add_block(size, "application", fill=0)
         self.client.trace.raw.append(
-            ("allocate", "client", "application", address, size, "client-owns", "application")
+            (EventKind.ALLOCATE, "client", "application", address, size, "client-owns", "application")
         )
         return address
 
@@ -675,9 +676,9 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 def _named(error: BaseException | None, trace: Trace) -> RpcError | MemoryFault | None:
     """Return the exception of a call; where a fault of the server is behind it, its text names that."""
-    raised = any(trace.select("raise", side="server"))
-    fault = next(iter(trace.select("fault", side="server")), None)
+    raised = any(trace.select(EventKind.RAISE, side="server"))
+    fault = next(iter(trace.select(EventKind.FAULT, side="server")), None)
     if not isinstance(error, RpcError) or error.code != CALL_FAILED or raised or fault is None:
         return error if isinstance(error, RpcError | MemoryFault) else None
-    kind, why = fault.detail
+    kind, why = fault.of(Fault)
     return RpcError(error.code, f"the server met a fault ({kind}): {why}", rule=error.rule)

@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rpcmemkit.kinds import FaultKind
 from rpcmemkit.status import status_meaning, status_name
 
 
@@ -171,13 +172,9 @@ class RpcError(RpcMemKitError):
 
 
 class MemoryFault(RpcMemKitError):
-    """Code touched memory that it may not touch.
+    """Code touched memory that it may not touch."""
 
-    ``kind`` is one of ``null``, ``use after free``, ``out of bounds``, ``unmapped``, ``double free``,
-    ``not allocated``, ``inside a block``, ``receive buffer``, ``mismatched free``, ``wrong thread handle``.
-    """
-
-    def __init__(self, kind: str, side: str, address: int, message: str) -> None:
+    def __init__(self, kind: FaultKind, side: str, address: int, message: str) -> None:
         self.kind = kind
         self.side = side
         self.address = address

@@ -19,7 +19,8 @@ from zlib import compress as pack
 from zlib import decompress
 
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, counted
-from rpcmemkit.trace import Path, Trace
+from rpcmemkit.kinds import EventKind, FaultKind
+from rpcmemkit.trace import Fault, Path, Trace
 
 NEW, FREED = 0xCD, 0xDD
 ALIGNMENT = 8
@@ -604,19 +605,19 @@ class AddressSpace(OfThisProcess):
         past = counted(address + size - part[0] - part[1], "byte")
         extent = counted(part[1], "byte")
         why = f"{doing} at {address:#x}, {past} past the end of {name}, which has {extent} in {place}{behind}"
-        raise self.fault("out of bounds", address, why)
+        raise self.fault(FaultKind.OUT_OF_BOUNDS, address, why)
 
     def _fault(self, address: int, size: int, doing: str, path: Path | None) -> MemoryFault:
         block = self.ledger.find(address)
         if address < 0x1000:
-            kind, why = "null", f"{doing} through a null pointer"
+            kind, why = FaultKind.NULL, f"{doing} through a null pointer"
         elif block is None:
-            kind, why = "unmapped", f"{doing} at {self.nowhere(address)}"
+            kind, why = FaultKind.UNMAPPED, f"{doing} at {self.nowhere(address)}"
         elif not block.live:
-            kind, why = "use after free", f"{doing} at {address:#x} in a block that was freed"
+            kind, why = FaultKind.USE_AFTER_FREE, f"{doing} at {address:#x} in a block that was freed"
         else:
             past, extent = counted(address + size - block.end, "byte"), counted(size, "byte")
-            kind = "out of bounds"
+            kind = FaultKind.OUT_OF_BOUNDS
             done = f"{doing} of {extent}" if doing in ("read", "write") else f"{doing} ({extent})"
             name = f"{self.describe(path)}, " if path else ""
             why = f"a {done} at {address:#x} ends {past} past the end of {name}a block of {block.size}"
@@ -632,9 +633,9 @@ class AddressSpace(OfThisProcess):
             return f"{address:#x}: the pointer was never written"
         return f"{address:#x}, which belongs to no block"
 
-    def fault(self, kind: str, address: int, why: str, actor: str = "") -> MemoryFault:
+    def fault(self, kind: FaultKind, address: int, why: str, actor: str = "") -> MemoryFault:
         """Record a fault and return it, ready to be raised."""
-        self.trace.add("fault", self.side, actor, address, 0, "", (kind, why))
+        self.trace.add(EventKind.FAULT, self.side, actor, address, 0, "", Fault(kind, why))
         return MemoryFault(kind, self.side, address, why)
 
     def read(self, address: int, size: int) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.paths import c_text, value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
 from rpcmemkit.program import ALLOCATORS as PAIRS
@@ -69,7 +70,7 @@ class Operations:
             raise UsageError(f"{c_text(place.path)}: what it points to is no pointer, so it cannot be null")
         address = self._allocate(storage_size(target, value, place.path), allocator)
         self.program.space.set_pointer(place.address, address)
-        self._note("write", place.address, place.plan.size, place.path)
+        self._note(EventKind.WRITE, place.address, place.plan.size, place.path)
         path = (place.path, "*") if isinstance(target, PointerPlan) and place.path else place.path
         self._clear(target, address)
         self._write(Place(target, address, place.scope, path), value, allocator, address)
@@ -85,7 +86,7 @@ class Operations:
     def assign(self, place: Place, address: int) -> None:
         """Store an address in the pointer at ``place``."""
         self.program.space.set_pointer(place.address, address)
-        self._note("write", place.address, place.plan.size, place.path)
+        self._note(EventKind.WRITE, place.address, place.plan.size, place.path)
 
     def free(self, place: Place, deallocator: str = IN_FORCE) -> int:
         """Free the storage that the pointer at ``place`` names, and return its address. The pointer keeps its value.
@@ -171,16 +172,18 @@ class Operations:
         writer.write(place, value)
         writer.finish()
         if not is_unwritten(value):
-            self._note("write", place.address, max(place.plan.size, 1), place.path)
+            self._note(EventKind.WRITE, place.address, max(place.plan.size, 1), place.path)
 
-    def _note(self, kind: str, address: int, size: int, path: Path | None = None) -> None:
+    def _note(self, kind: EventKind, address: int, size: int, path: Path | None = None) -> None:
         self.program.trace.raw.append((kind, self.program.side, self.actor, address, size, "", path))
 
 
 def clear_out_parameters(program: Program, frame: Frame, address: int) -> None:
     """Free what the proxy has allocated below [out] parameters, and zero them (nf-rpcndr-ndrclearoutparameters.md)."""
     space, rule = program.space, "proxy-clears-out"
-    made = {event.address for event in program.trace.select("allocate", side=program.side, actor="stub")}
+    made = {
+        event.address for event in program.trace.select(EventKind.ALLOCATE, side=program.side, actor="stub")
+    }
     for place in _out_storage(program, frame, address):
         for inner in reversed(reach(space, [place])):
             if inner in made:
@@ -213,4 +216,4 @@ def _zero(program: Program, place: Place, rule: str) -> None:
     elif isinstance(plan, ArrayPlan) and plan.bound is None:
         size = program.space.capacity(place.address)
     program.space.write(place.address, bytes(size))
-    program.trace.add("write", program.side, "stub", place.address, size, rule)
+    program.trace.add(EventKind.WRITE, program.side, "stub", place.address, size, rule)

@@ -20,6 +20,7 @@ from typing import Any
 
 from rpcmemkit.errors import UsageError
 from rpcmemkit.given import meant
+from rpcmemkit.kinds import FaultKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.trace import Part, Path
@@ -307,7 +308,7 @@ def follow(space: AddressSpace, place: Place, path: str, hint: str = "") -> Plac
     target = referent(space, place)
     if target is None:
         why = f"{path}: a null pointer is followed, {c_text(place.path)}{hint}"
-        raise space.fault("null", 0, why, "routine")
+        raise space.fault(FaultKind.NULL, 0, why, "routine")
     return target
 
 

@@ -16,6 +16,7 @@ from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
 from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError, UsageError, counted
+from rpcmemkit.kinds import EventKind, FaultKind
 from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.status import OUT_OF_MEMORY
@@ -296,7 +297,7 @@ class Program(OfThisProcess):
             room = dict(zip(starts, extents, strict=True))
             extents = array("Q", map(room.__getitem__, addresses))
         self.space.drop_row(row)
-        like = ("free", self.side, actor, 0, 0, rule, self.pair.free_name)
+        like = (EventKind.FREE, self.side, actor, 0, 0, rule, self.pair.free_name)
         self.space.trace.raw.append(Run.of_blocks(like, addresses, extents))
         return True
 
@@ -337,21 +338,25 @@ class Program(OfThisProcess):
             return
         block = self.space.block(address)
         if block is None:
-            raise self.space.fault("not allocated", address, f"free of {self.space.nowhere(address)}")
+            raise self.space.fault(FaultKind.NOT_ALLOCATED, address, f"free of {self.space.nowhere(address)}")
         if block.kind not in HEAPS:
-            raise self.space.fault(block.kind, address, f"free of {address:#x}, which {_WHY[block.kind]}")
+            raise self.space.fault(
+                FaultKind(block.kind), address, f"free of {address:#x}, which {_WHY[block.kind]}"
+            )
         if block.address != address:
             raise self.space.fault(
-                "inside a block",
+                FaultKind.INSIDE_A_BLOCK,
                 address,
                 f"free of {address:#x}, {counted(address - block.address, 'byte')} into a block of {block.size}",
             )
         if not block.live or self.space.is_marked(address):
-            raise self.space.fault("double free", address, f"the block at {address:#x} was freed before")
+            raise self.space.fault(
+                FaultKind.DOUBLE_FREE, address, f"the block at {address:#x} was freed before"
+            )
         if block.kind != kind:
             came, right = _PAIRS[block.kind]
             raise self.space.fault(
-                "mismatched free",
+                FaultKind.MISMATCHED_FREE,
                 address,
                 f"{function or _FREES[kind]} cannot free the block at {address:#x}, it came from {came}: "
                 f"{right} would be right",
@@ -381,7 +386,7 @@ class Program(OfThisProcess):
         exhausted = size > LARGEST_BLOCK or (self.fail_after is not None and self.exhausted)
         self.calls += 1
         address = 0 if exhausted else pair.allocate(size)
-        self.space.trace.raw.append(("allocate", self.side, actor, address, size, rule, pair.name))
+        self.space.trace.raw.append((EventKind.ALLOCATE, self.side, actor, address, size, rule, pair.name))
         return address
 
     @property
@@ -406,7 +411,7 @@ class Program(OfThisProcess):
         except MemoryFault:
             self.space.trace.blame(actor, rule)
             raise
-        kind = "mark" if self.space.is_marked(address) else "free"
+        kind = EventKind.MARK if self.space.is_marked(address) else EventKind.FREE
         size = block.size if block else 0
         self._note_who_freed(address, actor)
         self.space.trace.raw.append((kind, self.side, actor, address, size, rule, pair.free_name))
@@ -434,7 +439,7 @@ class Program(OfThisProcess):
     def allocate_private(self, size: int, actor: str) -> int:
         """Allocate from the application's own memory, which no stub knows how to free."""
         address = self.space.add_block(size, "private")
-        self.trace.raw.append(("allocate", self.side, actor, address, size, "", "private"))
+        self.trace.raw.append((EventKind.ALLOCATE, self.side, actor, address, size, "", "private"))
         return address
 
     # --- the RpcSs environment ---
@@ -487,7 +492,7 @@ class Program(OfThisProcess):
         for address, size in environment.levels.pop().items():
             self.space.drop_block(address)
             self._note_who_freed(address, actor)
-            self.trace.raw.append(("free", self.side, actor, address, size, rule, function))
+            self.trace.raw.append((EventKind.FREE, self.side, actor, address, size, rule, function))
         if not environment.levels:
             del self.environments[environment.number]
 
@@ -515,7 +520,7 @@ class Program(OfThisProcess):
         if level is None:
             owner = next((each.number for each in self.environments.values() if each.level_of(address)), 0)
             raise self.space.fault(
-                "wrong thread handle",
+                FaultKind.WRONG_THREAD_HANDLE,
                 address,
                 f"{function} of {address:#x} under the thread handle {environment.number}, "
                 f"it was allocated under {owner}: RpcSmSetThreadHandle({owner}) comes first",

@@ -16,8 +16,10 @@ from typing import Any
 
 from rpcmemkit import given
 from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.program import LARGEST_BLOCK, MemoryEnvironment, Pair, Program
 from rpcmemkit.status import INVALID_ARG, OUT_OF_MEMORY
+from rpcmemkit.trace import PackageCall
 
 OK = 0
 Allocate = Callable[[int], int]
@@ -186,9 +188,10 @@ class RpcSs:
 
     def _note(self, function: str, code: int) -> None:
         program, environment = self.program, self.program.environment
-        detail = (self.prefix + function, code, environment.number if environment else 0, program.thread.name)
+        number = environment.number if environment else 0
+        detail = PackageCall(self.prefix, function, code, number, program.thread.name)
         rule = _RULES.get(function, "environment-of-a-thread")
-        program.trace.add("rpcss", program.side, self.actor, 0, 0, rule, detail)
+        program.trace.add(EventKind.RPCSS, program.side, self.actor, 0, 0, rule, detail)
 
 
 _RULES = {

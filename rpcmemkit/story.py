@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rpcmemkit.annotate import Direction, Row, bytes_text, rows, type_name
 from rpcmemkit.audit import Audit, Dangling, deeds, leaked_in, left_by_routine, stored_ending
 from rpcmemkit.call import Call, Departure, no_routine
-from rpcmemkit.errors import MemoryFault
+from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import HEAPS, AddressSpace, Block
 from rpcmemkit.paths import c_text, storage_name
 from rpcmemkit.plan import ArrayPlan, StructPlan
@@ -23,7 +24,7 @@ from rpcmemkit.prose import Section, Sentence, Story, Table
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
 from rpcmemkit.stubs.statuses import status_variable
-from rpcmemkit.trace import Event, Path, Trace
+from rpcmemkit.trace import Event, Fault, HandleName, PackageCall, Path, Trace
 from rpcmemkit.values import Labels
 from rpcmemkit.walk import Place, reach
 
@@ -119,7 +120,7 @@ class _Teller:
         name, meaning = status_name(call.status), status_meaning(call.status)
         why = f": {meaning}" if meaning else ""
         shown = f"{name} ({call.status})" if name != str(call.status) else f"exception {name}"
-        raised = next(iter(self.trace.select("raise")), None)
+        raised = next(iter(self.trace.select(EventKind.RAISE)), None)
         text = f"The call ends with {shown}{why}. {_raiser(call, raised)}"
         rule = raised.rule if raised else ""
         return Sentence(text + (f" [{rule}]" if rule else ""), "bad")
@@ -153,7 +154,7 @@ class _Teller:
         """Tell what travels, byte by byte."""
         message = self.trace.messages.get(direction)
         if message is None:
-            gone = direction == "response" and any(self.trace.select("disconnect"))
+            gone = direction == "response" and any(self.trace.select(EventKind.DISCONNECT))
             return [Sentence("None reaches the client: it went away during the call.")] if gone else []
         other = {"request": "the server", "response": "the client"}[direction]
         if not message.data:
@@ -175,7 +176,7 @@ class _Teller:
         if not places:
             return [Sentence("Your routine gets no pointers.")]
         why = self._placing_rules()
-        reused = {event.address: event.size for event in self.trace.select("reuse", side="server")}
+        reused = {event.address: event.size for event in self.trace.select(EventKind.REUSE, side="server")}
         rows = _cut_rows(list(places.values()), lambda place: _server_row(space, place, why, reused))
         cited = [why[address] for address in places if why.get(address)]
         lies = [block for address in places if (block := space.block(address))]
@@ -190,14 +191,16 @@ class _Teller:
 
     def _placing_rules(self) -> dict[int, str]:
         """Return the rule by which each referent got its place."""
-        placed = self.trace.select("reuse", "stack", "allocate", side="server", actor="stub")
+        placed = self.trace.select(
+            EventKind.REUSE, EventKind.STACK, EventKind.ALLOCATE, side="server", actor="stub"
+        )
         return {event.address: event.rule for event in placed}
 
     def routine(self) -> list[Sentence | Table]:
         """Tell what the routine does to memory."""
         if "server entry" not in self.trace.snapshots:
             return []
-        if any(self.trace.select("no routine")):
+        if any(self.trace.select(EventKind.NO_ROUTINE)):
             return [Sentence(f"There is none: {no_routine(self.call.procedure.name)}.")]
         return _told(deeds(self.trace, "routine"), _Names.of_call(self.call))
 
@@ -208,18 +211,18 @@ class _Teller:
 
     def _run_down_frees(self) -> list[Event]:
         """Return what run-down routines free."""
-        events = list(self.trace.select("run-down", "free", side="server"))
-        at = next((n for n, event in enumerate(events) if event.kind == "run-down"), len(events))
-        return [event for event in events[at:] if event.kind == "free" and event.actor == "routine"]
+        events = list(self.trace.select(EventKind.RUN_DOWN, EventKind.FREE, side="server"))
+        at = next((n for n, event in enumerate(events) if event.kind == EventKind.RUN_DOWN), len(events))
+        return [event for event in events[at:] if event.kind == EventKind.FREE and event.actor == "routine"]
 
     def clean_up(self) -> list[Sentence | Table]:
         """Tell what the server stub frees, what is kept, and what is leaked."""
         if "server after" not in self.trace.snapshots:
             return []
         names = _Names.of_call(self.call)
-        freed = list(self.trace.select("free", side="server", actor="stub"))
+        freed = list(self.trace.select(EventKind.FREE, side="server", actor="stub"))
         found: list[Sentence | Table] = [*self._converted(names)]
-        for function in dict.fromkeys(event.detail for event in freed):
+        for function in dict.fromkeys(event.of(str) for event in freed):
             these = [event for event in freed if event.detail == function]
             found.append(Sentence(_freeing(function, these, names)))
         if not found and not self.audit.clean_up_faults:
@@ -234,9 +237,9 @@ class _Teller:
         """Tell what the routines of converted types free when the call ends."""
         freed: dict[str, list[int]] = {}
         routine = ""
-        for event in self.trace.select("convert", "free", side="server"):
-            if event.kind == "convert":
-                routine = event.detail if event.rule in _FREEING_ROUTINES else ""
+        for event in self.trace.select(EventKind.CONVERT, EventKind.FREE, side="server"):
+            if event.kind == EventKind.CONVERT:
+                routine = event.of(str) if event.rule in _FREEING_ROUTINES else ""
             elif event.actor == "conversion" and routine:
                 freed.setdefault(routine, []).append(event.address)
         for routine, addresses in freed.items():
@@ -244,7 +247,9 @@ class _Teller:
 
     def _kept(self, names: _Names) -> Iterator[Sentence]:
         live = self.call.space("server after").capacity
-        kept = [event.address for event in self.trace.select("keep", side="server") if live(event.address)]
+        kept = [
+            event.address for event in self.trace.select(EventKind.KEEP, side="server") if live(event.address)
+        ]
         if kept:
             shown = _listed(_cut(list(dict.fromkeys(kept)), names.block))
             yield Sentence(f"Kept on purpose, for later calls: {shown}.")
@@ -252,7 +257,7 @@ class _Teller:
     def _handles(self, names: _Names) -> Iterator[Sentence]:
         """Tell which context handles the run-time opens, closes and runs down."""
         for event in self.trace.select(*_HANDLE_DEEDS, side="server"):
-            deed, type_ = _HANDLE_DEEDS[event.kind], event.detail.split()[0]
+            deed, type_ = _HANDLE_DEEDS[event.kind], event.of(HandleName).type
             yield Sentence(
                 f"A context handle of type {type_} {deed}: its state is {names.block(event.address)}."
             )
@@ -308,9 +313,9 @@ class _Teller:
 
     def _freed(self) -> Iterator[Sentence]:
         """Tell which blocks the client stub frees: what a proxy replaces or clears, what [reflect_deletions] names."""
-        freed = list(self.trace.select("free", side="client", actor="stub"))
+        freed = list(self.trace.select(EventKind.FREE, side="client", actor="stub"))
         names = _Names(self.audit.client_places, self.trace, self.call.labels)
-        for function in dict.fromkeys(event.detail for event in freed):
+        for function in dict.fromkeys(event.of(str) for event in freed):
             these = [event for event in freed if event.detail == function]
             yield Sentence(_freeing(function, these, names, "client stub"))
         yield from _cited(event.rule for event in freed)
@@ -319,10 +324,10 @@ class _Teller:
         new = self.audit.new_places
         if not new:
             return []
-        made = list(self.trace.select("allocate", side="client", actor="stub"))
+        made = list(self.trace.select(EventKind.ALLOCATE, side="client", actor="stub"))
         rules = {event.address: event.rule for event in made}
         rules |= dict.fromkeys(self.audit.replacing, "object-pointer-replaced")
-        allocator = made[0].detail
+        allocator = made[0].of(str)
         deallocator = (
             deallocator_of(allocator) if allocator in ALLOCATORS else "the deallocator you set with it"
         )
@@ -356,16 +361,16 @@ class _Teller:
 
     def _status(self) -> Iterator[Sentence]:
         """Tell what became of an exception that a status attribute has made a value."""
-        for event in self.trace.select("status", side="client"):
-            name = status_variable(self.call.client_frame, event.detail.code)
+        for event in self.trace.select(EventKind.STATUS, side="client"):
+            name = status_variable(self.call.client_frame, event.of(RpcError).code)
             where = "returns it" if name == "return" else f"writes it over {name}"
-            yield Sentence(f"The exception became a value: the stub {where} ({event.detail.code}).")
-        if any(self.trace.select("status")):
+            yield Sentence(f"The exception became a value: the stub {where} ({event.of(RpcError).code}).")
+        if any(self.trace.select(EventKind.STATUS)):
             yield from _cited(["status-stored"])
 
     def _overwritten(self) -> Iterator[Sentence]:
-        made = {event.address for event in self.trace.select("allocate", side="client", actor="stub")}
-        written = [event.address for event in self.trace.select("unmarshal", side="client")]
+        made = {event.address for event in self.trace.select(EventKind.ALLOCATE, side="client", actor="stub")}
+        written = [event.address for event in self.trace.select(EventKind.UNMARSHAL, side="client")]
         before = self.call.space("client before")
         blocks = [
             block.address for address in written if (block := before.block(address)) and block.kind != "stack"
@@ -398,7 +403,7 @@ def _told(done: Sequence[Event], names: _Names) -> list[Sentence | Table]:
     if not done:
         return [Sentence("It changes nothing.")]
     told = [
-        Sentence(text, "bad" if kind == "fault" else "")
+        Sentence(text, "bad" if kind == EventKind.FAULT else "")
         for kind, events in _runs(done)
         for text in _deeds(kind, events, names)
     ]
@@ -412,8 +417,10 @@ def _told(done: Sequence[Event], names: _Names) -> list[Sentence | Table]:
 
 def tell_departure(departure: Departure) -> Story:
     """Return what the server does about the context handles of a client that has gone."""
-    deeds = departure.trace.select("free", "fault", *_HANDLE_DEEDS, side="server")
-    told = [Sentence(_departure_deed(event), "bad" if event.kind == "fault" else "") for event in deeds]
+    deeds = departure.trace.select(EventKind.FREE, EventKind.FAULT, *_HANDLE_DEEDS, side="server")
+    told = [
+        Sentence(_departure_deed(event), "bad" if event.kind == EventKind.FAULT else "") for event in deeds
+    ]
     leaked = [f"{block.address:#x}" for block in leaked_in(departure.trace)]
     if leaked:
         told.append(Sentence(f"Leaked on the server: {_listed(_cut(leaked, str))}.", "bad"))
@@ -423,22 +430,22 @@ def tell_departure(departure: Departure) -> Story:
 
 
 def _departure_deed(event: Event) -> str:
-    if event.kind == "fault":
+    if event.kind == EventKind.FAULT:
         return _fault(event)
     where = f"the block at {event.address:#x} ({_number(event.size, 'byte')})"
-    if event.kind == "free":
+    if event.kind == EventKind.FREE:
         return f"The run-down routine frees {where} with {event.detail}."
-    return f"A context handle of type {event.detail.split()[0]} {_HANDLE_DEEDS[event.kind]}: its state is {where}."
+    return f"A context handle of type {event.of(HandleName).type} {_HANDLE_DEEDS[event.kind]}: its state is {where}."
 
 
 # --- names for addresses ------------------------------------------------------------------------
 
 _FREEING_ROUTINES = ("free-inst-below-root", "user-free-on-server")
 _HANDLE_DEEDS = {
-    "open": "opens",
-    "close": "closes",
-    "run-down": "is run down",
-    "lose": "is forgotten without a run-down routine",
+    EventKind.OPEN: "opens",
+    EventKind.CLOSE: "closes",
+    EventKind.RUN_DOWN: "is run down",
+    EventKind.LOSE: "is forgotten without a run-down routine",
 }
 
 
@@ -450,12 +457,14 @@ class _Names:
     ) -> None:
         self.places = places
         self.labels = labels
-        self.given = {event.address: event.detail for event in trace.select("name", side=side)}
-        self.sizes = {event.address: event.size for event in trace.select("allocate", side=side)}
-        self.written = {event.address: event.detail for event in trace.select("write", side=side)}
-        done = list(trace.select("allocate", "write", side=side))
+        self.given = {event.address: event.of(str) for event in trace.select(EventKind.NAME, side=side)}
+        self.sizes = {event.address: event.size for event in trace.select(EventKind.ALLOCATE, side=side)}
+        self.written = {event.address: event.path for event in trace.select(EventKind.WRITE, side=side)}
+        done = list(trace.select(EventKind.ALLOCATE, EventKind.WRITE, side=side))
         self.led = {
-            a.address: w.detail for a, w in pairwise(done) if a.kind == "allocate" and w.kind == "write"
+            a.address: w.path
+            for a, w in pairwise(done)
+            if a.kind == EventKind.ALLOCATE and w.kind == EventKind.WRITE
         }
         self.starts = sorted(places)
         self.result = 0
@@ -577,25 +586,26 @@ def _raiser(call: Call, raised: Event | None) -> str:
     if raised is None:
         return f"Its memory is not in order: {call.error}." if call.error else ""
     who = {"stub": f"The {raised.side} stub raises it", "routine": "Your routine raises it"}[raised.actor]
-    path = f" at {raised.detail.path}" if raised.detail.path else ""
-    own = raised.detail.message not in ("", status_meaning(raised.detail.code))
-    return f"{who}{path}{': ' + raised.detail.message if own else ''}."
+    error = raised.of(RpcError)
+    path = f" at {error.path}" if error.path else ""
+    own = error.message not in ("", status_meaning(error.code))
+    return f"{who}{path}{': ' + error.message if own else ''}."
 
 
 def _fault(event: Event, name: str = "") -> str:
-    kind, why = event.detail
+    kind, why = event.of(Fault)
     return f"FAULT on the {event.side}{' at ' if name else ''}{name} ({kind}): {why}."
 
 
-def _runs(events: Iterable[Event]) -> Iterator[tuple[str, list[Event]]]:
+def _runs(events: Iterable[Event]) -> Iterator[tuple[EventKind, list[Event]]]:
     """Group events that follow one another and are of one kind."""
     for kind, run in groupby(events, key=lambda event: event.kind):
         yield kind, list(run)
 
 
-def _deeds(kind: str, events: Sequence[Event], names: _Names) -> list[str]:
+def _deeds(kind: EventKind, events: Sequence[Event], names: _Names) -> list[str]:
     """Tell what the routine does: consecutive writes in one sentence, everything else one by one."""
-    if kind == "write":
+    if kind == EventKind.WRITE:
         written = list(dict.fromkeys(names.field(event.address) for event in events))
         return [f"It writes {_listed(_cut(written, str))}."]
     return [_deed(event, names) for event in events]
@@ -603,33 +613,34 @@ def _deeds(kind: str, events: Sequence[Event], names: _Names) -> list[str]:
 
 def _deed(event: Event, names: _Names) -> str:
     match event.kind:
-        case "allocate" if not event.address:
+        case EventKind.ALLOCATE if not event.address:
             return f"It asks {_allocator(event)} for {_number(event.size, 'byte')} and gets a null pointer."
-        case "allocate":
+        case EventKind.ALLOCATE:
             return f"It allocates {names.block(event.address)} with {_allocator(event)}."
-        case "free":
+        case EventKind.FREE:
             return f"It frees {names.block(event.address)} with {event.detail}."
-        case "mark":
+        case EventKind.MARK:
             return (
                 f"It marks {names.block(event.address)} with {event.detail}: freed when the environment ends."
             )
-        case "fault":
+        case EventKind.FAULT:
             return _fault(event, names.name(event.address))
-        case "close":
+        case EventKind.CLOSE:
             return f"It lets go of the context handle at {event.address:#x}: the server is not told."
-        case "remember":
+        case EventKind.REMEMBER:
             return f"It keeps {event.detail}."
-        case "disconnect":
+        case EventKind.DISCONNECT:
             return "The client goes away: its handles are run down when this call has ended, no response reaches it."
-        case "rpcss":
-            function, status, *_ = event.detail
-            return f"It calls {function}" + (f", which ends in {status_name(status)}." if status else ".")
-    name, code = event.detail.name, event.detail.code
+        case EventKind.RPCSS:
+            call = event.of(PackageCall)
+            ending = f", which ends in {status_name(call.status)}" if call.status else ""
+            return f"It calls {call.name}{ending}."
+    name, code = event.of(RpcError).name, event.of(RpcError).code
     return f"It raises exception {name if name == str(code) else f'{name} ({code})'}."
 
 
 def _allocator(event: Event) -> str:
-    return "an allocator of its own" if event.detail == "private" else str(event.detail)
+    return "an allocator of its own" if event.detail == "private" else event.of(str)
 
 
 def _freeing(function: str, events: Sequence[Event], names: _Names, who: str = "stub") -> str:

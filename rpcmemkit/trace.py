@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import eq
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
-from rpcmemkit.errors import Finished
+from rpcmemkit.errors import Finished, RpcError
+from rpcmemkit.kinds import EventKind, FaultKind
 
 if TYPE_CHECKING:
     from rpcmemkit.memory import Image
@@ -58,17 +59,74 @@ def recording() -> Iterator[None]:
             gc.enable()
 
 
+class Span(NamedTuple):
+    """A run of octets in a message and the plan that shaped it.
+
+    ``part`` is ``body``, ``size`` (maximum count), ``range`` (offset and actual count), ``id`` (referent id), ``tag``,
+    ``elements`` (of an array, without pointers) or ``nulls`` (elements whose pointers are null: ``path`` leads to the first).
+    """
+
+    offset: int
+    size: int
+    part: str
+    plan: Any
+    path: Path | None
+    count: int = 1  # type: ignore[assignment]  # it hides tuple.count, which nobody asks of a span
+
+
+class Fault(NamedTuple):
+    """What was wrong with an access or a free, and in words why."""
+
+    kind: FaultKind
+    why: str
+
+
+class PackageCall(NamedTuple):
+    """A function of the RpcSs package that a program called: ``RpcSm`` or ``RpcSs``, and the name behind that.
+
+    ``environment`` is the thread handle that it left, ``thread`` the thread that called it.
+    """
+
+    prefix: str
+    function: str
+    status: int
+    environment: int
+    thread: str
+
+    @property
+    def name(self) -> str:
+        return self.prefix + self.function
+
+
+class HandleName(NamedTuple):
+    """A context handle, by its UUID; only the server's run-time knows its type."""
+
+    uuid: str
+    type: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.uuid}".lstrip()
+
+
+class Kept(NamedTuple):
+    """A pointer that the routine copied into a global variable."""
+
+    pointer: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.pointer} as {self.name}"
+
+
+Detail: TypeAlias = "Span | Fault | PackageCall | HandleName | Kept | RpcError | Path | str | None"
+"""What is known of an event beside where it happened, and why."""
+
+D = TypeVar("D", Span, Fault, PackageCall, HandleName, Kept, RpcError, str)
+
+
 class Event(NamedTuple):
     """One thing that happened.
 
-    ``kind``
-        ``allocate``, ``free``, ``mark`` (freed for later), ``marshal`` (memory read into a message), ``unmarshal``
-        (message written into memory), ``reuse`` (a referent left in the receive buffer), ``read``, ``write``,
-        ``fault``, ``raise``, ``phase``, ``open``, ``close``, ``run-down`` and ``lose`` (of a context handle), ``rpcss`` (a function of the
-        RpcSs package returned or raised), ``convert`` (a stub calls a conversion routine), ``pipe`` (a procedure of a
-        pipe), ``cancel`` (of an asynchronous call), ``disconnect`` (the client goes away while its call is executing),
-        ``unwritten`` (new memory that nobody wrote), ``no routine`` (none was registered: one that does nothing runs), ``name`` (what a scenario calls a block),
-        ``remember`` (the routine copies a pointer into a global variable).
     ``side``, ``actor``
         ``client`` or ``server``; ``application``, ``stub``, ``routine`` or ``conversion``.
     ``address``, ``size``
@@ -77,20 +135,33 @@ class Event(NamedTuple):
         the id of the rule that caused it (``rpcmemkit.rules``), or an empty string. A fault has one, and an actor, if a
         deallocator met it: it was called, and freed nothing.
     ``detail``
-        by kind: the allocator's name, the path of what was written, the fault's text, the ``Span`` of a message, or of the RpcSs package the
-        function, its status, and the thread handle and thread that it left.
+        by kind: a :class:`Span` of what was marshalled or unmarshalled; a :class:`Fault`; a :class:`PackageCall`; the
+        :class:`HandleName` that was opened, closed or run down; the pointer :class:`Kept`; the exception; the path of what was read,
+        written or left where it was; of all others a name, such as the allocator's.
     """
 
-    kind: str
+    kind: EventKind
     side: str
     actor: str
     address: int
     size: int
     rule: str
-    detail: Any = None
+    detail: Detail = None
+
+    def of(self, detail: type[D]) -> D:
+        """Return the detail, which is of that class for every event of this kind."""
+        assert isinstance(self.detail, detail), f"{self.kind} has no {detail.__name__}"
+        return self.detail
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the data concerned, where somebody went by one."""
+        if isinstance(self.detail, Span):
+            return self.detail.path
+        return cast("Path", self.detail) if type(self.detail) is tuple else None
 
 
-Raw: TypeAlias = "tuple[Any, ...]"
+Raw: TypeAlias = "tuple[EventKind, str, str, int, int, str, Detail]"
 """An event as a bare tuple, in the order of :class:`Event`."""
 
 
@@ -105,7 +176,7 @@ class Run:
 
     def __init__(
         self,
-        kinds: frozenset[str],
+        kinds: frozenset[EventKind],
         like: Raw | None = None,
         addresses: Sequence[int] = (),
         sizes: Sequence[int] = (),
@@ -141,7 +212,7 @@ class Run:
             return self._spans
         return self.replay()[1] if self.replay else []
 
-    def select(self, kinds: Collection[str]) -> Iterable[Raw]:
+    def select(self, kinds: Collection[EventKind]) -> Iterable[Raw]:
         """Return the events of these kinds."""
         wanted = self.kinds.intersection(kinds)
         if not wanted:
@@ -192,21 +263,6 @@ class Same(Sequence[int]):
 KEPT = 4096  # events that a run keeps once they were made
 
 
-class Span(NamedTuple):
-    """A run of octets in a message and the plan that shaped it.
-
-    ``part`` is ``body``, ``size`` (maximum count), ``range`` (offset and actual count), ``id`` (referent id), ``tag``,
-    ``elements`` (of an array, without pointers) or ``nulls`` (elements whose pointers are null: ``path`` leads to the first).
-    """
-
-    offset: int
-    size: int
-    part: str
-    plan: Any
-    path: Path | None
-    count: int = 1  # type: ignore[assignment]  # it hides tuple.count, which nobody asks of a span
-
-
 @dataclass(slots=True)
 class Message:
     """The stub data of one direction, without the protocol header."""
@@ -250,7 +306,14 @@ class Trace(Finished):
         self.status = 0
 
     def add(
-        self, kind: str, side: str, actor: str, address: int, size: int, rule: str = "", detail: Any = None
+        self,
+        kind: EventKind,
+        side: str,
+        actor: str,
+        address: int,
+        size: int,
+        rule: str = "",
+        detail: Detail = None,
     ) -> None:
         """Append one event."""
         self.raw.append((kind, side, actor, address, size, rule, detail))
@@ -258,19 +321,18 @@ class Trace(Finished):
     def blame(self, actor: str, rule: str) -> None:
         """Say of the fault that was just noted who met it, by freeing something because of a rule."""
         if (last := self._fault()) is not None:
-            kind, side, _, address, size, _, detail = last
-            self.raw[-1] = (kind, side, actor, address, size, rule, detail)
+            self.raw[-1] = last._replace(actor=actor, rule=rule)
 
     def retell(self, why: str) -> None:
         """Say of the fault that was just noted what is known of it now."""
         if (last := self._fault()) is not None:
-            *same, (kind, _) = last
-            self.raw[-1] = (*same, (kind, why))
+            fault = last.of(Fault)
+            self.raw[-1] = last._replace(detail=fault._replace(why=why))
 
-    def _fault(self) -> Raw | None:
+    def _fault(self) -> Event | None:
         """Return the last event if it is a fault."""
         last = self.raw[-1] if self.raw else None
-        return last if isinstance(last, tuple) and last[0] == "fault" else None
+        return Event._make(last) if isinstance(last, tuple) and last[0] is EventKind.FAULT else None
 
     @property
     def now(self) -> int:
@@ -291,7 +353,7 @@ class Trace(Finished):
     def __len__(self) -> int:
         return sum(1 if isinstance(entry, tuple) else len(entry.events()) for entry in self.raw)
 
-    def select(self, *kinds: str, side: str | None = None, actor: str | None = None) -> Iterator[Event]:
+    def select(self, *kinds: EventKind, side: str | None = None, actor: str | None = None) -> Iterator[Event]:
         """Yield the events of the given kinds, of one side and one actor where these are given."""
         for entry in self.raw:  # bare tuples: few of many events are asked for
             for event in (entry,) if isinstance(entry, tuple) else entry.select(kinds):
@@ -299,7 +361,7 @@ class Trace(Finished):
                     yield Event._make(event)
 
     def tally(
-        self, *kinds: str, side: str | None = None, actor: str | None = None
+        self, *kinds: EventKind, side: str | None = None, actor: str | None = None
     ) -> Iterator[tuple[Event, int]]:
         """As :meth:`select`, but events of a run that differ only in address and size come once, with their number."""
         for entry in self.raw:
@@ -313,7 +375,7 @@ class Trace(Finished):
                 if event[0] in kinds and side in (None, event[1]) and actor in (None, event[2]):
                     yield Event._make(event), number
 
-    def blocks(self, *kinds: str, side: str, actor: str | None = None) -> Iterator[Sequence[int]]:
+    def blocks(self, *kinds: EventKind, side: str, actor: str | None = None) -> Iterator[Sequence[int]]:
         """Yield the addresses of the events of these kinds, those of a run together."""
         for entry in self.raw:
             if isinstance(entry, tuple):
@@ -328,7 +390,7 @@ class Trace(Finished):
                 if event[0] in kinds and event[1] == side and actor in (None, event[2]):
                     yield (event[3],)
 
-    def places(self, *kinds: str, side: str | None = None) -> Iterator[tuple[int, Event]]:
+    def places(self, *kinds: EventKind, side: str | None = None) -> Iterator[tuple[int, Event]]:
         """As :meth:`select`, each event with the place behind it."""
         for place, entry in enumerate(self.raw, 1):
             for event in (entry,) if isinstance(entry, tuple) else entry.select(kinds):

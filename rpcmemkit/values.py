@@ -19,6 +19,7 @@ from zlib import compress, decompress
 
 from rpcmemkit import given
 from rpcmemkit.errors import UsageError, counted
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import NEW, AddressSpace
 from rpcmemkit.paths import c_text, is_cut, path_text
 from rpcmemkit.plan import (
@@ -315,7 +316,7 @@ class Writer:
         """Leave new storage as its allocator gave it."""
         if address >= self.fresh and size:
             self.space.clear(address, size, NEW)
-            self.space.trace.add("unwritten", self.space.side, "", address, size)
+            self.space.trace.add(EventKind.UNWRITTEN, self.space.side, "", address, size)
 
     # --- single values ---
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from rpcmemkit import given
 from rpcmemkit.errors import OfThisProcess, RpcError, UsageError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import c_text, resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
@@ -125,7 +126,7 @@ def address_of(view: View) -> int:
 def _show(operations: Operations, place: Place) -> Any:
     space = operations.program.space
     operations.program.trace.raw.append(
-        ("read", operations.program.side, operations.actor, place.address, place.plan.size, "", None)
+        (EventKind.READ, operations.program.side, operations.actor, place.address, place.plan.size, "", None)
     )
     if isinstance(place.plan, BasePlan):
         return python_scalar(place.plan, space.read(place.address, place.plan.size))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from rpcmemkit.errors import RpcError
+from rpcmemkit.kinds import EventKind, FaultKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import path_text
 from rpcmemkit.plan import Plan
 from rpcmemkit.rules import RULES
 from rpcmemkit.scenario import Run, find_files, load_scenario
-from rpcmemkit.trace import Event, Span, Trace
+from rpcmemkit.trace import Event, Fault, HandleName, Kept, PackageCall, Span, Trace
 
 TESTS = Path(__file__).parent
 RUNNABLE = [
@@ -33,7 +35,18 @@ ABOUT_BLOCKS = {
     "run-down",
 }
 RULED = ABOUT_BLOCKS - {"keep"} | {"lose", "notify", "rpcss"}
-TEXTS = {"allocate", "free", "open", "close", "run-down", "lose", "notify"}
+NAMES = ["allocate", "free", "mark", "convert", "pipe", "notify", "no routine", "name"]
+DETAILS: dict[str, type] = {
+    **dict.fromkeys(NAMES, str),
+    **dict.fromkeys(["marshal", "unmarshal"], Span),
+    **dict.fromkeys(["open", "close", "run-down", "lose"], HandleName),
+    **dict.fromkeys(["raise", "status"], RpcError),
+    "fault": Fault,
+    "rpcss": PackageCall,
+    "remember": Kept,
+    "cancel": str,
+}
+WITH_PATHS = {"read", "write", "reuse", "stack"}
 
 
 def happenings(file: Path) -> Iterator[tuple[str, Trace, dict[str, AddressSpace]]]:
@@ -53,7 +66,7 @@ def test_events_are_complete(file: Path) -> None:
             if event.kind in ABOUT_BLOCKS and event.address:
                 check_place(event, spaces[event.side])
             if event.kind in ("marshal", "unmarshal"):
-                check_span(Span._make(event.detail), trace)
+                check_span(event.of(Span), trace)
         for message in trace.messages.values():
             assert isinstance(message.big_endian, bool)
             for span in message.spans:
@@ -68,11 +81,16 @@ def check_event(event: Event) -> None:
     assert event.rule == "" or event.rule in RULES
     if event.kind in RULED and event.detail != "private":
         assert event.rule
-    if event.kind in TEXTS:
-        assert isinstance(event.detail, str)
-        assert event.detail
+    assert isinstance(event.kind, EventKind)
+    if event.kind in DETAILS:
+        assert type(event.detail) is DETAILS[event.kind]
+        assert event.detail or event.kind == "cancel"
+    else:
+        assert event.detail is None or (event.kind in WITH_PATHS and event.detail is event.path)
+    if isinstance(event.detail, Fault):
+        assert isinstance(event.detail.kind, FaultKind)
     if event.kind == "reuse":
-        assert path_text(event.detail)
+        assert path_text(event.path)
 
 
 def check_place(event: Event, space: AddressSpace) -> None:

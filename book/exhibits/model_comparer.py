@@ -23,12 +23,14 @@ from rpcmemkit.draw.build import status_text
 from rpcmemkit.environment import Environment
 from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, counted
 from rpcmemkit.idl import compile_idl
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import HEAPS, Block
 from rpcmemkit.notebook import Shown, sketch, table
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.plan import PointerPlan, StructPlan
 from rpcmemkit.stubs.serving import Routine, ServerCall
+from rpcmemkit.trace import Fault
 from rpcmemkit.walk import Place, reach
 
 RECEIVE, SEND = "receives it", "sends it"
@@ -204,7 +206,7 @@ def _free_in_routine(setting: Setting, path: str) -> str:
         Operations(call.program, "routine").free(_at(call, path))
 
     _, call = _sent(setting, routine)
-    faults = [f"; {event.side}: {event.detail[0]}" for event in Audit(call).faults]
+    faults = [f"; {event.side}: {event.of(Fault).kind}" for event in Audit(call).faults]
     return f"status {status_text(call)}" + "".join(faults[:1])
 
 
@@ -372,7 +374,7 @@ class Measured(Exhibit):
     @property
     def stub_bytes(self) -> int:
         """How many bytes the client stub allocated."""
-        return _bytes(self.audit.trace.select("allocate", side="client", actor="stub"))
+        return _bytes(self.audit.trace.select(EventKind.ALLOCATE, side="client", actor="stub"))
 
     @property
     def list_blocks(self) -> list[Block]:
@@ -389,7 +391,7 @@ class Measured(Exhibit):
     @property
     def server_stub_calls(self) -> int:
         """How often the server stub called the allocator."""
-        return sum(1 for _ in self.audit.trace.select("allocate", side="server", actor="stub"))
+        return sum(1 for _ in self.audit.trace.select(EventKind.ALLOCATE, side="server", actor="stub"))
 
     @property
     def routine_calls(self) -> int:
@@ -399,7 +401,7 @@ class Measured(Exhibit):
     @property
     def server_bytes(self) -> int:
         """How many bytes stub and routine allocated."""
-        return _bytes(self.audit.trace.select("allocate", side="server"))
+        return _bytes(self.audit.trace.select(EventKind.ALLOCATE, side="server"))
 
     @property
     def server_frees(self) -> int:
@@ -410,7 +412,7 @@ class Measured(Exhibit):
         """How many blocks of this call are still allocated on the server."""
         assert self.call is not None
         space = self.call.space("server after")
-        made = (event.address for event in self.audit.trace.select("allocate", side="server"))
+        made = (event.address for event in self.audit.trace.select(EventKind.ALLOCATE, side="server"))
         return sum(bool((block := space.block(address)) and block.live) for address in made)
 
     # --- between them ---

@@ -20,6 +20,7 @@ from rpcmemkit.contract import Act, Promise, contract
 from rpcmemkit.draw import Builder
 from rpcmemkit.draw.build import status_text
 from rpcmemkit.errors import Diagnostic, IdlError, UsageError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.notebook import Shown, sketch, table
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve
@@ -137,7 +138,10 @@ class Explored(Exhibit):
     def client_after(self) -> str:
         """What the client's pointer names after the call, compared with before."""
         before, after = self._held("client before"), self._held("client after")
-        made = {event.address for event in self.audit.trace.select("allocate", side="client", actor="stub")}
+        made = {
+            event.address
+            for event in self.audit.trace.select(EventKind.ALLOCATE, side="client", actor="stub")
+        }
         if not after:
             return "null"
         if after in made:

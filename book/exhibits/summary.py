@@ -20,6 +20,7 @@ from rpcmemkit.call import Call
 from rpcmemkit.draw.build import status_text
 from rpcmemkit.errors import Diagnostic, IdlError, UsageError, counted
 from rpcmemkit.given import meant
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.notebook import Shown, table
 from rpcmemkit.rules import RULES
 from rpcmemkit.scenario import Run, Scenario
@@ -55,7 +56,7 @@ def _on_client(audit: Audit) -> list[str]:
 
 
 def _on_server(audit: Audit) -> list[str]:
-    made = [event for event in audit.trace.select("allocate", side="server") if event.address]
+    made = [event for event in audit.trace.select(EventKind.ALLOCATE, side="server") if event.address]
     by = {who: sum(event.actor == who for event in made) for who in ("stub", "routine")}
     size = sum(event.size for event in made)
     space = audit.call.space("server after")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rpcmemkit.cli.common import DIFFERS, OK, STDIN, as_json, command, read_stdin, say, scenario_of, width
 from rpcmemkit.cli.options import add_switches, apply, environment
 from rpcmemkit.errors import Diagnostic, IdlError, ScenarioError, UsageError, counted
+from rpcmemkit.kinds import EventKind
 
 if TYPE_CHECKING:
     from rpcmemkit.contract import Contract, FreePlan
@@ -307,7 +308,7 @@ def _carry_out(scenario: Scenario) -> int:
     from rpcmemkit.scenario import Run
 
     return sum(
-        outcome.call.error is not None or any(outcome.call.trace.select("fault"))
+        outcome.call.error is not None or any(outcome.call.trace.select(EventKind.FAULT))
         for outcome in Run(scenario).outcomes()
     )
 

@@ -17,6 +17,7 @@ from rpcmemkit.contract.promises import require_procedure, usual_environment
 from rpcmemkit.contract.steps import Step, step_of
 from rpcmemkit.environment import Environment
 from rpcmemkit.errors import UsageError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import deallocator_of, default_allocator
 from rpcmemkit.stubs.frame import Frame, Procedures
@@ -111,8 +112,8 @@ class _Running:
         self.space = session.client.space
         self.call = call
         self.made = {
-            event.address: event.detail
-            for event in call.trace.select("allocate", side="client", actor="stub")
+            event.address: event.of(str)
+            for event in call.trace.select(EventKind.ALLOCATE, side="client", actor="stub")
             if event.address
         }
 

@@ -12,6 +12,7 @@ from rpcmemkit.errors import counted
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import is_cut, storage_name
 from rpcmemkit.plan import PointerPlan
+from rpcmemkit.trace import Fault
 from rpcmemkit.walk import Place, pointers_in, storage_path
 
 FIELD_LIMIT = 9
@@ -68,7 +69,8 @@ class Panel:
         note = NOTES[self.moment.at] + (", and what follows" if ahead else "")
         if self.moment.at == STOP.at and not self.side.faults_at(STOP):
             note = "the routine raised an exception"
-        told = [f"{event.detail[0]}: {event.detail[1]}" for event in self.side.faults_at(self.moment)]
+        faults = (event.of(Fault) for event in self.side.faults_at(self.moment))
+        told = [f"{kind}: {why}" for kind, why in faults]
         if len(told) > TOLD:
             told[TOLD:] = [f"{len(told) - TOLD} more"]
         return note + "".join(f". FAULT, {each}" for each in told)

@@ -16,7 +16,9 @@ from rpcmemkit.draw.model import Block, Column, Part, Picture
 from rpcmemkit.draw.panel import Panel, with_changes
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, EXIT, KEPT, LEAKED, NEW, ORPHANED, STOP, Moment
 from rpcmemkit.errors import counted
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.program import DISABLING
+from rpcmemkit.trace import Fault
 
 LABELS = {
     "before": "Client before",
@@ -69,7 +71,7 @@ class _Telling:
             yield self._message("answer", "response")
         elif fault := self.builder.client.audit.reply_fault:
             self.messages["response"] = self.builder.message("response")
-            kind, why = fault.detail
+            kind, why = fault.of(Fault)
             yield self._step("answer", "response", f"It meets a fault ({kind}): {why}. No response is sent.")
         if "server after" in snapshots:
             yield self._memory("clean", "server", self.builder.server.cleaned, self._clean())
@@ -112,9 +114,9 @@ class _Telling:
             for e in self.call.trace.between(stop=self.call.trace.snapshots["server entry"].event)
             if e.side == "server"
         ]
-        reused = sum(event.kind == "reuse" for event in early)
-        made = sum(event.kind == "allocate" for event in early)
-        kept = sum(event.kind == "stack" for event in early)
+        reused = sum(event.kind == EventKind.REUSE for event in early)
+        made = sum(event.kind == EventKind.ALLOCATE for event in early)
+        kept = sum(event.kind == EventKind.STACK for event in early)
         own = f", keeps {kept} in its own memory" if kept else ""
         text = f"It leaves {counted(reused, 'referent')} in the receive buffer{own} and allocates {counted(made, 'block')}."
         return self._step("unmarshal", "server", text, tuple(_rules(self.panels["server"].column)))
@@ -123,21 +125,23 @@ class _Telling:
         done = [
             e.kind
             for e in self.call.trace
-            if e.side == "server" and e.actor == "routine" and e.kind != "fault"
+            if e.side == "server" and e.actor == "routine" and e.kind != EventKind.FAULT
         ]
         counts = [counted(done.count(kind), what) for kind, what in _DEEDS.items() if kind in done]
         told = f"It does {', '.join(counts)}." if counts else "It changes nothing."
         if "server exit" in self.call.trace.snapshots:
             return told
         if faults := self.builder.server.faults_at(STOP):
-            kind, why = faults[-1].detail
+            kind, why = faults[-1].of(Fault)
             return f"{told} Then it meets a fault ({kind}): {why}."
         return f"{told} Then it raises {self._status()}."
 
     def _clean(self) -> str:
         server = self.builder.server
         words = [word for s in server.storages.values() for word in server.words(s, server.cleaned)]
-        freed = [event.detail for event in self.call.trace.select("free", side="server", actor="stub")]
+        freed = [
+            event.detail for event in self.call.trace.select(EventKind.FREE, side="server", actor="stub")
+        ]
         released = sum(function in DISABLING for function in freed)
         gone = f"releases the environment with {counted(released, 'block')}" if released else ""
         one_by_one = (
@@ -146,7 +150,7 @@ class _Telling:
         left = [f"{counted(words.count(word), 'block')} {word}" for word in (KEPT, LEAKED) if word in words]
         done = " and ".join(filter(None, (one_by_one, gone)))
         wrong = counted(len(server.clean_up_faults), "fault") if server.clean_up_faults else ""
-        met = f" It meets {wrong}: {server.clean_up_faults[0].detail[1]}." if wrong else ""
+        met = f" It meets {wrong}: {server.clean_up_faults[0].of(Fault).why}." if wrong else ""
         return f"It {done}; {', '.join(left) or 'nothing is left'}.{met}"
 
     def _after(self) -> Step:
@@ -176,7 +180,12 @@ class _Telling:
         return code_text(self.call.stored.code if self.call.stored else self.call.status)
 
 
-_DEEDS = {"write": "write", "read": "read", "allocate": "allocation", "free": "free"}
+_DEEDS = {
+    EventKind.WRITE: "write",
+    EventKind.READ: "read",
+    EventKind.ALLOCATE: "allocation",
+    EventKind.FREE: "free",
+}
 
 
 _PLACES = {"buffer": "in the receive buffer", "frame": "in the stub's own memory"}

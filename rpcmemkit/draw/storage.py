@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import HEAPS, AddressSpace, Block
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Event
@@ -85,7 +86,7 @@ EXIT = Moment("server exit", "server exit")
 STOP = Moment("server stop", "server stop")
 
 
-_STORING = frozenset({"allocate", "free", "reuse", "stack"})
+_STORING = (EventKind.ALLOCATE, EventKind.FREE, EventKind.REUSE, EventKind.STACK)
 
 
 @dataclass(slots=True)
@@ -107,10 +108,12 @@ class Side(ABC):
         snapshots = [name for name in call.trace.snapshots if name.startswith(self.side)]
         self.spaces: dict[str, AddressSpace] = {name: call.space(name) for name in snapshots}
         events = list(call.trace.select(*_STORING, side=self.side))
-        self.allocations = [event for event in events if event.kind == "allocate"]
+        self.allocations = [event for event in events if event.kind == EventKind.ALLOCATE]
         self.made = {event.address: event for event in self.allocations if event.address}
-        self.freed = {event.address: event for event in events if event.kind == "free"}
-        self.rules = {event.address: event.rule for event in events if event.kind != "free" and event.address}
+        self.freed = {event.address: event for event in events if event.kind == EventKind.FREE}
+        self.rules = {
+            event.address: event.rule for event in events if event.kind != EventKind.FREE and event.address
+        }
         self.storages: dict[int, Storage] = {}
 
     def _collect(self, places: Iterable[tuple[int, Place | None]]) -> None:

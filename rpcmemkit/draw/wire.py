@@ -7,6 +7,7 @@ from itertools import islice
 from rpcmemkit.annotate import Direction, Row, rows
 from rpcmemkit.call import Call
 from rpcmemkit.draw.model import Bytes, Gap
+from rpcmemkit.kinds import EventKind
 
 PREFIXES = {
     "referent id of": ("pointer", ""),
@@ -44,7 +45,7 @@ def why_missing(call: Call, direction: Direction) -> str:
     """Say why a call has no request or no response."""
     if direction == "request" or "request" not in call.trace.messages:
         return "the client stub raised an exception before it sent anything"
-    if any(call.trace.select("disconnect")):
+    if any(call.trace.select(EventKind.DISCONNECT)):
         return "the client went away during the call, so none reaches it"
     status = call.stored.code if call.stored else call.status
     return f"the server answered with a fault, status {status}, and no data"

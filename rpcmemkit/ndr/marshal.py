@@ -15,6 +15,7 @@ from struct import Struct as Codec
 from typing import Any, TypeAlias
 
 from rpcmemkit.errors import RpcError, UsageError, counted
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handler, Handlers
@@ -41,6 +42,7 @@ FIRST_ID = 0x00020000
 ZEROS = bytes(8)
 ROWS = 4096  # elements that are converted at once: as Python objects they take fifty times their room
 NULLS = 64  # so many elements in a row whose pointers are all null are written together
+MARSHAL = EventKind.MARSHAL
 
 Found: TypeAlias = "list[tuple[int, int, PointerPlan, int, Path | None]]"
 """Pointers met in a body: place of the id (or -1), address, plan, scope, path."""
@@ -263,7 +265,8 @@ class Marshaller:
             else:
                 values = unpack(data, offset)
                 out.extend(pack(*(values if checked is None else checked(body, values, path))))
-            note(("marshal", side, "stub", address, size, rule, (start, wire_size, "body", plan, path, 1)))
+            span = Span(start, wire_size, "body", plan, path, 1)
+            note((MARSHAL, side, "stub", address, size, rule, span))
             if slots:
                 for (name, at, pointer, within), target in zip(slots, pointers(data, offset)):  # noqa: B905 (hot)
                     if (target or pointer.is_ref) and pointer.travels:
@@ -449,8 +452,8 @@ class Marshaller:
                     out.extend(ZEROS[:pad])
                 before = len(out)
                 out.extend(self._converted(plan, body, data[at - base : at - base + size], path))
-                span = (before, len(out) - before, "nulls", plan, where, end - index)
-                note(("marshal", side, "stub", at, size, rule, span))
+                span = Span(before, len(out) - before, "nulls", plan, where, end - index)
+                note((MARSHAL, side, "stub", at, size, rule, span))
                 index = end
 
         return move
@@ -465,8 +468,8 @@ class Marshaller:
             start, size = len(out), length * stride
             view = data[address - base : address - base + size]
             out.extend(view if as_block else self._converted(plan, body, view, path))
-            span = (start, len(out) - start, "elements", plan, path, length)
-            note(("marshal", side, "stub", address, size, rule, span))
+            span = Span(start, len(out) - start, "elements", plan, path, length)
+            note((MARSHAL, side, "stub", address, size, rule, span))
 
         return move
 

@@ -15,6 +15,7 @@ from struct import Struct as Codec
 from typing import Any, TypeAlias
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.cursor import MessageCursor
@@ -44,6 +45,7 @@ Move: TypeAlias = "Callable[[int, int, Path | None, Found, bool], None]"
 """Reads a value to an address, given its scope, its path, where to put the pointers it meets, and if storage is new."""
 
 
+UNMARSHAL = EventKind.UNMARSHAL
 NO_NUMBERS = repeat(0)
 
 Follow: TypeAlias = "Callable[[Waiting, Found], None]"
@@ -379,8 +381,8 @@ class Unmarshaller(MessageCursor):
                 data[offset : offset + size] = message[start : start + size]
             else:
                 pack_into(data, offset, *values)
-            span = (start, wire_size, "body", plan, path, 1)
-            note(("unmarshal", side, "stub", address, size, storage.rules[new], span))
+            span = Span(start, wire_size, "body", plan, path, 1)
+            note((UNMARSHAL, side, "stub", address, size, storage.rules[new], span))
 
         return move
 
@@ -556,8 +558,8 @@ class Unmarshaller(MessageCursor):
             if offset < space.shown:
                 space.keep(offset, size)
             data[offset : offset + size] = octets if as_block else self._converted(plan, body, octets, path)
-            span = (start, wire_size, "elements", plan, path, length)
-            note(("unmarshal", side, "stub", address, size, self.storage.rules[new], span))
+            span = Span(start, wire_size, "elements", plan, path, length)
+            note((UNMARSHAL, side, "stub", address, size, self.storage.rules[new], span))
 
         return move
 

@@ -11,20 +11,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import AddressSpace, Image
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.storage import IN_PLACE, Shape, Waiting
 from rpcmemkit.plan import ArrayPlan, PointerPlan
 from rpcmemkit.plan.generated import BUFFER, Graph
 from rpcmemkit.plan.graphs import ODD
-from rpcmemkit.trace import Path, Raw, Run, compact
+from rpcmemkit.trace import Event, Path, Raw, Run, compact
 
 if TYPE_CHECKING:
     from rpcmemkit.ndr.marshal import Marshaller
     from rpcmemkit.ndr.storage import RowStorage
     from rpcmemkit.ndr.unmarshal import Unmarshaller
 
-SENT, RECEIVED = frozenset({"marshal"}), frozenset({"unmarshal", "allocate", "reuse"})
+SENT, RECEIVED = (
+    frozenset({EventKind.MARSHAL}),
+    frozenset({EventKind.UNMARSHAL, EventKind.ALLOCATE, EventKind.REUSE}),
+)
 
 
 class Moment:
@@ -120,7 +124,9 @@ def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
     storage.allocator.note_row(blocks, sum(sizes))
     run = _run(reader, graph, waiting, start, blocks, sizes)
     if lie:
-        storage.lie_in_buffer(lie, extents, lambda: [event[6] for event in run.select(("reuse",))])
+        storage.lie_in_buffer(
+            lie, extents, lambda: [Event._make(event).path for event in run.select((EventKind.REUSE,))]
+        )
     return True
 
 

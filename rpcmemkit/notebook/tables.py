@@ -18,10 +18,11 @@ from rpcmemkit.draw.model import Block, Gap, parts
 from rpcmemkit.draw.sketch import COLUMNS, Sketch
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, OWNERS
 from rpcmemkit.draw.svg import STYLE
-from rpcmemkit.errors import UsageError
+from rpcmemkit.errors import RpcError, UsageError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.paths import c_text
 from rpcmemkit.status import status_name
-from rpcmemkit.trace import Event
+from rpcmemkit.trace import Event, Fault, PackageCall, Span
 
 EVENT_LIMIT = 60
 """How many events a table shows before it is cut."""
@@ -182,27 +183,36 @@ def _event(number: int, event: Event) -> tuple[object, ...]:
 
 
 NAMED = frozenset(
-    ["allocate", "free", "open", "close", "run-down", "lose", "mark", "convert", "pipe", "cancel"]
+    [
+        EventKind.ALLOCATE,
+        EventKind.FREE,
+        EventKind.OPEN,
+        EventKind.CLOSE,
+        EventKind.RUN_DOWN,
+        EventKind.LOSE,
+        EventKind.MARK,
+        EventKind.CONVERT,
+        EventKind.PIPE,
+        EventKind.CANCEL,
+    ]
 )
 """Events whose detail is a name to be shown as it is."""
 
 
 def _detail(event: Event) -> str:
     """Return an event's detail in a few words."""
-    match event.kind:
-        case kind if kind in NAMED:
-            return f"({event.detail})"
-        case "rpcss":
-            return f"({event.detail[0]}: {status_name(event.detail[1])})"
-        case "marshal" | "unmarshal":
-            return f"{c_text(event.detail[4])} at {event.detail[0]}"
-        case "reuse" | "stack":
-            return c_text(event.detail)
-        case "fault":
-            return f"({event.detail[1]})"
-        case "raise":
-            return f"({event.detail.name})"
-    return ""
+    match event.detail:
+        case detail if event.kind in NAMED:
+            return f"({detail})"
+        case PackageCall(status=status) as call:
+            return f"({call.name}: {status_name(status)})"
+        case Span(offset=offset, path=path):
+            return f"{c_text(path)} at {offset}"
+        case Fault(why=why):
+            return f"({why})"
+        case RpcError(name=name) if event.kind == EventKind.RAISE:
+            return f"({name})"
+    return c_text(event.path) if event.kind in (EventKind.REUSE, EventKind.STACK) else ""
 
 
 def _beside(audit: Audit) -> Iterator[tuple[str, str]]:
@@ -227,7 +237,7 @@ def audit_table(audit: Audit) -> Shown:
             ", ".join(found.path for found in audit.dangling if found.side == "client") or "nothing",
         ),
         *[(f"dangling on the {each.side}", each.path) for each in audit.dangling if each.side == "server"],
-        ("memory faults", ", ".join(event.detail[1] for event in audit.faults) or "none"),
+        ("memory faults", ", ".join(event.of(Fault).why for event in audit.faults) or "none"),
     ]
     return table(f"Audit of {audit.call.procedure.name}", ("question", "answer"), body)
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from rpcmemkit.audit import balance, returned
 from rpcmemkit.errors import UsageError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.rpcss import RpcSm, RpcSs
-from rpcmemkit.trace import Trace
+from rpcmemkit.trace import Fault, Trace
 from rpcmemkit.walk import Place
 
 
@@ -88,7 +89,7 @@ class Package:
         """Say in the trace what a block is called."""
         side, address = self.program.side, int(self.names["block", name])
         if address:
-            self.program.trace.add("name", side, "", address, 0, "", name)
+            self.program.trace.add(EventKind.NAME, side, "", address, 0, "", name)
 
     def _pair(self, action: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return the two functions behind ``pair``: an allocator's name, one from ``as``, or null for no functions."""
@@ -101,8 +102,8 @@ class Package:
 def package_observed(trace: Trace) -> dict[str, Any]:
     """Return what a step did with the package, and its memory faults, under the keys of ``expect``."""
     return {
-        "faults": [event.detail[0] for event in trace.select("fault")],
-        "marked": sum(1 for _ in trace.select("mark")),
+        "faults": [event.of(Fault).kind for event in trace.select(EventKind.FAULT)],
+        "marked": sum(1 for _ in trace.select(EventKind.MARK)),
         "statuses": returned(trace),
         "environments_left": balance(trace),
     }

@@ -13,6 +13,7 @@ from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import Call, Departure, Session, rundowns_in
 from rpcmemkit.environment import Environment, environment_from
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import c_text, resolve, storage_label
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
@@ -25,7 +26,7 @@ from rpcmemkit.scenario.sessions import open_sessions
 from rpcmemkit.status import INVALID_USER_BUFFER, status_code, status_name
 from rpcmemkit.stubs.contexts import handle_types
 from rpcmemkit.stubs.serving import Routine, ServerCall
-from rpcmemkit.trace import Event, Trace
+from rpcmemkit.trace import Event, HandleName, Kept, PackageCall, Trace
 from rpcmemkit.values import UNWRITTEN, Labels, element_count, storage_size
 from rpcmemkit.walk import Place, reach
 
@@ -114,17 +115,27 @@ def as_step(happened: Outcome | ClientStep | Departure) -> dict[str, Any]:
 def _deed(event: Event, places: Mapping[int, Place], labels: Labels | None = None) -> dict[str, Any]:
     place = places.get(event.address)
     name = (labels.name(event.address) if labels else None) or (storage_label(place) if place else None)
-    detail = event.detail.name if isinstance(event.detail, RpcError) else event.detail
-    if event.kind == "write":
-        detail = None
     deed = {
         "kind": event.kind,
         "storage": name,
         "address": event.address or None,
         "bytes": event.size or None,
     }
-    deed |= {"rule": event.rule or None, "detail": detail}
+    deed |= {"rule": event.rule or None, "detail": _detail(event)}
     return {key: value for key, value in deed.items() if value is not None}
+
+
+def _detail(event: Event) -> Any:
+    """Return as data what is known of an event beside memory."""
+    match event.detail:
+        case RpcError(name=name):
+            return name
+        case HandleName() | Kept() as told:
+            return str(told)
+        case PackageCall() as call:
+            return call.name, *call[2:]
+        case told:
+            return None if event.kind == EventKind.WRITE else told
 
 
 def departed(departure: Departure) -> dict[str, Any]:
@@ -140,8 +151,8 @@ def status_of(call: Call) -> str | int:
     """Return ``ok``, the exception's name, or its number when the routine raised it."""
     if not call.status:
         return "ok"
-    raised = list(call.trace.select("raise", side="server", actor="routine"))
-    chosen = raised and raised[-1].detail.rule == "server-exception-reaches-client"
+    raised = list(call.trace.select(EventKind.RAISE, side="server", actor="routine"))
+    chosen = raised and raised[-1].of(RpcError).rule == "server-exception-reaches-client"
     return call.status if chosen else status_name(call.status)
 
 
@@ -375,13 +386,13 @@ class _Script:
         address = program.space.add_block(place.plan.size, "global", fill=0)
         program.space.set_pointer(address, program.space.pointer_at(place.address))
         self.globals[name] = Place(place.plan, address, place.scope, (None, f"$global.{name}"))
-        told = f"{c_text(place.path)} as $global.{name}"
-        program.trace.add("remember", "server", "routine", address, place.plan.size, "", told)
+        kept = Kept(c_text(place.path), f"$global.{name}")
+        program.trace.add(EventKind.REMEMBER, "server", "routine", address, place.plan.size, "", kept)
 
     def _note_kept(self, program: Program) -> None:
         """What the globals reach is kept on purpose, not leaked."""
         for address, place in reach(program.space, self.globals.values()).items():
-            program.trace.add("keep", "server", "routine", address, place.plan.size, "")
+            program.trace.add(EventKind.KEEP, "server", "routine", address, place.plan.size, "")
 
 
 def _code(status: str | int) -> int:

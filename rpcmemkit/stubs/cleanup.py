@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from rpcmemkit.errors import MemoryFault, counted
+from rpcmemkit.kinds import EventKind, FaultKind
 from rpcmemkit.memory import KINDS, AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import PointerPlan
@@ -51,7 +52,7 @@ class CleanUp:
         self.own = own
         self._visited: set[int] = set()
         self._spared: list[Place] = []
-        self._told = {event.address for event in self.space.trace.select("fault")}
+        self._told = {event.address for event in self.space.trace.select(EventKind.FAULT)}
         self._open: dict[_Node, bool] = {}
         self._tracked: set[int] = set()
         self._found: list[tuple[int, Path | None]] = []
@@ -132,7 +133,9 @@ class CleanUp:
         kept = {place.address: place for place in self._spared}
         for address, place in {**kept, **reach(self.space, self._spared, converted=[])}.items():
             if address not in self._visited:
-                self.space.trace.add("keep", "server", "stub", address, place.plan.size, "dont-free-keeps")
+                self.space.trace.add(
+                    EventKind.KEEP, "server", "stub", address, place.plan.size, "dont-free-keeps"
+                )
 
     def _visit(self, pointer: PointerPlan, address: int, scope: int, path: Path | None) -> bool | None:
         """Return whether a pointer's referent is to be freed once it has been looked into; ``None``: not looked into."""
@@ -176,7 +179,7 @@ class CleanUp:
         try:
             self.program.free(address, "stub", self.rule)
         except MemoryFault as fault:
-            if fault.kind == "double free":
+            if fault.kind is FaultKind.DOUBLE_FREE:
                 self.space.trace.retell(self._twice(address, path))
             raise
         self._freed[address] = path
@@ -185,7 +188,7 @@ class CleanUp:
         try:
             self.release(address, path)
         except MemoryFault as fault:
-            if fault.kind == "not allocated":
+            if fault.kind is FaultKind.NOT_ALLOCATED:
                 leads = who_leads_to(self.space, parameters, address) or c_text(path)
                 self.space.trace.retell(f"{self.program.pair.free_name} for {leads}")
 
@@ -206,7 +209,7 @@ class CleanUp:
             return "the application has freed that before"
         block = self.space.block(address)
         start = block.address if block else address
-        freed = self.space.trace.select("free", "mark", side="server")
+        freed = self.space.trace.select(EventKind.FREE, EventKind.MARK, side="server")
         actor = next((event.actor for event in freed if event.address == start), "")
         if actor:
             return f"{_WHO[actor]} has freed that before"
@@ -216,7 +219,7 @@ class CleanUp:
 
     def _endless(self, address: int, path: Path | None) -> None:
         why = f"{c_text(path)} leads back to {address:#x}, which the stub has begun to free: it follows the pointers in it again, and again"
-        self.space.fault("stack overflow", address, why, "stub")
+        self.space.fault(FaultKind.STACK_OVERFLOW, address, why, "stub")
 
 
 def who_leads_to(space: AddressSpace, roots: Sequence[Place], address: int) -> str:
@@ -225,8 +228,8 @@ def who_leads_to(space: AddressSpace, roots: Sequence[Place], address: int) -> s
         if space.pointer_at(place.address) != address:
             continue
         name, holder = c_text(place.path), space.block(place.address)
-        made = space.trace.select("allocate", side=space.side)
-        allocator = next((e.detail for e in made if holder and e.address == holder.address), "")
+        made = space.trace.select(EventKind.ALLOCATE, side=space.side)
+        allocator = next((e.of(str) for e in made if holder and e.address == holder.address), "")
         if space.is_unwritten(address) and holder and allocator:
             return (
                 f"{name}, which was never written: {allocator} gave the block at {holder.address:#x} "

@@ -12,6 +12,7 @@ from struct import Struct as Codec
 from typing import Literal, TypeAlias
 
 from rpcmemkit.errors import RpcError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.paths import c_text
@@ -19,7 +20,7 @@ from rpcmemkit.plan import ContextPlan, Plan
 from rpcmemkit.program import Program
 from rpcmemkit.status import CONTEXT_DAMAGED, CONTEXT_MISMATCH, IN_NULL_CONTEXT
 from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.trace import Path, Span
+from rpcmemkit.trace import HandleName, Path, Span
 from rpcmemkit.types import ContextHandle, Interface, Type, made_of
 from rpcmemkit.walk import Place, contexts_in, reach
 
@@ -74,7 +75,9 @@ def _send(
     start = len(writer.out)
     writer.out += WIRE[writer.planner.order].pack(*WIRE["<"].unpack(token))
     span = Span(start, WIRE_SIZE, "context", plan, path)
-    writer.space.trace.add("marshal", writer.space.side, "stub", address, size, "context-token-travels", span)
+    writer.space.trace.add(
+        EventKind.MARSHAL, writer.space.side, "stub", address, size, "context-token-travels", span
+    )
 
 
 def _receive(reader: Unmarshaller, plan: ContextPlan, address: int, path: Path | None) -> bytes:
@@ -84,7 +87,7 @@ def _receive(reader: Unmarshaller, plan: ContextPlan, address: int, path: Path |
     token = WIRE["<"].pack(*WIRE[reader.planner.order].unpack(reader.take(WIRE_SIZE)))
     span = Span(start, WIRE_SIZE, "context", plan, path)
     reader.space.trace.add(
-        "unmarshal", reader.space.side, "stub", address, plan.size, "context-token-travels", span
+        EventKind.UNMARSHAL, reader.space.side, "stub", address, plan.size, "context-token-travels", span
     )
     return token
 
@@ -150,7 +153,13 @@ class ClientContexts:
         record = space.add_block(WIRE_SIZE, "context")
         space.write(record, token)
         space.trace.add(
-            "open", "client", "stub", record, WIRE_SIZE, "context-client-record", token_text(token)
+            EventKind.OPEN,
+            "client",
+            "stub",
+            record,
+            WIRE_SIZE,
+            "context-client-record",
+            HandleName(token_text(token)),
         )
         return record
 
@@ -174,9 +183,9 @@ def token_text(token: bytes) -> str:
 
 
 def _forget(program: Program, record: int, actor: str, rule: str) -> None:
-    text = token_text(program.space.read(record, WIRE_SIZE))
+    handle = HandleName(token_text(program.space.read(record, WIRE_SIZE)))
     program.space.drop_block(record)
-    program.trace.add("close", "client", actor, record, WIRE_SIZE, rule, text)
+    program.trace.add(EventKind.CLOSE, "client", actor, record, WIRE_SIZE, rule, handle)
 
 
 def destroy_client_context(program: Program, variable: int) -> None:
@@ -206,8 +215,10 @@ class Context:
     address: int
     run_down: Callable[[Context], None]
 
-    def __str__(self) -> str:
-        return f"{self.type.name} {token_text(self.token)}"
+    @property
+    def handle(self) -> HandleName:
+        """What the trace calls it."""
+        return HandleName(token_text(self.token), self.type.name)
 
 
 class ContextTable:
@@ -368,11 +379,11 @@ class ServerContexts:
                     self.table.change(before, value)
                 case "close" if before:
                     self.table.close(before)
-                    self._note("close", before, "context-closed-by-null")
+                    self._note(EventKind.CLOSE, before, "context-closed-by-null")
                 case "open":
                     context = self._at(place.plan, place.address, value)
                     self.table.open(context)
-                    self._note("open", context, "context-opened-by-value")
+                    self._note(EventKind.OPEN, context, "context-opened-by-value")
                 case "run-down":
                     lost.append(self._at(place.plan, place.address, value))
         return lost
@@ -380,7 +391,9 @@ class ServerContexts:
     def note_kept(self, state: Callable[[Context], Plan]) -> None:
         """Say of what this call allocated, and of state it let go, that an open handle still names or reaches it."""
         trace = self.program.trace
-        concerned = {event.address for event in trace.select("allocate", "close", side="server")}
+        concerned = {
+            event.address for event in trace.select(EventKind.ALLOCATE, EventKind.CLOSE, side="server")
+        }
         own = {each.token: each.address for each in (*self.before.values(), *self.made.values())}
         for context in self.table.having(concerned | {*own.values()}):
             root = Place(state(context), context.address, context.address, None)
@@ -389,8 +402,10 @@ class ServerContexts:
                 found.update(reach(self.program.space, [root]))
             for address, place in found.items():
                 if address in concerned:
-                    trace.add("keep", "server", "stub", address, place.plan.size, "context-state-stays")
+                    trace.add(
+                        EventKind.KEEP, "server", "stub", address, place.plan.size, "context-state-stays"
+                    )
 
-    def _note(self, kind: str, context: Context, rule: str) -> None:
+    def _note(self, kind: EventKind, context: Context, rule: str) -> None:
         size = self.program.space.capacity(context.address)
-        self.program.trace.add(kind, "server", "stub", context.address, size, rule, str(context))
+        self.program.trace.add(kind, "server", "stub", context.address, size, rule, context.handle)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 from rpcmemkit import types
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
@@ -358,7 +359,7 @@ class Conversions:
             except MemoryFault:
                 continue  # it is in the trace, and the clean-up must go on
             except RpcError as error:
-                self.program.trace.add("raise", "server", "conversion", 0, 0, error.rule, error)
+                self.program.trace.add(EventKind.RAISE, "server", "conversion", 0, 0, error.rule, error)
 
     def _instances(self, frame: Frame, address: int) -> list[Place]:
         """Return the objects to free: every one of what is [out], of [in] only parameters that are converted themselves.
@@ -394,7 +395,7 @@ class Conversions:
             )
         rule = (_USER_RULES if plan.by_bytes else _RULES)[role]
         size = self.space.capacity(address) if rule == "free-xmit-after-marshalling" else plan.size
-        self.program.trace.add("convert", self.program.side, "stub", address, size, rule, name)
+        self.program.trace.add(EventKind.CONVERT, self.program.side, "stub", address, size, rule, name)
         return routine(*arguments)
 
     @contextmanager

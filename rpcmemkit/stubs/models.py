@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rpcmemkit.errors import RpcError, counted
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import ALIGNMENT, AddressSpace, Parts
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
 from rpcmemkit.paths import c_text
@@ -82,7 +83,7 @@ class Rows:
         if len(rules) > 1:
             return None
         side, rule = self.program.side, next(iter(rules), "")
-        return "allocate", side, "stub", 0, 0, rule, self.program.pair.name
+        return EventKind.ALLOCATE, side, "stub", 0, 0, rule, self.program.pair.name
 
     def again(self, addresses: Sequence[int], trace: Trace) -> Again:
         """Return a storage that puts referents where they were put the first time."""
@@ -101,10 +102,10 @@ class Again:
         side = self.storage.program.side
         if where == BUFFER:
             address = self.storage.buffer + position
-            self.trace.raw.append(("reuse", side, "stub", address, size, rule, waiting.path))
+            self.trace.raw.append((EventKind.REUSE, side, "stub", address, size, rule, waiting.path))
             return address, False
         address = next(self.addresses)
-        self.trace.raw.append(("allocate", side, "stub", address, size, rule, self.allocator))
+        self.trace.raw.append((EventKind.ALLOCATE, side, "stub", address, size, rule, self.allocator))
         return address, True
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
@@ -142,7 +143,9 @@ class ServerNodes(Rows):
             if not size:
                 address -= 1  # nothing lies there: the end of its count tells it from the next referent
             self._parts.add(address, size, waiting.path)
-            self.program.trace.raw.append(("reuse", "server", "stub", address, size, rule, waiting.path))
+            self.program.trace.raw.append(
+                (EventKind.REUSE, "server", "stub", address, size, rule, waiting.path)
+            )
             return address, False
         return (
             self.keep(size, rule, waiting.path) if where == STUB else self.allocator.allocate(size, rule)
@@ -167,7 +170,7 @@ class ServerNodes(Rows):
         """Return zeroed memory of the stub's own, until the call ends."""
         address = self.program.space.add_block(size, "stack", fill=0)
         self.own.append(address)
-        self.program.trace.raw.append(("stack", "server", "stub", address, size, rule, path))
+        self.program.trace.raw.append((EventKind.STACK, "server", "stub", address, size, rule, path))
         return address
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:

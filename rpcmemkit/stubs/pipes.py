@@ -16,6 +16,7 @@ from typing import Any
 
 from rpcmemkit import given
 from rpcmemkit.errors import RpcError, UsageError, counted
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ArrayPlan, PipePlan
@@ -244,7 +245,7 @@ class ClientPipes:
     def _note(self, what: str, buffer: PipeBuffer, count: int) -> None:
         size = count * buffer.plan.stride
         self.program.trace.add(
-            "pipe", "client", "stub", buffer.address, size, "pipe-alloc-by-application", what
+            EventKind.PIPE, "client", "stub", buffer.address, size, "pipe-alloc-by-application", what
         )
 
 
@@ -336,7 +337,7 @@ class ServerPipes:
     def _note(self, what: str, buffer: PipeBuffer, count: int) -> None:
         size = count * buffer.plan.stride
         self.program.trace.add(
-            "pipe", "server", "stub", buffer.address, size, "pipe-buffer-of-server-stub", what
+            EventKind.PIPE, "server", "stub", buffer.address, size, "pipe-buffer-of-server-stub", what
         )
 
 

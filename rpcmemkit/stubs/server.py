@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.plan import Plan, Planner, PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.status import PROCNUM_OUT_OF_RANGE
@@ -69,17 +70,25 @@ class ServerStub:
         size = space.capacity(context.address)
         if routine is None:
             trace.add(
-                "lose", "server", "stub", context.address, size, "context-without-run-down", str(context)
+                EventKind.LOSE,
+                "server",
+                "stub",
+                context.address,
+                size,
+                "context-without-run-down",
+                context.handle,
             )
             return
-        trace.add("run-down", "server", "stub", context.address, size, "context-run-down", str(context))
+        trace.add(
+            EventKind.RUN_DOWN, "server", "stub", context.address, size, "context-run-down", context.handle
+        )
         frame = self._rundown_frame(context)
         address = space.add_block(frame.plan.size, "stack", fill=0)
         space.set_pointer(address, context.address)
         try:
             routine(ServerCall(self.program, frame, address, address))
         except RpcError as error:
-            trace.add("raise", "server", "routine", 0, 0, error.rule, error)
+            trace.add(EventKind.RAISE, "server", "routine", 0, 0, error.rule, error)
         except MemoryFault:
             pass  # it is in the trace; the real server would be corrupted
         finally:

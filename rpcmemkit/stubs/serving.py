@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rpcmemkit.errors import MemoryFault, RpcError
+from rpcmemkit.kinds import EventKind, FaultKind
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan
 from rpcmemkit.program import Program, StubAllocator
@@ -113,11 +114,11 @@ class Serving:
         try:
             return Reply(0, work())
         except RpcError as error:
-            self.program.trace.add("raise", "server", self.actor, 0, 0, error.rule, error)
+            self.program.trace.add(EventKind.RAISE, "server", self.actor, 0, 0, error.rule, error)
             self._note_stop()
             return Reply(SERVER_OUT_OF_MEMORY if error.code == OUT_OF_MEMORY else error.code, b"")
         except MemoryFault as fault:
-            if fault.kind == "unmapped" and self.actor == "stub":
+            if fault.kind is FaultKind.UNMAPPED and self.actor == "stub":
                 leads = who_leads_to(self.space, self.parameters, fault.address)
                 self.program.trace.retell(f"read by the stub through {leads}" if leads else str(fault))
             self._note_stop()
@@ -144,7 +145,7 @@ class Serving:
         self.actor = "routine"
         name = self.frame.procedure.name
         if name not in self.stub.routines:
-            self.program.trace.add("no routine", "server", "", 0, 0, "", name)
+            self.program.trace.add(EventKind.NO_ROUTINE, "server", "", 0, 0, "", name)
         self.call_routine(self.stub.routines.get(name, lambda call: None))
 
     def answer(self) -> bytes:
@@ -239,7 +240,7 @@ class Serving:
             size, work = count * plan.stride, count * ELEMENT if plan.element.body is None else 0
         if where == STUB:
             address = self.storage.keep(size, rule, pointer.path)
-            self.program.trace.add("write", "server", "stub", address, size, "server-zeroes-out")
+            self.program.trace.add(EventKind.WRITE, "server", "stub", address, size, "server-zeroes-out")
             return address
         self.storage.allocator.allowance.grant(size + work)
         self.storage.allocator.allowance.take(work)
@@ -279,7 +280,10 @@ class Serving:
         for name, plan, offset in self.frame.outputs:
             writer.parameter(plan, self.address + offset, self.address, name)
         if self.frame.reflects_deletions:
-            freed = (event.address for event in self.program.trace.select("free", "mark", actor="routine"))
+            freed = (
+                event.address
+                for event in self.program.trace.select(EventKind.FREE, EventKind.MARK, actor="routine")
+            )
             writer.deletions(self.aliases.numbers(freed))
         data = bytes(writer.out)
         self.program.trace.messages["response"] = Message(
@@ -346,11 +350,11 @@ class Serving:
         attributes, name = self.frame.procedure.attributes, self.frame.procedure.name
         trace = self.program.trace
         if "notify" in attributes:
-            trace.add("notify", "server", "routine", 0, 0, "notify-runs-last", f"{name}_notify()")
+            trace.add(EventKind.NOTIFY, "server", "routine", 0, 0, "notify-runs-last", f"{name}_notify()")
             if name in self.stub.notify:
                 self.stub.notify[name]()
         if "notify_flag" in attributes:
             detail = f"{name}_notify_flag({str(self.routine_ran).upper()})"
-            trace.add("notify", "server", "routine", 0, 0, "notify-runs-last", detail)
+            trace.add(EventKind.NOTIFY, "server", "routine", 0, 0, "notify-runs-last", detail)
             if name in self.stub.notify_flag:
                 self.stub.notify_flag[name](self.routine_ran)

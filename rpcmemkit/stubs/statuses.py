@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rpcmemkit.errors import RpcError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.program import Program
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.types import Procedure
@@ -41,5 +42,5 @@ def store_status(program: Program, frame: Frame, address: int, error: RpcError) 
     if name != "return":
         variable = program.space.pointer_at(variable)
     program.space.write(variable, error.code.to_bytes(SIZE, "little"))
-    program.trace.add("status", program.side, "stub", variable, SIZE, "status-stored", error)
+    program.trace.add(EventKind.STATUS, program.side, "stub", variable, SIZE, "status-stored", error)
     return True

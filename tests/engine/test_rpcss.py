@@ -12,6 +12,7 @@ from rpcmemkit.audit import balance, returned
 from rpcmemkit.operations import Operations
 from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.stubs.client import ClientStub
+from rpcmemkit.trace import PackageCall
 from tests.engine.helpers import NODE, linked, open_session, serve
 
 OUT_LIST = NODE + "void f([out] node **made);"
@@ -147,7 +148,7 @@ def test_events_name_the_function_that_was_called() -> None:
     rpcsm.free(block)
     rpcsm.disable_allocate()
     assert [name for _, name in kinds(program)] == ["RpcSmAllocate", "RpcSmFree", "RpcSmDisableAllocate"]
-    assert [event.detail[0] for event in program.trace.select("rpcss")] == [
+    assert [event.of(PackageCall).name for event in program.trace.select("rpcss")] == [
         "RpcSmEnableAllocate",
         "RpcSmAllocate",
         "RpcSmFree",
