@@ -139,6 +139,9 @@ def _marshal_array(s: Source, depth: int, graph: Outline, node: Node) -> None:
     s.let(f"rows{n}", rows.iter_unpack)
     s.let(f"pack{n}", Codec(f"{fused.wire.format}{gap}x").pack)
     pointers = [f"p{number}" for number in range(len(node.ways))]
+    if (text := graph.text_below(node)) is not None:
+        _marshal_with_texts(s, depth, graph, node, fused, text)
+        return
     s(depth, "todo, rows = [], []; row, later = rows.append, todo.append", "here = a")
     s(depth, f"for {fused.listed(pointers)} in rows{n}(data[o : o + size]):")
     s(depth + 1, *fused.tests(sending=True))
@@ -151,6 +154,28 @@ def _marshal_array(s: Source, depth: int, graph: Outline, node: Node) -> None:
     s(depth, "out += b''.join(rows)", "todo.reverse(); stack += todo")
     if gap:
         s(depth, f"if n: pos -= {gap}; del out[-{gap}:]")
+
+
+def _marshal_with_texts(s: Source, depth: int, graph: Outline, node: Node, fused: Fused, text: Node) -> None:
+    """Elements whose pointers lead to strings: nothing waits below those, so that the ids are known at once."""
+    assert isinstance(node.plan, ArrayPlan)
+    plan, gap = node.plan, node.plan.wire_stride - node.plan.wire_last
+    numbers = range(len(node.ways))
+    s(depth, "rows, todo = [], []; row, later = rows.append, todo.append")
+    s(
+        depth,
+        f"for {fused.listed([f'p{number}' for number in numbers])} in rows{node.number}(data[o : o + size]):",
+    )
+    s(depth + 1, *fused.tests(sending=True))
+    for number, (slot, _) in enumerate(node.ways):
+        s(depth + 1, f"if p{number}: later(p{number}); i{number} = number; number += {ID_STEP}")
+        s(depth + 1, "else: raise Odd" if slot.plan.is_ref else f"else: i{number} = 0")
+    s(depth + 1, f"row(pack{node.number}({fused.passed([f'i{number}' for number in numbers])}))")
+    s(depth, "out += b''.join(rows)", f"pos += n * {plan.wire_stride}")
+    if gap:
+        s(depth, f"if n: pos -= {gap}; del out[-{gap}:]")
+    s(depth, "for a in todo:")
+    _marshal_text(s, depth + 1, graph, text)
 
 
 # --- from a message to memory -----------------------------------------------------------------

@@ -75,6 +75,12 @@ class Outline:
             flat and len(aligns) == 1 and all(n.body.wire.size % n.plan.wire_align == 0 for n in self.nodes)
         )
 
+    def text_below(self, node: Node) -> Node | None:
+        """Return the strings that all pointers of a body lead to, if that is so."""
+        below = {child for _, child in node.ways}
+        text = self.nodes[below.pop()] if len(below) == 1 else None
+        return text if text is not None and text.kind == "text" else None
+
     def changes(self, node: Node) -> bool:
         """Whether what stays in the receive buffer has to be written there: pointers, or numbers of the other byte order."""
         return bool(node.ways) or (self.order == ">" and node.kind != "text")

@@ -164,12 +164,23 @@ def _write_flat(s: Source, depth: int, graph: Outline, node: Node) -> None:
 
 
 def _write_text(s: Source, depth: int, graph: Outline, node: Node) -> None:
+    s(depth, *_encoded(node, "value"))
+    _stored(s, depth, "text")
+
+
+def _encoded(node: Node, value: str) -> list[str]:
+    """Return what makes ``text`` the bytes of a string."""
     assert isinstance(node.plan, ArrayPlan)
     if not node.plan.is_text:
         raise Odd
-    coding = "'latin-1'" if node.size == 1 else "'utf-16-le', 'surrogatepass'"
-    s(depth, "if type(value) is not str: raise Odd", f"text = value.encode({coding}) + {bytes(node.size)!r}")
-    _stored(s, depth, "text")
+    return [
+        f"if type({value}) is not str: raise Odd",
+        f"text = {value}.encode({_coding(node)}) + {bytes(node.size)!r}",
+    ]
+
+
+def _coding(node: Node) -> str:
+    return "'latin-1'" if node.size == 1 else "'utf-16-le', 'surrogatepass'"
 
 
 def _stored(s: Source, depth: int, text: str) -> None:
@@ -191,6 +202,9 @@ def _write_array(s: Source, depth: int, graph: Outline, node: Node) -> None:
         return
     values = Values(plan.element, plan.stride)
     s.let(f"pack{n}", values.codec.pack)
+    if (text := graph.text_below(node)) is not None:
+        _write_with_texts(s, depth, node, values, text)
+        return
     s(depth, "rows, todo, at = [], [], o; row, later = rows.append, todo.append")
     s(depth, "for value in value:")
     _unpacked(s, depth + 1, node, values)
@@ -203,6 +217,26 @@ def _write_array(s: Source, depth: int, graph: Outline, node: Node) -> None:
     s(depth + 1, f"row(pack{n}({', '.join(shown)}))", f"at += {plan.stride}")
     s(depth, "text = b''.join(rows)", "todo.reverse(); stack += todo")
     _stored(s, depth, "text")
+
+
+def _write_with_texts(s: Source, depth: int, node: Node, values: Values, text: Node) -> None:
+    """Elements whose pointers lead to strings: these lie behind the array in order, so that addresses are known at once."""
+    s(depth, f"size = len(value) * {node.size}; sized(size)", "if slot >= 0: put(mem, slot, o + shift)")
+    s(
+        depth,
+        f"o += (size + 7 & -8 or 8) + {GAP}",
+        "rows, texts = [], []; row, block = rows.append, texts.append",
+    )
+    s(depth, "for value in value:")
+    _unpacked(s, depth + 1, node, values)
+    for name in (each for each in values.names if each[0] == "q"):
+        s(depth + 1, f"if {name} is not None:")
+        s(depth + 2, *_encoded(text, name), f"{name} = o + shift; long = len(text); sized(long)")
+        s(depth + 2, f"block(text); block(gaps[long & 7]); o += (long + 7 & -8) + {GAP}")
+        s(depth + 1, f"else: {name} = 0")
+    s(depth + 1, f"row(pack{node.number}({', '.join(values.names)}))")
+    s(depth, f"mem += b''.join(rows); mem += gaps[size & 7] if size else gaps[0] + gaps[0][:{ALIGNMENT}]")
+    s(depth, "mem += b''.join(texts)")
 
 
 def read(graph: Outline) -> Source | None:
@@ -228,12 +262,16 @@ def read(graph: Outline) -> Source | None:
     return s
 
 
-def _shown(s: Source, node: Node, values: Values) -> tuple[str, dict[str, tuple[str, str]]]:
+def _shown(
+    s: Source, node: Node, values: Values, *, texts: bool = False
+) -> tuple[str, dict[str, tuple[str, str]]]:
     """Return the expression of a body's value, and for each pointer the variable and the key that hold what it leads to."""
     holders: dict[str, tuple[str, str]] = {}
 
     def show(tree: Any, number: int) -> str:
         if isinstance(tree, str):
+            if texts and tree[0] == "q":
+                return tree
             return _presented(s, node, tree, values.plans[tree])
         parts, variable = [], f"h{number}"
         for at, (name, inner) in enumerate(tree.items()):
@@ -297,17 +335,17 @@ def _read_flat(s: Source, depth: int, graph: Outline, node: Node) -> None:
 
 
 def _read_text(s: Source, depth: int, graph: Outline, node: Node) -> None:
+    _decoded(s, depth, node, "a", "holder[key]")
+
+
+def _decoded(s: Source, depth: int, node: Node, address: str, target: str) -> None:
+    """Read the string at ``address``."""
     width = node.size
-    s(depth, f"o = a - base; end = data.find({bytes(width)!r}, o) if o >= 0 else -1")
+    s(depth, f"o = {address} - base; end = data.find({bytes(width)!r}, o) if o >= 0 else -1")
     if width > 1:
         s(depth, f"while end >= 0 and (end - o) % {width}: end = data.find({bytes(width)!r}, end + 1)")
-    coding = "'latin-1'" if width == 1 else "'utf-16-le', 'surrogatepass'"
-    s(
-        depth,
-        "if end < 0: raise Odd",
-        f"meet(a); extend(end - o + {width})",
-        f"holder[key] = data[o:end].decode({coding})",
-    )
+    s(depth, "if end < 0: raise Odd", f"meet({address}); extend(end - o + {width})")
+    s(depth, f"{target} = data[o:end].decode({_coding(node)})")
 
 
 def _read_array(s: Source, depth: int, graph: Outline, node: Node) -> None:
@@ -321,6 +359,13 @@ def _read_array(s: Source, depth: int, graph: Outline, node: Node) -> None:
     s.let(f"rows{n}", values.codec.iter_unpack)
     s(depth, "here = a; holder[key] = all_ = []; show = all_.append; todo = []; later = todo.append")
     s(depth, f"for {', '.join(values.names)}, in rows{n}(data[o : o + size]):")
+    if (text := graph.text_below(node)) is not None:
+        for name in (each for each in values.names if each[0] == "q"):
+            s(depth + 1, f"if {name}:")
+            _decoded(s, depth + 2, text, name, name)
+            s(depth + 1, f"else: {name} = None")
+        s(depth + 1, f"show({_shown(s, node, values, texts=True)[0]})")
+        return
     shown, holders = _shown(s, node, values)
     if isinstance(values.tree, str):
         holders = {values.tree: ("all_", "len(all_) - 1")}
