@@ -36,6 +36,8 @@ RESERVED = (
     "|__alignof|__asm|__declspec|__float80|__float128|__int128"
     f"|{_TYPE_WORDS}|{_QUALIFIERS}"
 )
+RESERVED_TYPES = frozenset(["boolean", "byte", "handle_t"])
+"""Types that the grammar has as names, and that are no names for anything else."""
 _IN_BRACKETS = "case|const|contract|default|enum|interface|sizeof|static|struct|union|volatile"  # attributes and parts of types
 
 

@@ -22,6 +22,20 @@ _MOST_ERRORS = 10
 
 _RESERVED_WORD = re.compile(rf"(?:{grammar.RESERVED})\b")
 
+
+class _ReservedName(Exception):
+    """The name of a type that MIDL reserves stands where something is declared."""
+
+    def __init__(self, name: Token) -> None:
+        self.name = name
+
+
+def _new_name(name: Token) -> str:
+    if name in grammar.RESERVED_TYPES:
+        raise _ReservedName(name)
+    return str(name)
+
+
 # What people call the terminals of the grammar.
 _HUMAN = {
     "NAME": "a name",
@@ -92,6 +106,10 @@ def _parse(source: Source, report: Report, start: str) -> Any:
             at = _place(error, text)
             reserved = _report(error, at, source, report)
             shorter = _renamed(text, at, reserved) if reserved else _without_declaration(text, at)
+        except _ReservedName as error:
+            at, word = error.name.start_pos or 0, str(error.name)
+            _report_reserved(at, word, ("a name",), source, report)
+            shorter = _renamed(text, at, word)
         if shorter == text:
             break
         text = shorter
@@ -130,12 +148,8 @@ def _report(error: UnexpectedInput, at: int, source: Source, report: Report) -> 
         at, found = next_word
         remedy, expected = "a ; is missing before it", ("';'",)
     elif word and "a name" in expected:
-        found = word.group()
-        remedy = f"{found!r} is a reserved word: choose another name"
-        report.add(
-            Finding.UNEXPECTED, source, at, len(found), expected=expected, found=repr(found), remedy=remedy
-        )
-        return found
+        _report_reserved(at, word.group(), expected, source, report)
+        return word.group()
     elif isinstance(error, UnexpectedCharacters):
         report.add(
             Finding.BAD_CHARACTER, source, at, expected=expected, found=repr(error.char), remedy=remedy
@@ -170,6 +184,11 @@ def _unfinished(text: str, at: int) -> tuple[int, str] | None:
 
 def _renamed(text: str, at: int, word: str) -> str:
     return text[:at] + "_" * len(word) + text[at + len(word) :]
+
+
+def _report_reserved(at: int, word: str, expected: tuple[str, ...], source: Source, report: Report) -> None:
+    remedy = f"{word!r} is a reserved word: choose another name"
+    report.add(Finding.UNEXPECTED, source, at, len(word), expected=expected, found=repr(word), remedy=remedy)
 
 
 def _expected(error: UnexpectedInput) -> tuple[str, ...]:
@@ -326,12 +345,12 @@ class _Builder:
     # records
 
     def struct(self, keyword: Token, tag: Token) -> s.RecordSpec:
-        return s.RecordSpec(str(keyword), str(tag), keyword.start_pos or 0)
+        return s.RecordSpec(str(keyword), _new_name(tag), keyword.start_pos or 0)
 
     union = struct
 
     def struct_body(self, keyword: Token, tag: Token | None, *members: s.Field) -> s.RecordSpec:
-        return s.RecordSpec(str(keyword), tag and str(tag), keyword.start_pos or 0, list(members))
+        return s.RecordSpec(str(keyword), tag and _new_name(tag), keyword.start_pos or 0, list(members))
 
     union_body = struct_body
 
@@ -354,6 +373,7 @@ class _Builder:
         return s.EnumSpec(tag and str(tag), keyword.start_pos or 0, list(labels))
 
     def enumerator(self, attributes: Any, name: Token, value: s.Run | None) -> tuple[Token, s.Run | None]:
+        _new_name(name)
         return name, value
 
     def member(self, attributes: Any, specifiers: s.Specifiers, targets: Any, end: Token) -> s.Field:
@@ -403,7 +423,7 @@ class _Builder:
         layers = parts[1:] + pointers
         if isinstance(name, s.Target):
             return s.Target(name.name, name.at, name.layers + layers)
-        return s.Target(str(name), name.start_pos or 0, layers)
+        return s.Target(_new_name(name), name.start_pos or 0, layers)
 
     def inner(self, *parts: Any) -> s.Target:
         target: s.Target = parts[-1]

@@ -132,6 +132,12 @@ def test_a_broken_attribute_file_is_reported_as_such() -> None:
         ("void f([in] long interface);", "interface", 18),
         ("void f([out] long *default, [in] long b);", "default", 20),
         ("void register([in] long b);", "register", 6),
+        ("struct S { long byte; };", "byte", 17),
+        ("void f([in] long boolean);", "boolean", 18),
+        ("typedef unsigned char byte;", "byte", 23),
+        ("typedef struct handle_t { long a; } T;", "handle_t", 16),
+        ("enum E { byte, B };", "byte", 10),
+        ("void handle_t([in] long b);", "handle_t", 6),
     ],
 )
 def test_a_reserved_word_is_no_name(body: str, word: str, column: int) -> None:
@@ -147,7 +153,8 @@ def test_a_reserved_word_is_no_name(body: str, word: str, column: int) -> None:
         "const long A = (unsigned long) 5 + sizeof(long);",
         "typedef [switch_type(unsigned long)] union { [case(1)] long a; [default] ; } U;",
         "typedef struct { long longer, interfaces, structure; } S;",
-        "typedef unsigned char byte; typedef unsigned char boolean;",
+        "typedef byte BYTE; typedef boolean BOOLEAN; void f([in] handle_t h, [in] byte, [in] boolean TRUE);",
+        "typedef struct { byte *bytes; boolean is_handle_t; } S;",
     ],
 )
 def test_words_that_only_look_reserved(body: str) -> None:
