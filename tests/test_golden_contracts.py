@@ -563,10 +563,13 @@ def test_a_reference_pointer_in_storage_that_may_be_new_or_lost():
 
 
 def test_a_reference_pointer_in_a_union_arm():
-    """Another arm may come back: then what the arm of before named is lost."""
+    """Another arm may come back, if the tag does: then what the arm of before named is lost."""
     body = "typedef struct { [ref] long *r; } box;\n"
     body += "typedef [switch_type(short)] union { [case(1)] box b; [default] ; } either;\n"
-    found = attributed(body + "void f([in] short t, [in, out, switch_is(t)] either *p);")["p.b.r"]
+    fixed = attributed(body + "void f([in] short t, [in, out, switch_is(t)] either *p);")["p.b.r"]
+    assert acts(fixed.client.allocates) == OWN
+    assert cell(fixed.client.lost) == ""
+    found = attributed(body + "void f([in, out] short *t, [in, out, switch_is(*t)] either *p);")["p.b.r"]
     assert acts(found.client.allocates) == f"{OWN}, {NEW}"
     assert cell(found.client.lost) == ORPHANED
     assert found.note == "only where the data has it"

@@ -382,7 +382,7 @@ class _Parameter:
             return (Decision(EXISTING, "client-overwrites-existing"),)
         passed = here.top and not self.is_result
         gone = self.is_result or self._cleared or here.replaced
-        given = spot.plan.is_ref and self.is_in and not (here.fresh or spot.loose or here.replaced)
+        given = spot.plan.is_ref and self.is_in and not (here.fresh or here.cut or here.replaced)
         held = passed or not gone or (here.replaced and replaces(spot.plan, here.above))
         cases = [True] * held + [False] * (not passed and not given)
         found = (comes_back(spot.plan, here.above, held=held, result=self.is_result) for held in cases)
