@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,22 @@ from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import path_text
 from rpcmemkit.plan import Plan
 from rpcmemkit.rules import RULES
-from rpcmemkit.scenario import Run, find_files, load_scenario
-from rpcmemkit.trace import Event, Fault, HandleName, Kept, PackageCall, Span, Trace
+from rpcmemkit.scenario import Run as Scenario
+from rpcmemkit.scenario import find_files, load_scenario
+from rpcmemkit.trace import (
+    KEPT,
+    Event,
+    Fault,
+    HandleName,
+    Kept,
+    PackageCall,
+    Raw,
+    Run,
+    Same,
+    Span,
+    Trace,
+    compact,
+)
 
 TESTS = Path(__file__).parent
 RUNNABLE = [
@@ -51,7 +66,7 @@ WITH_PATHS = {"read", "write", "reuse", "stack"}
 
 def happenings(file: Path) -> Iterator[tuple[str, Trace, dict[str, AddressSpace]]]:
     """Yield the traces of a file's calls and departures, with the memory of both sides at the end."""
-    run = Run(load_scenario(file))
+    run = Scenario(load_scenario(file))
     for happened in run.happenings():
         trace = getattr(happened, "call", happened).trace
         spaces = {"client": run.session.client.space, "server": run.session.server.space}
@@ -115,3 +130,113 @@ def test_the_files_show_every_kind_of_event() -> None:
     seen = {event.kind for file in RUNNABLE for _, trace, _ in happenings(file) for event in trace}
 
     assert set(kinds.split()) - seen == set()
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+LIKE = ("allocate", "server", "stub", 0, 0, "a-rule", "midl_user")
+MIXED = [
+    ("unmarshal", "server", "stub", 8, 4, "r", None),
+    ("allocate", "server", "stub", 100, 16, "r", "midl_user"),
+    ("unmarshal", "server", "stub", 100, 16, "r", None),
+    ("allocate", "server", "stub", 124, 16, "r", "midl_user"),
+]
+
+
+def replayed(events: list[Raw], like: Raw | None = None) -> tuple[Run, list[int]]:
+    """A run of these events, and the list that grows with each replay."""
+    asked: list[int] = []
+
+    def replay() -> tuple[list[Raw], list[Span]]:
+        asked.append(len(asked))
+        return events, [Span(0, 4, "id", None, None)]
+
+    return Run(frozenset({"unmarshal", "allocate"}), like, (100, 124), (16, 16), replay), asked
+
+
+def told(*entries: Raw | Run) -> Trace:
+    trace = Trace("f")
+    trace.raw += entries
+    return trace
+
+
+def test_a_run_is_told_as_its_events() -> None:
+    run, _ = replayed(MIXED)
+    trace = told(
+        ("phase", "server", "stub", 0, 0, "", None), run, ("raise", "server", "stub", 0, 0, "r", None)
+    )
+    assert [event.kind for event in trace] == ["phase", *(each[0] for each in MIXED), "raise"]
+    assert len(trace) == 6
+    assert [event.address for event in trace.select("allocate")] == [100, 124]
+    assert [event.kind for event in trace.between(1, 2)] == [each[0] for each in MIXED]
+    assert trace.now == 3
+    assert [(place, event.kind) for place, event in trace.places("unmarshal", "raise")] == [
+        (2, "unmarshal"),
+        (2, "unmarshal"),
+        (3, "raise"),
+    ]
+    assert (
+        list(trace.select("allocate", side="client")) == list(trace.select("allocate", actor="routine")) == []
+    )
+
+
+def test_a_run_of_like_blocks_is_counted_without_being_replayed() -> None:
+    run, asked = replayed(MIXED, LIKE)
+    trace = told(LIKE, run)
+    assert [(event.rule, number) for event, number in trace.tally("allocate")] == [
+        ("a-rule", 1),
+        ("a-rule", 2),
+    ]
+    assert [list(each) for each in trace.blocks("allocate", side="server")] == [[0], [100, 124]]
+    assert list(trace.blocks("allocate", side="client")) == []
+    assert [(e.address, e.size, e.rule) for e in trace.select("allocate")][1:] == [
+        (100, 16, "a-rule"),
+        (124, 16, "a-rule"),
+    ]
+    assert list(trace.select("free")) == []
+    assert not asked
+    assert [number for _, number in trace.tally("allocate", "unmarshal")] == [1, 1, 1, 1, 1]
+    assert asked
+
+
+def test_a_run_of_unlike_blocks_has_to_be_replayed() -> None:
+    run, asked = replayed(MIXED)
+    assert [number for _, number in told(run).tally("allocate")] == [1, 1]
+    assert [list(each) for each in told(run).blocks("allocate", side="server")] == [[100], [124]]
+    assert asked == [0], "few events are kept"
+    assert run.spans() == [Span(0, 4, "id", None, None)]
+    assert asked == [0]
+
+
+def test_of_many_events_only_the_recipe_is_kept() -> None:
+    run, asked = replayed(MIXED * KEPT)
+    assert len(run.events()) == len(run.events()) == 4 * KEPT
+    assert asked == [0, 1]
+
+
+def test_frees_are_runs_that_need_no_replay() -> None:
+    run = Run.of_blocks(("free", "client", "stub", 0, 0, "r", ""), [48, 24, 0], [16, 16, 16])
+    assert [(event.kind, event.address) for event in told(run)] == [("free", 48), ("free", 24), ("free", 0)]
+    assert run.spans() == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kind"),
+    [
+        ([], array),
+        ([7], Same),
+        ([7, 7, 7], Same),
+        ([8, 32, 56], range),
+        ([56, 32, 8], range),
+        ([8, 32, 56, 81], array),
+        ([8, 9, 1 << 40], array),
+        (range(3), range),
+    ],
+)
+def test_numbers_are_the_same_in_little_room(numbers: Sequence[int], kind: type) -> None:
+    compacted = compact(numbers)
+    assert isinstance(compacted, kind)
+    assert list(compacted) == list(numbers)
+    assert len(compacted) == len(numbers)
+    assert [compacted[at] for at in range(len(numbers))] == list(numbers)
+    assert list(compacted[1:]) == list(numbers[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rpcmemkit import AddressSpace, Audit, MemoryFault
-from rpcmemkit.memory import GAP
+from rpcmemkit.memory import GAP, taken
 from tests.engine.helpers import NODE, linked, run
 
 
@@ -136,3 +136,103 @@ def test_client_that_passes_a_dangling_pointer() -> None:
     audit = Audit(session_call)
     assert [event.detail[0] for event in audit.faults] == ["use after free", "double free"]
     assert session_call.status == 1726
+
+
+# --- many blocks at once ------------------------------------------------------------------------
+
+
+def row_bytes(sizes: list[int], fill: int = 0xCD) -> bytes:
+    """What a row of blocks full of 1 looks like in memory."""
+    return b"".join(b"\1" * size + bytes((fill,)) * (taken(size) - size) for size in sizes)
+
+
+SIZES = [[16], [16] * 9, [0, 1, 8, 24, 0, 7], [3] * 200, [900, 4, 4]]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_row_of_blocks_is_what_single_blocks_are(sizes: list[int]) -> None:
+    row, single = AddressSpace("client"), AddressSpace("client")
+    for space in (row, single):
+        space.add_block(5, "application")
+    addresses = row.add_blocks(row_bytes(sizes), sizes, "midl_user")
+    for size in sizes:
+        single.write(single.add_block(size, "midl_user"), b"\1" * size)
+    assert list(addresses) == [block.address for block in single.ledger][1:]
+    assert list(row.ledger) == list(single.ledger)
+    assert (row.data, row.ledger.pages) == (single.data, single.ledger.pages)
+    assert all(
+        row.block(address + max(size - 1, 0)).address == address
+        for address, size in zip(addresses, sizes, strict=True)
+    )  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_row_taken_back_has_never_been(sizes: list[int]) -> None:
+    space = AddressSpace("client")
+    space.add_block(5, "application")
+    before = bytes(space.data), list(space.ledger), list(space.ledger.pages)
+    space.add_blocks(row_bytes(sizes), sizes, "midl_user")
+    space.take_back(len(before[0]))
+    assert (bytes(space.data), list(space.ledger), list(space.ledger.pages)) == before
+    assert space.add_block(1, "midl_user") == 0x10010
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_a_row_is_freed_as_its_blocks_would_be(sizes: list[int]) -> None:
+    row, single = AddressSpace("client"), AddressSpace("client")
+    for space in (row, single):
+        addresses = space.add_blocks(row_bytes(sizes), sizes, "midl_user")
+    found = row.row_of(list(reversed(addresses)), "midl_user")
+    assert found == range(len(sizes))
+    row.drop_row(found)
+    for address in addresses:
+        single.drop_block(address)
+    assert (list(row.ledger), row.data) == (list(single.ledger), single.data)
+    assert row.ledger.ended == single.ledger.ended
+
+
+def test_blocks_that_are_no_row() -> None:
+    space = AddressSpace("client")
+    a, b, c, d = space.add_blocks(row_bytes([8] * 4), [8] * 4, "midl_user")
+    assert space.row_of([b, c], "midl_user") == range(1, 3)
+    assert space.row_of([a, c], "midl_user") is None, "one lies between"
+    assert space.row_of([b, b], "midl_user") is None, "one comes twice"
+    assert space.row_of([b, c + 4], "midl_user") is None, "inside a block"
+    assert space.row_of([a, b], "application") is None, "of another allocator"
+    space.drop_block(d)
+    assert space.row_of([c, d], "midl_user") is None, "freed"
+
+
+def test_what_a_row_of_addresses_may_touch() -> None:
+    space = AddressSpace("client")
+    a, b, c = space.add_blocks(row_bytes([8, 16, 8]), [8, 16, 8], "midl_user")
+    assert space.holds([a, b, c], 8)
+    assert space.holds([c, b], [8, 16])
+    assert space.holds([b + 8, a], [8, 8]), "inside a block"
+    assert space.holds([0, a], [0, 8]), "nothing at all, anywhere"
+    assert not space.holds([a, b, c], 9)
+    assert not space.holds([a, 0], 8)
+    assert not space.holds([a, b + 12], [8, 8])
+    space.drop_block(b)
+    assert not space.holds([a, b, c], 8)
+    assert space.holds([a, c], 8)
+    assert list(space.left_live([a, b, c])) == [a, c]
+    assert not list(space.trace), "asking is not touching"
+
+
+def test_a_window_of_an_image_shows_what_a_call_has_to_do_with() -> None:
+    space = AddressSpace("client")
+    first, second = space.add_block(64, "application", fill=1), space.add_block(8, "application", fill=2)
+    assert space.window(second) == (space.data, space.base)
+    old = AddressSpace.from_image("client", space.image())
+    space.write(second, b"\3" * 8)
+    shown, begins = old.window(second)
+    assert begins == first
+    assert shown[second - begins :][:8] == b"\2" * 8
+
+
+def test_what_is_only_tried_is_not_noted() -> None:
+    space = AddressSpace("client")
+    with space.unnoted(), pytest.raises(MemoryFault):
+        space.read(0, 4)
+    assert not list(space.trace)

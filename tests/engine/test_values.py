@@ -12,7 +12,7 @@ from rpcmemkit.paths import LONGEST_PATH, path_text, resolve
 from rpcmemkit.plan import Planner, StructPlan
 from rpcmemkit.reader import Reader
 from rpcmemkit.trace import Trace
-from rpcmemkit.values import Labels, Writer, element_count, elements_of, storage_size
+from rpcmemkit.values import FEW, Labels, Writer, element_count, elements_of, storage_size
 from rpcmemkit.walk import Place, pointers_in, reach
 from tests.engine.helpers import idl_text, linked, open_session, run
 
@@ -207,6 +207,41 @@ def test_labels() -> None:
     twin = labels.copy()
     labels.give("M", 300)
     assert (twin.known(), labels.known()) == (["L", "a.b#2"], ["L", "a.b#2", "M"])
+
+
+@pytest.mark.parametrize("many", [3, FEW, FEW + 1, 1000])
+def test_a_row_of_storage_is_named_as_if_one_by_one(many: int) -> None:
+    addresses, asked = range(0x100, 0x100 + 24 * many, 24), []
+    paths: list[Any] = [((None, "a"), f"[{number}]") for number in range(many)]
+
+    def make() -> list[Any]:
+        asked.append(many)
+        return paths
+
+    row, single = Labels(), Labels()
+    for labels in (row, single):
+        labels.give("first", 0x10)
+    row.call_row(addresses, make, "@2")
+    assert len(asked) == (many <= FEW), "of many the paths are made when one is asked for"
+    for address, path in zip(addresses, paths, strict=True):
+        single.call_by_path(address, path, "@2")
+    twin = row.copy()
+    for labels in (row, single):
+        labels.call_by_path(addresses[1], (None, "again"))
+        labels.call_by_path(addresses[-1] + 24, (None, "last"))
+    assert row.known() == single.known()
+    assert twin.known() == single.known()[:-1]
+    assert [row.name(a) for a in (addresses[0], addresses[0] + 1, addresses[-1], 5)] == [
+        "a[0]@2",
+        None,
+        f"a[{many - 1}]@2",
+        None,
+    ]
+    assert (row.address("a[1]@2"), row.address("last"), twin.address("last")) == (
+        addresses[1],
+        addresses[-1] + 24,
+        None,
+    )
 
 
 def test_long_paths_are_cut_and_labels_stay_unique() -> None:
