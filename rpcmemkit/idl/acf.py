@@ -51,7 +51,7 @@ class Acf:
     def of_interface(self, name: str) -> s.Attributes:
         self.unused.pop((name,), None)
         found = self.interfaces.get(name)
-        return found.attributes if found else s.NO_ATTRIBUTES
+        return _marked(found.attributes) if found else s.NO_ATTRIBUTES
 
     def of_type(self, name: str) -> s.Attributes:
         """The attributes of a type, whichever interface of the file names it."""
@@ -59,19 +59,19 @@ class Acf:
         for interface, _ in entries:
             self.unused.pop((interface, "typedef", name), None)
         items = tuple(item for _, attributes in entries for item in attributes.items)
-        return s.Attributes(0, items) if items else s.NO_ATTRIBUTES
+        return _marked(s.Attributes(0, items)) if items else s.NO_ATTRIBUTES
 
     def of_procedure(self, interface: str, name: str) -> s.Attributes:
         self.unused.pop((interface, name), None)
         found = self.procedures.get((interface, name))
-        return found.attributes if found else s.NO_ATTRIBUTES
+        return _marked(found.attributes) if found else s.NO_ATTRIBUTES
 
     def of_parameter(self, interface: str, procedure: str, name: str) -> s.Attributes:
         self.unused.pop((interface, procedure, name), None)
         found = self.procedures.get((interface, procedure))
         for attributes, parameter in found.parameters if found else ():
             if parameter == name:
-                return attributes
+                return _marked(attributes)
         return s.NO_ATTRIBUTES
 
     def _is_status(self, interface: str, procedure: str, name: str) -> bool:
@@ -91,8 +91,12 @@ class Acf:
             remedy = given.hint(str(token), known, f"there are: {', '.join(known)}" if known else "")
             if len(path) == 3 and self._is_status(*path):
                 remedy = f"declare it last in the IDL file: [out] error_status_t *{token}; MIDL may add it, this compiler does not"
-            at = token.start_pos or 0
+            at = s.start(token)
             report.add(finding, self.source, at, len(token), name=repr(str(token)), remedy=remedy)
+
+
+def _marked(attributes: s.Attributes) -> s.Attributes:
+    return s.Attributes(attributes.at, tuple(each._replace(acf=True) for each in attributes.items))
 
 
 def _known(interfaces: Mapping[str, Interface], path: tuple[str, ...]) -> list[str]:

@@ -1,324 +1,144 @@
-"""Every attribute of a declaration is given to the level that it governs."""
+"""The attributes there are, a row for each: where it may stand, since when, for whom, and what it does.
+
+MIDL's checks and ours are about single attributes, so all that is special about one is said once, here. The vocabulary
+(:func:`check_names`), the placement, the levels of a type and the model read the row. What a row does not say is the
+default: MIDL and DCE have the attribute, in the IDL text, anywhere and at every /target; nothing in the type changes;
+and the model keeps its value by name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from rpcmemkit.idl import syntax as s
-from rpcmemkit.idl.constants import VisibleNames
-from rpcmemkit.idl.declared import Declared, Place
-from rpcmemkit.idl.expressions import ExpressionError, fold, read_expression
 from rpcmemkit.idl.findings import Finding
-from rpcmemkit.idl.levels import Level
-from rpcmemkit.types import (
-    Base,
-    Conditional,
-    Const,
-    ContextHandle,
-    Converted,
-    EnumType,
-    Expr,
-    Name,
-    Opaque,
-    PointerKind,
-    Ranged,
-    Struct,
-    Switched,
-    Type,
-    Unary,
-    Union,
-)
-
-if TYPE_CHECKING:
-    from rpcmemkit.idl.resolve import Resolver
-
-POINTER_KINDS: Mapping[str, PointerKind] = {kind.value: kind for kind in PointerKind}
-CONVERSIONS = ("wire_marshal", "user_marshal", "transmit_as", "represent_as")
-_MICROSOFT_ONLY = frozenset(("range", "partial_ignore", "wire_marshal", "user_marshal", "call_as"))
-_SIZES = ("size_is", "max_is")
-_LENGTHS = ("length_is", "last_is")
 
 
-class Applier:
-    """Applies attributes; findings go where the resolver's go."""
+class Row(NamedTuple):
+    """What there is to know of an attribute."""
 
-    def __init__(self, resolver: Resolver) -> None:
-        self.resolver = resolver
-        self.osf = resolver.osf
-        self.complain = resolver.complain
-
-    def apply(self, declared: Declared, place: Place, parameter: str | None = None) -> None:
-        """Give every attribute to the level it governs."""
-        declared.parameter = parameter
-        self._repeated(declared)
-        self._pointer_kind(declared, parameter is not None)
-        self._context(declared)
-        self._interface_pointer(declared, place)
-        self._sizes(declared, place)
-        self._string(declared, place)
-        self._range(declared, place)
-        self._switch_is(declared, place)
-        self._markers(declared)
-
-    def _repeated(self, declared: Declared) -> None:
-        names: set[str] = set()
-        for attribute in declared.attributes.items:
-            if attribute.name in names and attribute.name not in POINTER_KINDS:
-                self.complain(Finding.GIVEN_TWICE, declared, attribute, attribute=attribute.name)
-            if self.osf and attribute.name in _MICROSOFT_ONLY:
-                self.complain(Finding.NOT_IN_DCE, declared, attribute, attribute=attribute.name)
-            names.add(attribute.name)
-
-    def _pointer_kind(self, declared: Declared, parameter: bool) -> None:
-        given = [attribute for attribute in declared.attributes.items if attribute.name in POINTER_KINDS]
-        for first, second in pairwise(given):
-            if first.name != second.name or self.osf:
-                self.complain(
-                    Finding.SECOND_POINTER_ATTRIBUTE, declared, second, first=first.name, second=second.name
-                )
-        if given and declared.outer is not None:
-            self._set_kind(declared, declared.outer, given[0])
-        if given and declared.outer is not None and declared.outer.form == "array" and not parameter:
-            self.complain(Finding.EMBEDDED_ARRAY_KIND, declared, given[0])
-        if given and declared.outer is None:
-            self._kind_of_no_level(declared, given[0])
-
-    def _kind_of_no_level(self, declared: Declared, attribute: s.Attribute) -> None:
-        """A pointer attribute on what shows no star: a context handle is a pointer that is never null."""
-        if isinstance(declared.base, ContextHandle):
-            if attribute.name != PointerKind.REF.value:
-                self.complain(Finding.NULLABLE_HANDLE, declared, attribute, kind=attribute.name)
-        elif not _is_pointer_inside(declared.base):
-            self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute=attribute.name)
-
-    def _set_kind(self, declared: Declared, level: Level, attribute: s.Attribute) -> None:
-        kind = POINTER_KINDS[attribute.name]
-        if level.kind not in (None, kind) or (self.osf and level.kind is kind):
-            assert level.kind is not None
-            self.complain(
-                Finding.SECOND_POINTER_ATTRIBUTE,
-                declared,
-                attribute,
-                first=level.kind.value,
-                second=attribute.name,
-            )
-        level.kind = kind
-
-    def _context(self, declared: Declared) -> None:
-        """[context_handle]: the innermost pointer and what it points to become the handle."""
-        attribute = declared.attributes.get("context_handle")
-        if attribute is None or isinstance(declared.base, ContextHandle):
-            return
-        if isinstance(declared.base, Converted):
-            self.complain(Finding.CONTEXT_AND_CONVERSION, declared, attribute, attribute=declared.base.how)
-            return
-        if not declared.levels or not declared.levels[-1].pointer:
-            self.complain(Finding.CONTEXT_NO_POINTER, declared, attribute)
-            return
-        if self.osf and not _is_void(declared.base):
-            self.complain(Finding.DCE_CONTEXT, declared, attribute)
-        for name in CONVERSIONS:
-            if name in declared.attributes:
-                self.complain(Finding.CONTEXT_AND_CONVERSION, declared, attribute, attribute=name)
-        handle = declared.levels.pop()
-        if handle.kind not in (None, PointerKind.REF):
-            self.complain(Finding.NULLABLE_HANDLE, declared, attribute, kind=handle.kind.value)
-        declared.base = ContextHandle(declared.name, None if _is_void(declared.base) else declared.base)
-
-    def _interface_pointer(self, declared: Declared, place: Place) -> None:
-        attribute = declared.attributes.get("iid_is")
-        if attribute is None:
-            return
-        if _is_void(declared.base):
-            declared.base = Opaque("interface", "IUnknown")
-        run = attribute.arguments[0] if attribute.arguments else None
-        if run is None:
-            self.complain(
-                Finding.BAD_ARGUMENT, declared, attribute, name="iid_is", what="the name of an interface id"
-            )
-        else:
-            self.expression(run, attribute, declared, place)
-
-    def _sizes(self, declared: Declared, place: Place) -> None:
-        attributes = declared.attributes
-        self._exclusive(declared, Finding.SIZE_AND_MAX, *_SIZES)
-        self._exclusive(declared, Finding.LENGTH_AND_LAST, *_LENGTHS)
-        for attribute in attributes.items:
-            if attribute.name in ("size_is", "max_is", "length_is", "first_is", "last_is"):
-                self._size_attribute(declared, attribute, place)
-            elif attribute.name == "min_is":
-                self.complain(Finding.NOT_IMPLEMENTED, declared, attribute, attribute="min_is")
-        for level in declared.levels:
-            self._last(declared, level)
-
-    def _last(self, declared: Declared, level: Level) -> None:
-        """[last_is] waits for [first_is]."""
-        if not isinstance(level.length, _Last):
-            return
-        try:
-            level.length = level.length.resolve(level.first)
-        except ExpressionError as error:
-            level.length = None
-            self.complain(error.finding, declared, **error.details)
-
-    def _exclusive(self, declared: Declared, finding: Finding, first: str, second: str) -> None:
-        one, other = declared.attributes.get(first), declared.attributes.get(second)
-        if one and other:
-            self.complain(finding, declared, max(one, other, key=lambda attribute: attribute.at))
-
-    def _size_attribute(self, declared: Declared, attribute: s.Attribute, place: Place) -> None:
-        """Position i of the attribute belongs to level i, counted from the name outwards (size-is.md)."""
-        if not any(attribute.arguments):
-            self.complain(
-                Finding.BAD_ARGUMENT, declared, attribute, name=attribute.name, what="an expression"
-            )
-        for index, run in enumerate(attribute.arguments):
-            if run is None:
-                continue
-            if index >= len(declared.levels) or declared.levels[index].form == "function":
-                self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute=attribute.name)
-                return
-            expression = self.expression(run, attribute, declared, place)
-            if expression is None:
-                continue
-            if self.osf and place.own and attribute.name in _SIZES and not _plain(expression):
-                error = ExpressionError(Finding.DCE_EXPRESSION, None, attribute=attribute.name)
-                self.resolver.complain_at(error, run, place, declared.parameter)
-            try:
-                self._set_size(declared, declared.levels[index], attribute, expression)
-            except ExpressionError as error:
-                self.resolver.complain_at(error, run, place, declared.parameter)
-
-    def _set_size(self, declared: Declared, level: Level, attribute: s.Attribute, value: Expr) -> None:
-        if attribute.name in _SIZES:
-            if level.bound is not None:
-                self.complain(Finding.SIZE_OF_FIXED, declared, attribute, attribute=attribute.name)
-            level.size = value if attribute.name == "size_is" else fold("+", value, Const(1))
-        elif attribute.name == "first_is":
-            level.first = _clamped(value, value, Const(0))
-        else:
-            level.length = value if attribute.name == "length_is" else _Last(value)  # type: ignore[assignment]
-
-    def expression(self, run: s.Run, attribute: s.Attribute, declared: Declared, place: Place) -> Expr | None:
-        """The meaning of an expression in ``attribute``; problems are reported with the parameter's name."""
-        names = VisibleNames(self.resolver, place.siblings, attribute.name)
-        try:
-            return read_expression(run, names)
-        except ExpressionError as error:
-            self.resolver.complain_at(error, run, place, declared.parameter)
-            return None
-
-    def _string(self, declared: Declared, place: Place) -> None:
-        attribute = declared.attributes.get("string")
-        if attribute is None:
-            return
-        if isinstance(declared.base, Struct):
-            letters = all(_is_letter(member.type) for member in declared.base.members)
-            self.complain(
-                Finding.STRING_ON_STRUCTURE if letters else Finding.STRING_ON_MIXED_STRUCTURE,
-                declared,
-                attribute,
-            )
-        elif isinstance(declared.base, (Opaque, Converted)):
-            return  # BSTR and its like know what they are; Windows' own files give them the attribute
-        elif not declared.levels:
-            self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute="string")
-        elif not _is_letter(declared.base):
-            self.complain(Finding.STRING_OF_OTHERS, declared, attribute)
-        for name in ("length_is", "first_is", "last_is"):
-            if (clash := declared.attributes.get(name)) is not None:
-                self.complain(Finding.STRING_AND_LENGTH, declared, clash, attribute=name)
-        if declared.levels:
-            declared.levels[-1].string = True
-
-    def _range(self, declared: Declared, place: Place) -> None:
-        attribute = declared.attributes.get("range")
-        if attribute is None:
-            return
-        runs = attribute.arguments
-        if len(runs) != 2 or runs[0] is None or runs[1] is None:
-            self.complain(Finding.BAD_ARGUMENT, declared, attribute, name="range", what="two numbers")
-            return
-        low, high = self.resolver.constant(runs[0], place), self.resolver.constant(runs[1], place)
-        if high < low:
-            self.complain(Finding.EMPTY_RANGE, declared, attribute, low=low, high=high)
-        if not self.resolver.switches.checks:
-            self.complain(Finding.RANGE_UNCHECKED, declared, attribute)
-            return
-        counted = next((level for level in declared.levels if level.counted or level.open_array), None)
-        if counted is not None:
-            counted.count_range = (low, high)
-            if not self.resolver.switches.has("range on a size"):
-                self.complain(
-                    Finding.TARGET_TOO_OLD, declared, attribute, feature="[range] on a size", level="NT60"
-                )
-        elif isinstance(declared.base, (Base, EnumType)):
-            declared.base = Ranged(declared.base, low, high)
-        else:
-            self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute="range")
-
-    def _switch_is(self, declared: Declared, place: Place) -> None:
-        attribute = declared.attributes.get("switch_is")
-        if attribute is None:
-            return
-        run = attribute.arguments[0] if attribute.arguments else None
-        if not isinstance(declared.base, Union) or not run:
-            self.complain(Finding.DOES_NOT_APPLY, declared, attribute, attribute="switch_is")
-            return
-        declared.switch_is = self.expression(run, attribute, declared, place) or Const(0)
-        declared.switch = self.resolver.switch_type(declared.attributes, place)
-        declared.base = Switched(declared.base, declared.switch_is)
-
-    def _markers(self, declared: Declared) -> None:
-        """Attributes that only mark the outermost pointer."""
-        if (level := declared.outer) is None:
-            return
-        level.ignore = level.ignore or "ignore" in declared.attributes
-        level.partial_ignore = "partial_ignore" in declared.attributes
-        level.unchecked = level.unchecked or "disable_consistency_check" in declared.attributes
-        if "force_allocate" in declared.attributes:
-            for each in declared.levels:
-                each.force_allocate = True
+    places: tuple[str, ...] = ()
+    """What it applies to: ``interface``, ``procedure``, ``parameter``, ``type``; anything if there is none."""
+    acf: bool = False
+    """It belongs to the attribute file; in an IDL text it needs /app_config."""
+    since: int = 0
+    """The first /target that has it: 51 for NT51."""
+    too_old: Finding = Finding.TARGET_TOO_OLD
+    only: str = ""
+    """Who alone has it: ``DCE`` or ``MIDL``, whose /osf refuses it then."""
+    excludes: Mapping[str, Finding] = {}
+    """What may not stand beside it. The finding is at this one; at the later one if each excludes the other."""
+    needs: str = ""
+    """What its argument must be."""
+    sets: str = ""
+    """The field of a :class:`~rpcmemkit.idl.levels.Level` that it sets: of the outermost one, to true …"""
+    every: bool = False
+    """… or of every one …"""
+    counts: bool = False
+    """… or to an expression, of the level that has the position of its argument (size-is.md)."""
+    converts: bool = False
+    """Programs see another type than the one that is sent."""
+    kept: bool = True
+    """The model has it by name; if not, the type says it already."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Last:
-    """[last_is] until [first_is] is known: the length is last - first + 1, or 0 (first-is.md; K6)."""
-
-    last: Expr
-
-    def resolve(self, first: Expr | None) -> Expr:
-        """A range that ends before it begins is empty (last-is.md)."""
-        length = self.last if first is None else fold("-", self.last, first)
-        return _clamped(fold("+", length, Const(1)), self.last, first or Const(0))
+def _acf(*places: str, **more: object) -> Row:
+    """An attribute of the attribute file (acf-attributes.md and the pages it lists)."""
+    return Row(places, acf=True, **more)  # type: ignore[arg-type]
 
 
-def _clamped(value: Expr, left: Expr, right: Expr) -> Expr:
-    """``left < right ? 0 : value``."""
-    test = fold("<", left, right)
-    if isinstance(test, Const):
-        return Const(0) if test.value else value
-    return Conditional(test, Const(0), value)
+def _counted(sets: str, needs: str = "an expression", **excludes: Finding) -> Row:
+    return Row(sets=sets, counts=True, kept=False, needs=needs, excludes=excludes)
 
 
-def _plain(expression: Expr) -> bool:
-    """A variable, or one dereferenced: all that DCE takes."""
-    if isinstance(expression, Unary) and expression.op == "*":
-        expression = expression.operand
-    return isinstance(expression, Name)
+_ON_CONTEXT = ("parameter", "type", "procedure")
+_CLASH = Finding.EXCLUSIVE
+_TYPE, _EXPRESSED = Row(needs="a type"), Row(kept=False)
+_KIND_NAMES = "one of ref, unique, ptr"
+
+# The words that reserved-keywords.md reserves within brackets, the ones that only have a page of their own, what /winrt
+# adds, and what Wine's compiler takes besides: nothing here depends on them.
+_PLAIN = """
+    aggregatable align annotate annotation appobject async async_uuid bem_handle bindable broadcast bstring callback
+    case control cs_drtag cs_rtag cs_stag custom custom_allocator default default_allocator defaultbind defaultcollelem
+    defaultvalue defaultvtable displaybind dllname dual endpoint entry extension funcdescattr handle heap helpcontext helpfile
+    helpstring helpstringcontext helpstringdll hidden hostContract id idempotent idldescattr immediatebind
+    in_line input_sync interpret lcid licensed local local_call long_enum manual maybe message min_is ms_conf_struct ms_union
+    nointerpret nonbrowsable noncreatable nonextensible odl off_line oleautomation optional optional_interface out_of_line
+    predeclid propget propputref proxy public readonly replaceable requestedit restricted retval sh_composition sh_event sh_file
+    sh_job sh_mutex sh_pipe sh_process sh_reg_key sh_section sh_semaphore sh_socket sh_thread sh_token shape short_enum source
+    system_handle typedescattr uidefault unaligned usesgetlasterror v1_array v1_enum v1_string v1_struct vararg vardescattr
+    winrt_remote_async zeroout_alignmentgap
+    activatable allowforweb apicontract attributeusage composable constructor_name contract contractversion
+    default_interface default_overload deprecated eventadd eventremove exclusiveto experimental feature flags
+    hasvariant internal marshaling_behavior method_name muse noexcept overload platform protected static threading
+    webhosthidden progid vi_progid
+"""
+_ONLY_DCE = "binding_callout client_memory exceptions extern_exceptions nocancel reflect_deletions"
+
+ATTRIBUTES: dict[str, Row] = {
+    **dict.fromkeys(_PLAIN.split(), Row()),
+    **dict.fromkeys(_ONLY_DCE.split(), Row(only="DCE")),
+    # --- what the type says
+    "in": _EXPRESSED,
+    "out": _EXPRESSED,
+    "ref": _EXPRESSED,
+    "unique": _EXPRESSED,
+    # No page says since when [ptr] follows aliases: MIDL2216 calls it a matter of the version, and full pointers came
+    # with MIDL 2.0, NT35.
+    "ptr": Row(since=35, too_old=Finding.PTR_TOO_NEW, kept=False),
+    "size_is": _counted("size", max_is=Finding.SIZE_AND_MAX),
+    "max_is": _counted("size", size_is=Finding.SIZE_AND_MAX),
+    "length_is": _counted("length", last_is=Finding.LENGTH_AND_LAST, string=Finding.STRING_AND_LENGTH),
+    "last_is": _counted("length", length_is=Finding.LENGTH_AND_LAST, string=Finding.STRING_AND_LENGTH),
+    "first_is": _counted("first", string=Finding.STRING_AND_LENGTH),
+    "string": _EXPRESSED,
+    "range": Row(only="MIDL", needs="two numbers", kept=False),
+    "switch_is": _EXPRESSED,
+    "switch_type": _TYPE,
+    "iid_is": Row(needs="the name of an interface id"),
+    "context_handle": _EXPRESSED,
+    "ignore": Row(sets="ignore", kept=False),
+    "partial_ignore": Row(only="MIDL", since=51, sets="partial_ignore", kept=False),
+    "disable_consistency_check": Row(since=60, sets="unchecked"),
+    "force_allocate": _acf("parameter", "type", since=51, sets="force_allocate", every=True),
+    "allocate": _acf("type"),
+    "byte_count": _acf("parameter"),
+    # --- two types for one thing
+    "transmit_as": _TYPE._replace(converts=True),
+    "wire_marshal": _TYPE._replace(converts=True, only="MIDL"),
+    "represent_as": _acf("type", converts=True),
+    "user_marshal": _acf("type", converts=True, only="MIDL"),
+    "cs_char": _acf("type"),
+    # --- procedures and interfaces
+    "uuid": _EXPRESSED,
+    "version": _EXPRESSED,
+    "object": _EXPRESSED,
+    "pointer_default": Row(needs=_KIND_NAMES),
+    "call_as": Row(only="MIDL"),
+    "propput": Row(excludes={"propget": _CLASH}),
+    "implicit_handle": _acf("interface", excludes={"auto_handle": _CLASH}),
+    "explicit_handle": _acf("procedure", "interface", excludes={"auto_handle": _CLASH}),
+    "auto_handle": _acf("interface"),
+    "code": _acf("procedure", "interface"),
+    "nocode": _acf("procedure", "interface", excludes={"code": _CLASH}),
+    "optimize": _acf("procedure", "interface"),
+    "encode": _acf("procedure", "interface", "type"),
+    "decode": _acf("procedure", "interface", "type"),
+    "enable_allocate": _acf("procedure", "interface"),
+    "notify": _acf("procedure", since=50),
+    "notify_flag": _acf("procedure", since=50),
+    "cs_tag_rtn": _acf("procedure", "interface"),
+    "comm_status": _acf("parameter", "procedure"),
+    "fault_status": _acf("parameter", "procedure"),
+    "strict_context_handle": _acf("interface"),
+    "type_strict_context_handle": _acf("interface", since=60),
+    "context_handle_serialize": _acf(*_ON_CONTEXT),
+    "context_handle_noserialize": _acf(*_ON_CONTEXT),
+}
+_UNKNOWN = Row()
 
 
-def _is_pointer_inside(base: Type) -> bool:
-    """Whether a type without levels may be a pointer all the same: interfaces and converted types, but no handles."""
-    return isinstance(base, Converted) or (isinstance(base, Opaque) and base.what != "handle")
-
-
-def _is_letter(found: Type) -> bool:
-    return isinstance(found, Base) and (found.text or found.name == "byte")
-
-
-def _is_void(found: Type) -> bool:
-    return isinstance(found, Opaque) and found.what == "void"
+def row(name: str) -> Row:
+    """Return what is known of an attribute; of the Windows Runtime's own ones, with full names, that is nothing."""
+    return ATTRIBUTES.get(name, _UNKNOWN)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
+from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.dce import check_dce
 from rpcmemkit.idl.declared import Declared
 from rpcmemkit.idl.extents import LARGEST
@@ -68,6 +70,7 @@ class Checker:
             self._discriminant(declared, siblings)
             self._reach(parameter.type, declared, 0)
         self._pipes(parameters, built)
+        self._modes(parameters, result)
         self._result(result, result_type)
 
     def complain(self, finding: Finding, declared: Declared, /, **details: Any) -> None:
@@ -184,6 +187,16 @@ class Checker:
             target = type_.target if isinstance(type_, Pointer) else type_
             if nullable or self._is_conformant_structure(target) or _counted(declared):
                 self.complain(Finding.UNFIXED_BESIDE_PIPE, declared)
+
+    def _modes(self, parameters: list[Declared], result: Declared) -> None:
+        """What the mode of the stubs cannot do: MIDL warns and takes another (-oi.md, -os.md)."""
+        mode = self.switches.effective_mode
+        if mode in ("Oi", "Oic") and result.both.get("notify", "notify_flag"):
+            self.complain(Finding.NOTIFY_MODE, result)
+        if mode not in ("Oif", "Oicf"):  # the interpreter with fast format strings
+            for declared in parameters:
+                if any(_open_grid(outer, inner) for outer, inner in pairwise(declared.levels)):
+                    self.complain(Finding.OPEN_GRID_MODE, declared)
 
     # --- results ---------------------------------------------------------------------------------
 
@@ -361,7 +374,7 @@ class Checker:
         found = self.resolver.unsent_labels.pop(id(enum), None)
         if found is not None and not enum.v1:
             source, label, value = found
-            at = label.start_pos or 0
+            at = s.start(label)
             self.resolver.report.add(
                 Finding.UNSENT_LABEL, source, at, len(label), label=str(label), value=value
             )
@@ -450,6 +463,12 @@ def _by_ref(struct: Struct) -> Iterator[Struct]:
             type_ = type_.element if isinstance(type_, Array) else type_.target
         if isinstance(type_, Struct):
             yield type_
+
+
+def _open_grid(outer: Level, inner: Level) -> bool:
+    """Whether two neighbouring levels are dimensions, not both of fixed size."""
+    dimensions = all(level.form == "array" or level.size is not None for level in (outer, inner))
+    return dimensions and any(level.counted and not level.string for level in (outer, inner))
 
 
 def _top_kind(parameter: Parameter) -> PointerKind | None:

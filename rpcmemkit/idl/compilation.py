@@ -252,7 +252,7 @@ class Compiler:
     def _imports(self, item: s.Import, place: Place) -> None:
         for token in item.files:
             name = unquote(token)
-            at = token.start_pos or 0
+            at = s.start(token)
             try:
                 path = self.options.folders.find(name, Path(place.source.file).parent)
                 known = path is None or path in self.done or path in self.open

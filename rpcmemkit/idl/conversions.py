@@ -8,12 +8,13 @@ user-marshal.md).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.attributes import row
+from rpcmemkit.idl.context import Context
+from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import assemble
-from rpcmemkit.idl.memory import complain_about
 from rpcmemkit.types import (
     Array,
     ContextHandle,
@@ -28,29 +29,23 @@ from rpcmemkit.types import (
     Union,
 )
 
-if TYPE_CHECKING:
-    from rpcmemkit.idl.declared import Declared, Place
-    from rpcmemkit.idl.resolve import Resolver
-
 _NAMES_SENT = ("transmit_as", "wire_marshal")
 _BY_ROUTINES = ("transmit_as", "represent_as")  # the others write bytes themselves
-_CONVERSIONS = (*_BY_ROUTINES, "wire_marshal", "user_marshal")
 
 
-def check_conversion(resolver: Resolver, declared: Declared, extra: s.Attributes, place: Place) -> None:
-    """Check every conversion of a typedef; ``extra`` are its ACF attributes."""
-    for attributes, from_acf in ((declared.attributes, False), (extra, True)):
-        for attribute in attributes.items:
-            if attribute.name in _CONVERSIONS:
-                for finding in _problems(resolver, declared, attribute, place):
-                    complain_about(resolver, finding, declared, attribute, from_acf, attribute=attribute.name)
+def check_conversion(context: Context, declared: Declared, place: Place) -> None:
+    """Check every conversion of a typedef."""
+    for attribute in declared.both.items:
+        if row(attribute.name).converts:
+            for finding in _problems(context, declared, attribute, place):
+                context.complain(finding, declared, attribute)
 
 
 def _problems(
-    resolver: Resolver, declared: Declared, attribute: s.Attribute, place: Place
+    context: Context, declared: Declared, attribute: s.Attribute, place: Place
 ) -> Iterator[Finding]:
     own = assemble(declared.levels, declared.base, place.fallback)
-    named = _named(resolver, attribute, place)
+    named = _named(context, attribute, place)
     sent, presented = (named, own) if attribute.name in _NAMES_SENT else (own, named)
     if isinstance(declared.base, ContextHandle):
         if "context_handle" not in declared.attributes:  # which has complained already
@@ -60,7 +55,7 @@ def _problems(
                 else Finding.CONTEXT_AND_CONVERSION
             )
         return
-    if _allocated(resolver, attribute):
+    if _allocated(context, attribute):
         yield Finding.ALLOCATE_CONVERTED
     if attribute.name not in _BY_ROUTINES:
         yield from _wire_problems(sent)
@@ -81,59 +76,55 @@ def _wire_problems(sent: Type | None) -> Iterator[Finding]:
         yield Finding.SENT_NOT_FIXED
 
 
-def converted(
-    resolver: Resolver, declared: Declared, attributes: s.Attributes, place: Place
-) -> Converted | None:
-    """The conversion that the attributes of a typedef, IDL and ACF together, ask for, or ``None``.
+def converted(context: Context, declared: Declared, place: Place) -> Converted | None:
+    """The conversion that the attributes of a typedef ask for, or ``None``.
 
     [represent_as] lies over [transmit_as] (the-represent-as-attribute.md).
     """
     found: Converted | None = None
     for how in ("transmit_as", "wire_marshal", "represent_as", "user_marshal"):
-        attribute = attributes.get(how)
+        attribute = declared.both.get(how)
         if attribute is None:
             continue
         own = found or assemble(declared.levels, declared.base, place.fallback)
-        run = attribute.arguments[0] if attribute.arguments else None
-        words = " ".join(run or ())
-        named = _known(resolver, attribute, place) or Opaque("local", words)
+        words = " ".join(attribute.argument)
+        named = _known(context, attribute, place) or Opaque("local", words)
         presented, sent = (own, named) if how in _NAMES_SENT else (named, own)
         found = Converted(words if how == "user_marshal" else declared.name, how, presented, sent, words)
-        resolver.conversions.append(found)
+        context.conversions.append(found)
     return found
 
 
-def _named(resolver: Resolver, attribute: s.Attribute, place: Place) -> Type | None:
+def _named(context: Context, attribute: s.Attribute, place: Place) -> Type | None:
     """The type that the attribute names: that of the ACF may be one of the programming language only."""
-    if attribute.name in _NAMES_SENT and resolver.type_argument(attribute, place) is None:
+    if attribute.name in _NAMES_SENT and context.type_argument(attribute, place) is None:
         return None
-    return _known(resolver, attribute, place)
+    return _known(context, attribute, place)
 
 
-def _known(resolver: Resolver, attribute: s.Attribute, place: Place) -> Type | None:
-    run = attribute.arguments[0] if attribute.arguments else None
-    return _by_words(resolver, " ".join(run or ()), place)
+def _known(context: Context, attribute: s.Attribute, place: Place) -> Type | None:
+    return _by_words(context, " ".join(attribute.argument), place)
 
 
-def _by_words(resolver: Resolver, words: str, place: Place) -> Type | None:
+def _by_words(context: Context, words: str, place: Place) -> Type | None:
     plain = words.removeprefix("const ").removesuffix("*").strip()
-    found = resolver.type_of(plain)
+    found = context.type_of(plain)
     return Pointer(found, place.fallback) if found is not None and words.endswith("*") else found
 
 
-def settle_conversions(resolver: Resolver, place: Place) -> None:
+def settle_conversions(context: Context, place: Place) -> None:
     """Give the local types that were declared after their use the meaning that they have by the end of the text."""
-    for conversion in resolver.conversions:
+    for conversion in context.conversions:
         if isinstance(conversion.presented, Opaque) and conversion.presented.what == "local":
             conversion.presented = (
-                _by_words(resolver, conversion.presented.name, place) or conversion.presented
+                _by_words(context, conversion.presented.name, place) or conversion.presented
             )
 
 
-def _allocated(resolver: Resolver, attribute: s.Attribute) -> bool:
+def _allocated(context: Context, attribute: s.Attribute) -> bool:
     """Whether the attribute file puts [allocate] on the other type of a conversion."""
-    run = attribute.arguments[0] if attribute.arguments else None
-    return "allocate" in resolver.acf.of_type(str(run[0])) if run else False
+    run = attribute.argument
+    return "allocate" in context.acf.of_type(str(run[0])) if run else False
 
 
 def _open(found: Type) -> bool:

@@ -7,23 +7,20 @@ dimensions; the reference never issues them.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from rpcmemkit.idl.context import Context
+from rpcmemkit.idl.declared import Declared
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.types import Array, Parameter, Pointer, PointerKind, Struct, Type
 
-if TYPE_CHECKING:
-    from rpcmemkit.idl.declared import Declared
-    from rpcmemkit.idl.resolve import Resolver
 
-
-def check_dce(resolver: Resolver, declared: Declared, parameter: Parameter) -> None:
+def check_dce(context: Context, declared: Declared, parameter: Parameter) -> None:
     """Check a parameter of a DCE interface."""
     for outer, inner in pairwise(declared.levels):
         if outer.pointer and inner.form == "array" and (inner.length is not None or inner.first is not None):
-            resolver.complain(Finding.DCE_VARYING_POINTER, declared, None)
+            context.complain(Finding.DCE_VARYING_POINTER, declared, None)
     if not parameter.is_in and isinstance(parameter.type, Pointer) and _open_below(parameter.type):
-        resolver.complain(Finding.DCE_OUT_CONFORMANT, declared, None)
+        context.complain(Finding.DCE_OUT_CONFORMANT, declared, None)
 
 
 def _open_below(top: Pointer) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from rpcmemkit.idl import syntax as s
+from rpcmemkit.idl.attributes import row
 from rpcmemkit.idl.levels import Level
 from rpcmemkit.idl.source import Source
 from rpcmemkit.types import Base, EnumType, Expr, PointerKind, Type
@@ -26,11 +27,25 @@ class Declared:
     switch: Base | EnumType | None = None  # its [switch_type], which may stand beside [switch_is]
     type: Type | None = None
     parameter: str | None = None
+    acf: s.Attributes = s.NO_ATTRIBUTES  # those of the attribute file
     generic: bool = False  # its type is a [handle], or another name of one
 
     @property
     def outer(self) -> Level | None:
         return self.levels[0] if self.levels else None
+
+    @property
+    def both(self) -> s.Attributes:
+        """The attributes of both files."""
+        return self.attributes + self.acf
+
+    def mark(self, attributes: s.Attributes) -> None:
+        """Set the fields of the levels that are true with an attribute, as its row says."""
+        for attribute in attributes.items:
+            found = row(attribute.name)
+            if found.sets and not found.counts:
+                for level in self.levels if found.every else self.levels[:1]:
+                    setattr(level, found.sets, True)
 
 
 @dataclass(eq=False, slots=True)

@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from lark import Token
 
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
-from rpcmemkit.idl.attributes import POINTER_KINDS
+from rpcmemkit.idl.apply import POINTER_KINDS
+from rpcmemkit.idl.attributes import row
 from rpcmemkit.idl.check import Checker
 from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.expressions import ExpressionError, read_number, unquote
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.memory import apply_parameter, check_byte_count, check_orphaning
-from rpcmemkit.idl.modes import check_modes
-from rpcmemkit.idl.placement import Placement
+from rpcmemkit.idl.placement import Placement, StatusCheck
 from rpcmemkit.idl.resolve import Resolver
-from rpcmemkit.idl.statuses import StatusCheck
 from rpcmemkit.types import SERIALIZATION, Interface, Opaque, Parameter, PointerKind, Procedure, Type
 
-# Attributes that the types already express; all others are kept by name.
-_EXPRESSED = frozenset(
-    [
-        "in",
-        "out",
-        "ref",
-        "unique",
-        "ptr",
-        "string",
-        "size_is",
-        "max_is",
-        "length_is",
-        "first_is",
-        "last_is",
-        "range",
-        "switch_is",
-        "ignore",
-        "partial_ignore",
-        "force_allocate",
-        "context_handle",
-        "iid_is",
-        "uuid",
-        "version",
-        "object",
-    ]
-)
-_EXCLUSIVE = (
-    ("auto_handle", "implicit_handle"),
-    ("auto_handle", "explicit_handle"),
-    ("code", "nocode"),
-    ("propget", "propput"),
-)
 _STATUS = ("HRESULT", "SCODE", "error_status_t")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _VERSION = re.compile(r"\d{1,5}(\.\d{1,5})?")
@@ -81,12 +48,10 @@ class InterfaceBuilder:
     # --- the interface itself ------------------------------------------------------------------
 
     def _empty(self) -> Interface:
-        attributes = self.body.attributes
         base = self._base()
-        extra = self.acf.of_interface(self.body.name)
-        self._exclusive(attributes, extra)
+        attributes = self.body.attributes + self.acf.of_interface(self.body.name)
         self._pointer_default(attributes)
-        Placement(self.resolver, "interface", self.body.name, self.source).check(attributes, extra)
+        Placement(self.resolver, "interface", self.body.name, self.source, attributes).check()
         dispatch = self.body.keyword == "dispinterface"
         return Interface(
             name=self.body.name,
@@ -94,34 +59,19 @@ class InterfaceBuilder:
             version=self._version(),
             procedures=dict(base.procedures) if base else {},
             types={},
-            attributes=values(attributes.items + extra.items),
+            attributes=values(attributes),
             is_object=dispatch
             or attributes.get("object", "odl") is not None
             or bool(base and base.is_object),
             osf=self.resolver.osf,
         )
 
-    def _exclusive(self, attributes: s.Attributes, extra: s.Attributes) -> None:
-        """Attributes that contradict each other (MIDL2096), in the IDL or the ACF text."""
-        for first, second in _EXCLUSIVE:
-            for source, one in ((self.source, attributes), (self.acf.source, extra)):
-                other = one.get(second)
-                if source is not None and other and (first in attributes or first in extra):
-                    self.report.add(
-                        Finding.EXCLUSIVE, source, other.at, len(second), first=first, second=second
-                    )
-
     def _pointer_default(self, attributes: s.Attributes) -> None:
         attribute = attributes.get("pointer_default")
         if attribute is not None and pointer_default(attributes) is None:
-            what = ", ".join(POINTER_KINDS)
+            name = attribute.name
             self.report.add(
-                Finding.BAD_ARGUMENT,
-                self.source,
-                attribute.at,
-                len(attribute.name),
-                name=attribute.name,
-                what=f"one of {what}",
+                Finding.BAD_ARGUMENT, self.source, attribute.at, len(name), name=name, what=row(name).needs
             )
 
     def _base(self) -> Interface | None:
@@ -138,7 +88,7 @@ class InterfaceBuilder:
         attribute = self.body.attributes.get("uuid")
         if attribute is None:
             return None
-        text = "".join(attribute.arguments[0] or ()) if attribute.arguments else ""
+        text = "".join(attribute.argument)
         text = text.strip('"{}')
         if not _UUID.fullmatch(text):
             self.report.add(Finding.BAD_UUID, self.source, attribute.at, len("uuid"), text=repr(text))
@@ -148,7 +98,7 @@ class InterfaceBuilder:
         attribute = self.body.attributes.get("version")
         if attribute is None:
             return (0, 0)
-        text = "".join(attribute.arguments[0] or ()) if attribute.arguments else ""
+        text = "".join(attribute.argument)
         if not _VERSION.fullmatch(text):
             self.report.add(Finding.BAD_VERSION, self.source, attribute.at, len("version"), text=repr(text))
             return (0, 0)
@@ -167,9 +117,9 @@ class InterfaceBuilder:
         self._reserve_name(target)
         opnum = self._opnum(declaration.attributes)
         extra = self.acf.of_procedure(self.body.name, target.name)
-        self._exclusive(declaration.attributes, extra)
-        placement = Placement(self.resolver, "procedure", target.name, self.source)
-        placement.check(declaration.attributes, extra)
+        attributes = declaration.attributes + extra
+        placement = Placement(self.resolver, "procedure", target.name, self.source, attributes)
+        placement.check()
         parameters = self._parameters(function, target.name)
         result = self._result(declaration, target)
         self.statuses = StatusCheck()
@@ -181,14 +131,14 @@ class InterfaceBuilder:
             built,
             returned,
             self.source.quote(declaration.at, declaration.end),
-            self._procedure_attributes(declaration.attributes, extra),
+            self._procedure_attributes(attributes),
         )
-        placement.serialization(result.base, declaration.attributes, extra)
-        self.statuses.procedure(placement, returned, declaration.attributes, extra)
+        placement.serialization(result.base)
+        self.statuses.procedure(placement, returned)
         if self.checker is not None and not local:
+            result.acf = extra
             self.checker.procedure(parameters, built, result, returned)
-            check_modes(self.resolver, parameters, result, extra)
-            self._check_memory(parameters, built, target.name)
+            self._check_memory(parameters, built)
             self._check_one_way(declaration, parameters, result)
             self._check_serialization(target)
 
@@ -227,20 +177,19 @@ class InterfaceBuilder:
         code = Finding.ARRAY_OF_PROCEDURES if procedures else Finding.VARIABLE
         self.report.add(code, self.source, target.at, len(target.name), name=repr(target.name))
 
-    def _procedure_attributes(self, attributes: s.Attributes, extra: s.Attributes) -> Mapping[str, object]:
+    def _procedure_attributes(self, attributes: s.Attributes) -> Mapping[str, object]:
         """With /rpcss every procedure has [enable_allocate] (-rpcss.md)."""
         implied = {"enable_allocate": True} if self.resolver.switches.rpcss else {}
         implied |= {name: True for name in SERIALIZATION if name in self.interface.attributes}
-        return {**implied, **values(attributes.items + extra.items)}
+        return {**implied, **values(attributes)}
 
-    def _check_memory(self, parameters: list[Declared], built: list[Parameter], procedure: str) -> None:
+    def _check_memory(self, parameters: list[Declared], built: list[Parameter]) -> None:
         by_name = {
             declared.name: (declared, parameter)
             for declared, parameter in zip(parameters, built, strict=True)
         }
         for declared, parameter in by_name.values():
-            extra = self.acf.of_parameter(self.body.name, procedure, declared.name)
-            check_byte_count(self.resolver, declared, parameter, extra, by_name)
+            check_byte_count(self.resolver, declared, parameter, by_name)
             check_orphaning(self.resolver, declared, parameter)
 
     def _reserve_name(self, target: s.Target) -> None:
@@ -256,8 +205,8 @@ class InterfaceBuilder:
             self.callbacks += 1
             return self.callbacks - 1
         replaced = attributes.get("call_as")
-        if replaced and replaced.arguments and replaced.arguments[0] and self.interface.is_object:
-            known = self.interface.procedures.get(str(replaced.arguments[0][0]))
+        if replaced and replaced.argument and self.interface.is_object:
+            known = self.interface.procedures.get(str(replaced.argument[0]))
             if known is not None:
                 return known.opnum
         self.next_opnum += 1
@@ -299,8 +248,8 @@ class InterfaceBuilder:
         place.siblings[declared.name] = declared
 
     def _finish_parameter(self, declared: Declared, procedure: str) -> Parameter:
-        extra = self.acf.of_parameter(self.body.name, procedure, declared.name)
-        apply_parameter(self.resolver, declared, extra)
+        declared.acf = self.acf.of_parameter(self.body.name, procedure, declared.name)
+        apply_parameter(self.resolver, declared)
         is_out = "out" in declared.attributes
         is_in = "in" in declared.attributes or not is_out
         parameter = Parameter(
@@ -309,20 +258,20 @@ class InterfaceBuilder:
             is_in,
             is_out,
             self.captions[declared.name],
-            self._parameter_attributes(declared, extra),
+            self._parameter_attributes(declared),
         )
-        self._check_placement(declared, extra, parameter)
+        self._check_placement(declared, parameter)
         return parameter
 
-    def _check_placement(self, declared: Declared, extra: s.Attributes, parameter: Parameter) -> None:
-        placement = Placement(self.resolver, "parameter", declared.name, self.source)
-        placement.check(declared.attributes, extra)
-        placement.serialization(declared.base, declared.attributes, extra)
-        self.statuses.parameter(placement, parameter.type, parameter.is_in, declared.attributes, extra)
+    def _check_placement(self, declared: Declared, parameter: Parameter) -> None:
+        placement = Placement(self.resolver, "parameter", declared.name, self.source, declared.both)
+        placement.check()
+        placement.serialization(declared.base)
+        self.statuses.parameter(placement, parameter.type, parameter.is_in)
 
-    def _parameter_attributes(self, declared: Declared, extra: s.Attributes) -> Mapping[str, object]:
+    def _parameter_attributes(self, declared: Declared) -> Mapping[str, object]:
         """With maybenull_sizeis every sized parameter has [disable_consistency_check] (-backward-compat.md)."""
-        found = dict(values(declared.attributes.items + extra.items, keep=("force_allocate", "iid_is")))
+        found = dict(values(declared.both))
         maybe_null = self.resolver.switches.maybenull_sizeis
         if any(level.unchecked or (maybe_null and level.size is not None) for level in declared.levels):
             found["disable_consistency_check"] = True
@@ -360,15 +309,13 @@ def _is_void_alone(function: s.FunctionLayer) -> bool:
 def pointer_default(attributes: s.Attributes) -> PointerKind | None:
     """The value of [pointer_default], if there is one."""
     attribute = attributes.get("pointer_default")
-    run = attribute.arguments[0] if attribute and attribute.arguments else None
+    run = attribute.argument if attribute else ()
     return POINTER_KINDS.get(str(run[0])) if run else None
 
 
-def values(attributes: Iterable[s.Attribute], keep: Iterable[str] = ()) -> Mapping[str, object]:
-    """Attributes by name. The value is ``True``, a number, a text, or a tuple of several."""
-    return {
-        item.name: _value(item) for item in attributes if item.name not in _EXPRESSED or item.name in keep
-    }
+def values(attributes: s.Attributes) -> Mapping[str, object]:
+    """The attributes that the model has by name. The value is ``True``, a number, a text, or a tuple of several."""
+    return {item.name: _value(item) for item in attributes.items if row(item.name).kept}
 
 
 def _value(attribute: s.Attribute) -> object:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from lark import Token
 
 from rpcmemkit.idl import syntax as s
-from rpcmemkit.idl.acf import Acf
-from rpcmemkit.idl.attributes import Applier
-from rpcmemkit.idl.constants import Sizes, VisibleNames, wrapped
+from rpcmemkit.idl.apply import Applier
+from rpcmemkit.idl.context import Context, VisibleNames, wrapped
 from rpcmemkit.idl.conversions import check_conversion, converted
 from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.dialects import dialect_hint
 from rpcmemkit.idl.expressions import (
     ExpressionError,
-    read_constant,
     read_real,
     unquote,
 )
-from rpcmemkit.idl.extents import DEEPEST, LARGEST, TOO_DEEP, Extents
+from rpcmemkit.idl.extents import DEEPEST, LARGEST, TOO_DEEP
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import Level, assemble, copies
 from rpcmemkit.idl.memory import apply_allocate
@@ -29,7 +26,7 @@ from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.scope import Alias, Record, Scope, base_type
 from rpcmemkit.idl.source import Source
 from rpcmemkit.idl.switches import Switches
-from rpcmemkit.idl.unions import UntypedUnions, check_arms, discriminates
+from rpcmemkit.idl.unions import UntypedUnions, check_arms, discriminates, switch_type
 from rpcmemkit.types import (
     BASES,
     Arm,
@@ -40,31 +37,22 @@ from rpcmemkit.types import (
     EnumType,
     Member,
     Opaque,
-    PointerKind,
     Struct,
     Type,
     Union,
 )
 
 
-class Resolver:
+class Resolver(Context):
     """Resolves the declarations of one compilation, in order."""
 
     def __init__(self, scope: Scope, report: Report, switches: Switches) -> None:
-        self.scope = scope
-        self.report = report
-        self.switches = switches
-        self.osf = switches.osf
-        self.mode_default = PointerKind.FULL if self.osf else PointerKind.UNIQUE
+        super().__init__(scope, report, switches)
         self.members: dict[int, Declared] = {}  # by id of the types.Member, for diagnostics
-        self.extents = Extents()
-        self.sizes = Sizes()
         self.unsent_labels: dict[int, tuple[Source, Token, int]] = {}  # by id of the EnumType
         self.generic_handles: set[str] = set()  # types with [handle], by name
-        self.conversions: list[Converted] = []
         self.untyped = UntypedUnions(self)
         self.open: set[int] = set()  # the structures and unions whose braces are open, by id
-        self.acf = Acf()
         self.applier = Applier(self)
         self.defaulted = False  # whether a pointer had to take the default of the mode
 
@@ -142,7 +130,7 @@ class Resolver:
                 self.report.add(
                     Finding.DEFINED_TWICE,
                     place.source,
-                    label.start_pos or 0,
+                    s.start(label),
                     len(label),
                     name=repr(str(label)),
                 )
@@ -155,7 +143,7 @@ class Resolver:
     def _check_label(self, enum: EnumType, label: Token, value: int, place: Place) -> None:
         """A label is an int of C; one that is no 16-bit number is remembered until the type is sent (enum.md)."""
         if not -(1 << 31) <= value < 1 << 32:
-            self.report.add(Finding.BAD_NUMBER, place.source, label.start_pos or 0, len(label), text=value)
+            self.report.add(Finding.BAD_NUMBER, place.source, s.start(label), len(label), text=value)
         enum.labels[str(label)] = wrapped(value, _LONG)
         if not (enum.v1 or 0 <= value <= 0x7FFF):
             self.unsent_labels.setdefault(id(enum), (place.source, label, value))
@@ -194,7 +182,7 @@ class Resolver:
             record.members = self._members(core.members, place)
             parts = record.members
         else:
-            switch = self.switch_type(attributes, place)
+            switch = switch_type(self, attributes, place)
             record.switch = switch or record.switch
             record.arms = self._arms(core.members, place)
             check_arms(self, record, core.members, place, stated=switch is not None)
@@ -233,7 +221,7 @@ class Resolver:
                 yield each
 
     def _member(self, name: str, declared: Declared, place: Place) -> Member:
-        Placement(self, "member", name, place.source).check(declared.attributes)
+        Placement(self, "member", name, place.source, declared.attributes).check()
         self.applier.apply(declared, place)
         self._complete(declared, place)
         member = Member(name, self.finish(declared, place))
@@ -247,52 +235,6 @@ class Resolver:
         name = getattr(declared.base, "name", "")
         code = Finding.CONTAINS_ITSELF if id(declared.base) in self.open else Finding.NO_MEMBERS
         self.report.add(code, place.source, declared.at, len(declared.name), name=repr(name or declared.name))
-
-    def switch_type(self, attributes: s.Attributes, place: Place) -> Base | EnumType | None:
-        attribute = attributes.get("switch_type")
-        if attribute is None:
-            return None
-        found = self.type_argument(attribute, place)
-        if found is None:
-            return None
-        if isinstance(found, (Base, EnumType)) and discriminates(found):
-            return found
-        if isinstance(found, Opaque) and found.what == "unknown":
-            return None
-        self.report.add(Finding.BAD_SWITCH_TYPE, place.source, attribute.at, len(attribute.name))
-        return None
-
-    def type_argument(self, attribute: s.Attribute, place: Place) -> Type | None:
-        """The type named in ``switch_type(unsigned long)`` and its kin."""
-        run = attribute.arguments[0] if attribute.arguments else None
-        if not run:
-            self.report.add(
-                Finding.BAD_ARGUMENT,
-                place.source,
-                attribute.at,
-                len(attribute.name),
-                name=attribute.name,
-                what="a type",
-            )
-            return None
-        words = " ".join(word for word in run if word != "const")
-        found = self.type_of(words.rstrip("* "))
-        if found is None:
-            at = run[0].start_pos or 0
-            self.report.add(Finding.UNKNOWN_TYPE, place.source, at, len(words), name=repr(words))
-        return found
-
-    def type_of(self, words: str) -> Type | None:
-        """A type given by words only, without any level."""
-        base = base_type(words)
-        if base is not None:
-            return base
-        if words.partition(" ")[0] in ("enum", "struct", "union"):
-            return self.scope.tags.get(words.partition(" ")[2])
-        alias = self.scope.aliases.get(words)
-        if alias is None:
-            return self.scope.tags.get(words)
-        return assemble(copies(alias.levels), alias.base, self.mode_default)
 
     def _arms(self, fields: list[s.Field], place: Place) -> list[Arm]:
         arms: list[Arm] = []
@@ -401,30 +343,7 @@ class Resolver:
         self.report.add(Finding.BAD_BOUND, place.source, layer.at, text=bound)
         return 1
 
-    def constant(self, run: s.Run, place: Place, otherwise: int = 0) -> int:
-        """The number that a run of tokens spells; problems are reported."""
-        try:
-            return read_constant(run, VisibleNames(self, {}))
-        except ExpressionError as error:
-            self.complain_at(error, run, place)
-            return otherwise
-
-    def complain_at(
-        self, error: ExpressionError, run: s.Run, place: Place, parameter: str | None = None
-    ) -> None:
-        token = error.token if error.token is not None else run[0]
-        at = token.start_pos or 0
-        self.report.add(error.finding, place.source, at, len(token), parameter=parameter, **error.details)
-
     # --- attributes --------------------------------------------------------------------------
-
-    def complain(
-        self, finding: Finding, declared: Declared, attribute: s.Attribute | None = None, /, **details: Any
-    ) -> None:
-        """Report a finding at an attribute of ``declared``, or at its name."""
-        at, text = (attribute.at, attribute.name) if attribute else (declared.at, declared.name)
-        details.setdefault("name", repr(declared.name))
-        self.report.add(finding, declared.source, at, len(text), parameter=declared.parameter, **details)
 
     def finish(self, declared: Declared, place: Place, *, parameter: bool = False) -> Type:
         """The type itself."""
@@ -447,18 +366,18 @@ class Resolver:
             self._enter(declared, place)
 
     def _enter(self, declared: Declared, place: Place) -> None:
-        attributes = declared.attributes
-        extra = self.acf.of_type(declared.name) if place.own else s.NO_ATTRIBUTES
-        attributes = s.Attributes(attributes.at, attributes.items + extra.items)
+        if place.own:
+            declared.acf = self.acf.of_type(declared.name)
         self._note_handle(declared)
-        self._check_placement(declared, extra, place)
-        apply_allocate(self, declared, extra)
+        self._check_placement(declared, place)
+        declared.mark(declared.acf)
+        apply_allocate(self, declared)
         base: Type = declared.base
         levels = declared.levels
         if isinstance(base, ContextHandle):
             base.is_type = True
-        check_conversion(self, declared, extra, place)
-        conversion = converted(self, declared, attributes, place)
+        check_conversion(self, declared, place)
+        conversion = converted(self, declared, place)
         if conversion is not None:
             levels, base = [], self._shallow(conversion, declared)
         self._name_anonymous(base, declared.name, levels)
@@ -501,11 +420,10 @@ class Resolver:
         if declared.generic:
             self.generic_handles.add(declared.name)
 
-    def _check_placement(self, declared: Declared, extra: s.Attributes, place: Place) -> None:
-        placement = Placement(self, "type", declared.name, place.source)
-        placement.check(declared.attributes, extra)
-        type_ = declared.base if not declared.levels else None
-        placement.serialization(type_, declared.attributes, extra)
+    def _check_placement(self, declared: Declared, place: Place) -> None:
+        placement = Placement(self, "type", declared.name, place.source, declared.both)
+        placement.check()
+        placement.serialization(declared.base if not declared.levels else None)
         if ignore := declared.attributes.get("ignore"):
             self.complain(Finding.DOES_NOT_APPLY, declared, ignore, attribute="ignore")
 
@@ -546,7 +464,7 @@ class Resolver:
         bits = 8 * base.size
         # numbers here have no width: ~0x80000000 is below the smallest long, and what ocidl.idl writes for a DWORD
         if base.code != "?" and not -(1 << bits) <= value < 1 << bits:
-            at = run[0].start_pos or 0
+            at = s.start(run[0])
             self.report.add(
                 Finding.VALUE_NOT_IN_TYPE, place.source, at, len(run[0]), value=value, type=base.name
             )

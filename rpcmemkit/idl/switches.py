@@ -8,23 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpcmemkit.errors import UsageError
+from rpcmemkit.idl.attributes import row
 
 MODES = ("Oi", "Oic", "Oif", "Oicf", "Os")
 _TARGET = re.compile(r"NT(\d{2,3})")
 
-# The first /target level that has a feature (-target.md, range.md, disable-consistence-check.md). No page says since
-# when [ptr] follows aliases: MIDL2216 calls it a matter of the version, and full pointers came with MIDL 2.0, NT35.
-SINCE = {
-    "ptr": 35,
+# The first /target level that has a feature (-target.md, range.md); of an attribute its row says it.
+_SINCE = {
     "robust": 50,
-    "notify": 50,
-    "notify_flag": 50,
-    "partial_ignore": 51,
-    "force_allocate": 51,
     "range on a size": 60,
     "context handles inside data": 60,
-    "type_strict_context_handle": 60,
-    "disable_consistency_check": 60,
     "MIDL2465": 60,  # before, the same mistake was MIDL2043
 }
 
@@ -71,8 +64,8 @@ class Switches:
         return int(self.target[2:])
 
     def has(self, feature: str) -> bool:
-        """Whether the target is new enough for a feature of ``SINCE``."""
-        return self.level >= SINCE.get(feature, 0)
+        """Whether the target is new enough for an attribute or another feature."""
+        return self.level >= _SINCE.get(feature, row(feature).since)
 
     @property
     def checks(self) -> bool:

@@ -14,11 +14,17 @@ Run: TypeAlias = "tuple[Token, ...]"
 
 
 class Attribute(NamedTuple):
-    """``name(arguments)``; an argument left out, as in ``size_is(,n)``, is ``None``."""
+    """``name(arguments)``; an argument left out, as in ``size_is(,n)``, is ``None``. ``acf``: the attribute file gives it."""
 
     name: str
     at: int
     arguments: tuple[Run | None, ...] = ()
+    acf: bool = False
+
+    @property
+    def argument(self) -> Run:
+        """The first argument, empty if there is none."""
+        return (self.arguments[0] if self.arguments else None) or ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,10 @@ class Attributes:
 
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
+
+    def __add__(self, other: Attributes) -> Attributes:
+        """These and those of the attribute file."""
+        return Attributes(self.at, self.items + other.items) if other.items else self
 
 
 NO_ATTRIBUTES = Attributes()
@@ -265,3 +275,8 @@ class AcfInterface:
     attributes: Attributes
     name: Token
     items: list[AcfTypes | AcfProcedure] = field(default_factory=list)
+
+
+def start(token: Token) -> int:
+    """The offset of a token, which lark leaves open for tokens of nowhere."""
+    return token.start_pos or 0

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from rpcmemkit.idl import syntax as s
-from rpcmemkit.idl.constants import wrapped
+from rpcmemkit.idl.context import Context, wrapped
+from rpcmemkit.idl.declared import Place
 from rpcmemkit.idl.findings import Finding
-from rpcmemkit.types import Base, EnumType, Switched, Type, Union
-
-if TYPE_CHECKING:
-    from rpcmemkit.idl.declared import Place
-    from rpcmemkit.idl.resolve import Resolver
+from rpcmemkit.types import Base, EnumType, Opaque, Switched, Type, Union
 
 
 def discriminates(found: object) -> bool:
@@ -26,14 +22,26 @@ def discriminates(found: object) -> bool:
     return isinstance(found, EnumType)
 
 
+def switch_type(context: Context, attributes: s.Attributes, place: Place) -> Base | EnumType | None:
+    """Return the type that [switch_type] names, if there is one and it can select an arm."""
+    attribute = attributes.get("switch_type")
+    found = context.type_argument(attribute, place) if attribute is not None else None
+    if attribute is None or found is None or (isinstance(found, Opaque) and found.what == "unknown"):
+        return None
+    if isinstance(found, (Base, EnumType)) and discriminates(found):
+        return found
+    context.report.add(Finding.BAD_SWITCH_TYPE, place.source, attribute.at, len(attribute.name))
+    return None
+
+
 class UntypedUnions:
     """The unions without [switch_type]: what [switch_is] reads says how the discriminant of each use travels.
 
     compiler-errors.md, MIDL2213.
     """
 
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._defined: dict[int, tuple[Union, Sequence[s.Field], Place]] = {}
         self._typed: dict[tuple[int, int], Union] = {}
 
@@ -53,15 +61,15 @@ class UntypedUnions:
         if key not in self._typed:
             arms = [replace(arm) for arm in union.arms]
             typed = self._typed[key] = Union(union.name, switch, arms)
-            check_arms(self._resolver, typed, fields, place)
-            extents = self._resolver.extents
+            check_arms(self._context, typed, fields, place)
+            extents = self._context.extents
             extents.note(typed, [extents.of(arm.member.type) for arm in arms if arm.member])
         switched.union = self._typed[key]  # uses of one type share it
         return True
 
 
 def check_arms(
-    resolver: Resolver, union: Union, fields: Sequence[s.Field], place: Place, *, stated: bool = True
+    context: Context, union: Union, fields: Sequence[s.Field], place: Place, *, stated: bool = True
 ) -> None:
     """Check the labels; each becomes the value that a discriminant of the switch type has, once that is ``stated``."""
     low, high = _range(union.switch)
@@ -73,17 +81,17 @@ def check_arms(
             for label in arm.labels:
                 if not low <= label <= high and label not in named:
                     name = union.switch.name
-                    resolver.report.add(
+                    context.report.add(
                         Finding.LABEL_NOT_IN_TYPE, place.source, field_.at, label=label, type=name
                     )
             arm.labels = tuple(_as_held(label, union.switch) for label in arm.labels)
         for label in arm.labels:
             if label in seen:
-                resolver.report.add(Finding.CASE_TWICE, place.source, field_.at, label=label)
+                context.report.add(Finding.CASE_TWICE, place.source, field_.at, label=label)
             seen.add(label)
         defaults += arm.default
         if arm.default and defaults > 1:
-            resolver.report.add(Finding.SECOND_DEFAULT, place.source, field_.at)
+            context.report.add(Finding.SECOND_DEFAULT, place.source, field_.at)
 
 
 def _range(switch: Base | EnumType) -> tuple[int, int]:
