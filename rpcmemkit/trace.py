@@ -329,6 +329,11 @@ class Trace(Finished):
             fault = last.of(Fault)
             self.raw[-1] = last._replace(detail=fault._replace(why=why))
 
+    def locate(self, place: str) -> None:
+        """Say of the fault that was just noted in which place of a file it was asked for."""
+        if (last := self._fault()) is not None:
+            self.retell(f"{last.of(Fault).why} ({place})")
+
     def _fault(self) -> Event | None:
         """Return the last event if it is a fault."""
         last = self.raw[-1] if self.raw else None

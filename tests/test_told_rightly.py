@@ -178,7 +178,7 @@ def test_what_a_rejected_response_leaves_alone():
 def test_what_leaves_a_block_is_told_once_and_by_name():
     script = '- {call: F, arguments: {text: abc}, server: [{set: "*text", to: abcdefghijklmnopqr}]}'
     (call,) = calls("void F([in, out, string] wchar_t **text);", script)
-    fault = "a write of 38 bytes at 0x40000010 ends 30 bytes past the end of *text, a block of 24."
+    fault = "a write of 38 bytes at 0x40000010 ends 30 bytes past the end of *text, a block of 24 ("
     assert fault in words(tell(call))
 
 

@@ -47,6 +47,12 @@ class Scenario:
             return ScenarioError(message, path=d.path_string(path), remedy=remedy)
         return self.document.error(path, message, remedy=remedy)
 
+    def place(self, path: d.Path) -> str:
+        """Return where a path of the file is: ``calls.yaml:12, steps[0].server[1].free``."""
+        error = self.error(path, "")
+        line = f"{Path(error.file).name}:{error.line}, " if error.file and error.line else ""
+        return line + error.path
+
     def value_path(self, path: d.Path, text: str) -> d.Path:
         """Return the path in the file of the value that ``root.left[2]`` names below ``path``, as far as there is one."""
         for step in _steps(text):

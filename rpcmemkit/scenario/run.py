@@ -353,8 +353,12 @@ class _Script:
         started_in = call.program.thread
         try:
             for index, action in enumerate(self.actions):
-                with _located(self.scenario, (*self.path, index, _verb(action))):
+                path = (*self.path, index, _verb(action))
+                with _located(self.scenario, path):
                     self._act(operations, call, action, root)
+        except MemoryFault:
+            call.program.space.trace.locate(self.scenario.place(path))
+            raise
         finally:
             call.program.thread = started_in
             self._note_kept(call.program)

@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 from rpcmemkit.errors import Diagnostic, IdlError, RpcMemKitError
 from rpcmemkit.idl.findings import findings
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.scenario.compare import MISSING, Difference, differences
 from rpcmemkit.scenario.load import Scenario, load_scenario
 from rpcmemkit.scenario.run import Run
+from rpcmemkit.trace import Fault
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -25,10 +27,13 @@ class Disagreement:
     path: str
     expected: Any
     actual: Any
+    why: str = ""
+    """Of a status and of faults: the first fault on the server, and the step of the routine that met it."""
 
     def __str__(self) -> str:
         where = f"call {self.call} ({self.procedure})" if self.call else self.procedure or "interface"
-        return f"{where}: {self.path}: expected {_brief(self.expected)}, got {_brief(self.actual)}"
+        why = f": {self.why}" if self.why else ""
+        return f"{where}: {self.path}: expected {_brief(self.expected)}, got {_brief(self.actual)}{why}"
 
 
 @dataclass(slots=True)
@@ -51,7 +56,10 @@ class Report:
 
     def as_data(self) -> dict[str, Any]:
         """Return the report as plain data."""
-        found = [{key: getattr(each, key) for key in each.__slots__} for each in self.differences]
+        found = [
+            {key: value for key in each.__slots__ if (value := getattr(each, key)) or key != "why"}
+            for each in self.differences
+        ]
         data: dict[str, Any] = {"file": self.file, "scenario": self.scenario, "result": self.result}
         told = {"findings": self.findings, "error": self.error}
         return {**data, "differences": found, **{key: value for key, value in told.items() if value}}
@@ -96,7 +104,11 @@ def verify(scenario: Scenario, file: str = "") -> Report:
 def _steps(run: Run) -> Iterator[Disagreement]:
     for outcome in run.outcomes():
         name = outcome.call.procedure.name
-        yield from (Disagreement(outcome.number, name, *each) for each in differences(outcome))
+        faults = outcome.call.trace.select(EventKind.FAULT, side="server")
+        why = next((event.of(Fault).why for event in faults), "")
+        for each in differences(outcome):
+            told = why if each.path in {"status", "faults"} else ""
+            yield Disagreement(outcome.number, name, *each, told)
     for step, observed in run.client_observed.items():
         for key, expected in (run.scenario.steps[step].get("expect") or {}).items():
             if expected != observed[key]:

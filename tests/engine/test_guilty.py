@@ -103,3 +103,19 @@ def test_an_audit_begins_with_the_verdict_and_names_what_leaks():
 
     assert lines[0] == "Audit of f: 1 leaked; the call succeeds"
     assert lines[2].endswith("1 leaked: head->next")
+
+
+@pytest.mark.parametrize("step", ["{free: s}", "{set: 'x.t[9999]', to: 5}"])
+def test_a_fault_says_which_step_of_the_file_met_it(tmp_path, capsys, step):
+    file = tmp_path / "notes.yaml"
+    text = FILE.read_text(encoding="utf-8").replace("- {free: s}", f"- {step}")
+    file.write_text(text.replace("status: RPC_S_CALL_FAILED", "status: ok"), encoding="utf-8")
+    line = next(n for n, each in enumerate(text.splitlines(), 1) if step in each)
+    place = f"(notes.yaml:{line}, steps[0].server[3].{step[1:].split(':')[0]})"
+
+    main(["run", str(file), "--no-color"])
+    assert place in " ".join(capsys.readouterr().out.split())
+    assert main(["verify", str(file)]) == 1
+    told = capsys.readouterr().out.splitlines()[1]
+    assert "expected ok, got RPC_S_CALL_FAILED: " in told
+    assert told.endswith(place)
