@@ -452,18 +452,14 @@ class AddressSpace(OfThisProcess):
         """Whether so many bytes at each address may be touched. Nothing is noted if not."""
         starts, sizes = self.ledger.starts, self.ledger.sizes
         if not isinstance(extents, int):
-            addresses = list(compress(addresses, extents))
-            extents = [each for each in extents if each]
-            if not addresses:
-                return True
+            addresses, extents = list(compress(addresses, extents)), list(filter(None, extents))
+        if not addresses:
+            return True
+        most = extents if isinstance(extents, int) else max(extents)
         first, past = bisect_left(starts, min(addresses)), bisect_right(starts, max(addresses))
         if past - first <= 4 * len(addresses) + 16 and self.ledger.all_live(first, past):
             least = min(sizes[first:past], default=0)
-            if (
-                isinstance(extents, int)
-                and least >= extents
-                and set(starts[first:past]).issuperset(addresses)
-            ):
+            if least >= most and set(starts[first:past]).issuperset(addresses):
                 return True
             room = dict(zip(starts[first:past], sizes[first:past], strict=True))
             try:

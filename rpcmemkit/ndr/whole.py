@@ -56,10 +56,10 @@ def send(
     limit = (writer.budget - start) // graph.least + 1
     try:
         with space.unnoted():
-            after, met, extents = graph.marshal(
+            after, met, extents, texts, lengths = graph.marshal(
                 space, space.data, space.base, address, scope, out, number, limit, writer.budget
             )
-            whole = space.holds(met, extents)
+            whole = space.holds(met, extents) and space.holds(texts, lengths)
     except ODD:
         whole = False
     if not whole:

@@ -23,6 +23,7 @@ from rpcmemkit.plan.generated.source import (
     fill_of,
     pads,
     pushed,
+    terminated,
     went,
 )
 from rpcmemkit.plan.graphs import Node
@@ -37,12 +38,14 @@ ID_STEP = 4  # from one referent id to the next
 def marshal(graph: Outline) -> Source:
     """Marshal: the referent at ``a`` and all below it are appended to ``out``; ids count from ``number``.
 
-    It returns the next id, the addresses read, and how many bytes were read at each: they have yet to be checked.
+    It returns the next id, the addresses read, and how many bytes were read at each, and the same of strings: all that has
+    yet to be checked.
     """
     s = Source("marshal(space, data, base, a, scope, out, number, limit, budget)", ZEROS=bytes(8))
     s.let("put", Codec(graph.order + UNSIGNED[graph.count_size]).pack_into)
     s(1, "pos = len(out)", "stack = []; push, pop = stack.append, stack.pop")
     s(1, "met = []; meet = met.append", "extents = []; extend = extents.append")
+    s(1, "texts = []; meet_text = texts.append", "lengths = []; measure = lengths.append", "heads = {}")
     s(1, *(["kind = 0"] if graph.many else []))
     if graph.steady and (align := graph.nodes[0].plan.wire_align) > 1:
         s(1, f"pad = -pos % {align}; out += ZEROS[:pad]; pos += pad")
@@ -55,7 +58,7 @@ def marshal(graph: Outline) -> Source:
     entry = ", ".join([*["kind"] * graph.many, "a", "slot", *["scope"] * graph.scoped])
     s(2, "if not stack: break", f"{entry} = pop()", "put(out, slot, number)", f"number += {ID_STEP}")
     s(1, "else: raise Odd", "if pos > budget: raise Odd")
-    s(1, f"return number, met, {graph.uniform or 'extents'}")
+    s(1, f"return number, met, {graph.uniform or 'extents'}, texts, lengths")
     return s
 
 
@@ -105,10 +108,8 @@ def _marshal_flat(s: Source, depth: int, graph: Outline, node: Node) -> None:
 def _marshal_text(s: Source, depth: int, graph: Outline, node: Node) -> None:
     width = node.size
     s.let("counts", Codec(graph.order + UNSIGNED[graph.count_size] * 3).pack)
-    s(depth, f"o = a - base; end = data.find({bytes(width)!r}, o) if o >= 0 else -1")
-    if width > 1:
-        s(depth, f"while end >= 0 and (end - o) % {width}: end = data.find({bytes(width)!r}, end + 1)")
-    s(depth, "if end < 0: raise Odd", f"end += {width}; size = end - o; meet(a); extend(size)")
+    terminated(s, depth, node, "a")
+    s(depth, f"end += {width}; size = end - o; meet_text(a); measure(size)")
     pads(s, depth, graph.count_size, graph)
     length = f"size // {width}" if width > 1 else "size"
     s(
@@ -174,8 +175,16 @@ def _marshal_with_texts(s: Source, depth: int, graph: Outline, node: Node, fused
     s(depth, "out += b''.join(rows)", f"pos += n * {plan.wire_stride}")
     if gap:
         s(depth, f"if n: pos -= {gap}; del out[-{gap}:]")
-    s(depth, "for a in todo:")
-    _marshal_text(s, depth + 1, graph, text)
+    width, step = text.size, graph.count_size
+    s.let("counts", Codec(graph.order + UNSIGNED[step] * 3).pack)
+    s(depth, "sent = []; add = sent.append", "for a in todo:")
+    terminated(s, depth + 1, text, "a")
+    s(depth + 1, f"end += {width}; size = end - o; measure(size)")
+    s(depth + 1, f"if pos % {step}: pad = -pos % {step}; add(ZEROS[:pad]); pos += pad")
+    s(depth + 1, f"n = size // {width}" if width > 1 else "n = size", "head = heads.get(n)")
+    s(depth + 1, "if head is None: head = heads[n] = counts(n, 0, n)")
+    s(depth + 1, f"add(head); add(data[o:end]); pos += {3 * step} + size")
+    s(depth, "texts += todo; out += b''.join(sent)")
 
 
 # --- from a message to memory -----------------------------------------------------------------

@@ -168,6 +168,19 @@ def begin_node(s: Source, depth: int, graph: Outline, node: Node) -> int:
     return depth + 1
 
 
+def terminated(s: Source, depth: int, node: Node, address: str) -> None:
+    """Let ``o`` be where the string at an address begins, and ``end`` where its terminator does.
+
+    Behind a wide letter of Latin the zeros of the terminator seem to begin a byte too early.
+    """
+    width = node.size
+    s(depth, f"o = {address} - base; end = data.find({bytes(width)!r}, o) if o >= 0 else -1")
+    if width > 1:
+        s(depth, "while end >= 0 and end - o & 1:")
+        s(depth + 1, f"end = data.find({bytes(width)!r}, end + 1) if data[end + 2] else end + 1")
+    s(depth, "if end < 0: raise Odd")
+
+
 def _title(plan: Plan) -> str:
     return repr(plan.type).partition("\n")[0][:60]
 

@@ -23,6 +23,7 @@ from rpcmemkit.plan.generated.source import (
     elements_at,
     fill_of,
     pushed,
+    terminated,
     went,
 )
 from rpcmemkit.plan.graphs import Node, Odd
@@ -340,11 +341,8 @@ def _read_text(s: Source, depth: int, graph: Outline, node: Node) -> None:
 
 def _decoded(s: Source, depth: int, node: Node, address: str, target: str) -> None:
     """Read the string at ``address``."""
-    width = node.size
-    s(depth, f"o = {address} - base; end = data.find({bytes(width)!r}, o) if o >= 0 else -1")
-    if width > 1:
-        s(depth, f"while end >= 0 and (end - o) % {width}: end = data.find({bytes(width)!r}, end + 1)")
-    s(depth, "if end < 0: raise Odd", f"meet({address}); extend(end - o + {width})")
+    terminated(s, depth, node, address)
+    s(depth, f"meet({address}); extend(end - o + {node.size})")
     s(depth, f"{target} = data[o:end].decode({_coding(node)})")
 
 
