@@ -545,6 +545,11 @@ class AddressSpace(OfThisProcess):
             return False
         return ledger.live[index] in (1, _DIVIDED) and ledger.kinds[index] == _KIND_NUMBER[kind]
 
+    def is_past(self, address: int) -> bool:
+        """Whether ``address`` is where a block ends: nothing lies there, so that no two pointers share it."""
+        block = self.ledger.find(address)
+        return block is not None and block.size > 0 and address == block.end
+
     def capacity(self, address: int) -> int:
         """Return how many octets follow ``address`` in its live block, or in its referent if several lie in that.
 

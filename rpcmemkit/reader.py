@@ -73,7 +73,7 @@ class Reader:
                 target = referent(self.space, stack.pop())
             except MemoryFault:
                 continue
-            if target is None:
+            if target is None or self.space.is_past(target.address):
                 continue
             self._references[target.address] += 1
             if self._references[target.address] == 1:
@@ -153,7 +153,7 @@ class Reader:
         target = referent(self.space, place)
         if target is None:
             return None, []
-        if target.address in self._met:
+        if target.address in self._met and not self.space.is_past(target.address):
             return {"$alias": self._met[target.address]}, []
         wrapper = self._wrapper(target.address)
         self._met[target.address] = str(wrapper.get("$label", f"unnamed{len(self._met)}"))

@@ -315,6 +315,8 @@ class OneBlock:
         if is_root(waiting, self.root):
             return waiting.existing, False
         start = align_up(self.used, ALIGNMENT)
+        if not size:
+            start = min(start, self.size)  # it needs no room
         self.used = start + size
         if self.used > self.size:
             raise buffer_too_small(self.used, self.size, waiting.path)

@@ -72,3 +72,20 @@ def test_a_full_pointer_to_an_empty_array_that_the_client_shares_is_shared():
     call = call_with(body, None, {}, lambda call, n, a, b: None, n=0, a=empty, b={"$alias": "empty"})
 
     assert server_sees(call)["b"] == {"$alias": server_sees(call)["a"]["$label"]}
+
+
+@pytest.mark.parametrize("size", [24, 25, 32])
+def test_empty_arrays_at_the_end_of_a_full_buffer_are_two(size):
+    """Neither needs room, and where the buffer ends nothing lies that they could share."""
+    body = """typedef struct { long n; [size_is(n), unique] long *a; [size_is(n), unique] long *b; } two;
+        void f([in] long size, [out] two *p);"""
+
+    def routine(call, size, p):
+        p.n, p.a, p.b = 0, call.new([]), call.new([])
+
+    session = open_session(body, routine, "f([byte_count(size)] p);")
+    call = session.call("f", size=size, p={"n": 0, "a": None, "b": None})
+
+    assert call.values["p"] == {"n": 0, "a": [], "b": []}
+    assert "$alias" not in str(client_after(call))
+    assert Audit(call).faults == []
