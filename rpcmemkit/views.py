@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from rpcmemkit import given
@@ -17,7 +18,7 @@ from rpcmemkit.kinds import EventKind
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import c_text, resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
-from rpcmemkit.program import Program
+from rpcmemkit.program import Method, Program
 from rpcmemkit.reader import Reader
 from rpcmemkit.records import equal, shown
 from rpcmemkit.rpcss import RpcSm, RpcSs
@@ -33,6 +34,17 @@ class New:
 
     value: Any
     allocator: str = IN_FORCE
+
+
+def _in_turn(method: Method) -> Method:
+    """Let a method of a view wait for the turn of its session: another thread of Python may be in a call."""
+
+    @wraps(method)
+    def waiting(self: View, *arguments: Any) -> Any:
+        with self._operations.program.turn:
+            return method(self, *arguments)
+
+    return waiting  # type: ignore[return-value]
 
 
 class View(OfThisProcess):
@@ -52,17 +64,22 @@ class View(OfThisProcess):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        return _show(self._operations, self._step("." + name))
+        with self._operations.program.turn:
+            return _show(self._operations, self._step("." + name))
 
+    @_in_turn
     def __setattr__(self, name: str, value: Any) -> None:
         _assign(self._operations, self._step("." + name), value)
 
+    @_in_turn
     def __getitem__(self, index: int) -> Any:
         return _show(self._operations, self._element(index))
 
+    @_in_turn
     def __setitem__(self, index: int, value: Any) -> None:
         _assign(self._operations, self._element(index), value)
 
+    @_in_turn
     def __call__(self) -> Any:
         """Return the whole value as plain Python data."""
         space, place = self._operations.program.space, self._place
@@ -70,6 +87,7 @@ class View(OfThisProcess):
             place = self._target()
         return Reader(space).read({"value": place})["value"]
 
+    @_in_turn
     def __len__(self) -> int:
         place = self._target()
         if not isinstance(place.plan, ArrayPlan):
@@ -90,6 +108,7 @@ class View(OfThisProcess):
     def __hash__(self) -> int:
         return hash(address_of(self))
 
+    @_in_turn
     def __dir__(self) -> list[str]:
         plan = value_place(self._operations.program.space, self._target(), c_text(self._place.path)).plan
         return [*plan.by_name] if isinstance(plan, StructPlan) else []

@@ -17,6 +17,7 @@ import pytest
 from rpcmemkit import Audit, MemoryFault, RpcError, Session, UsageError, program
 from rpcmemkit.annotate import rows
 from rpcmemkit.errors import Diagnostic, IdlError, RpcMemKitError, ScenarioError
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.records import equal, shown
 from tests.engine.conversions import FOUR, four
 from tests.engine.helpers import NODE, TREE, linked, open_session, serve
@@ -452,3 +453,31 @@ def test_a_message_that_ends_in_a_user_marshalled_value(environment: dict[str, A
     call = session.try_call("f", {"p": 5})
     assert (call.status, Audit(call).faults) == (1783, [])
     assert isinstance(call.error, RpcError)
+
+
+def test_a_thread_that_a_routine_starts_is_told_that_it_waits_in_vain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The routine's own thread has the turn; one that it waits for gets an error, not a deadlock, and no trace."""
+    monkeypatch.setattr("rpcmemkit.program.PATIENCE", 0.1)
+    failed: list[BaseException] = []
+
+    def routine(call: Any, head: Any, n: int) -> int:
+        looks = (
+            lambda: head.next,
+            head,
+            lambda: setattr(head, "v", 9),
+            lambda: len(head),
+            lambda: dir(head),
+        )
+        for look in looks:
+            failed.extend(in_threads(look))
+        return int(head.next is not None)
+
+    session = open_session(LIST, routine)
+    call = session.call("f", head=linked(2), n=0)
+
+    assert call.result == 1
+    assert [type(error) for error in failed] == [UsageError] * 5
+    assert "another thread has been in a call of this session" in str(failed[0])
+    assert len(list(call.trace.select(EventKind.READ))) == 1
