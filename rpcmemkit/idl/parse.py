@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from lark import Lark, Token, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
 
 from rpcmemkit.idl import grammar
 from rpcmemkit.idl import syntax as s
@@ -91,7 +91,7 @@ def parse_acf(source: Source, report: Report, *, osf: bool = False) -> list[s.Ac
 @lru_cache(maxsize=1)
 def _lark() -> Lark:
     """The parser, made once per process."""
-    return grammar.parser(_Callbacks())
+    return grammar.parser(_Builder())
 
 
 def _parse(source: Source, report: Report, start: str) -> Any:
@@ -107,7 +107,7 @@ def _parse(source: Source, report: Report, start: str) -> Any:
             reserved = _report(error, at, source, report)
             shorter = _renamed(text, at, reserved) if reserved else _without_declaration(text, at)
         except _ReservedName as error:
-            at, word = error.name.start_pos or 0, str(error.name)
+            at, word = s.start(error.name), str(error.name)
             _report_reserved(at, word, ("a name",), source, report)
             shorter = _renamed(text, at, word)
         if shorter == text:
@@ -243,8 +243,12 @@ def _items(parts: Sequence[Any]) -> list[Any]:
     return items
 
 
-class _Builder:
-    """One method for each rule of the grammar, called with the parts of the rule while the text is parsed."""
+@v_args(inline=True)
+class _Builder(Transformer[Token, Any]):
+    """One method for each rule of the grammar, called with the parts of the rule while the text is parsed.
+
+    lark gives no positions to what is called so early (``meta`` is for finished trees): they come from tokens.
+    """
 
     def idl(self, *items: Any) -> list[s.Item]:
         return _items(items)
@@ -257,18 +261,16 @@ class _Builder:
     def interface(
         self, attributes: Any, keyword: Token, name: Token, generic: Any, bases: Any, more: Any, *items: Any
     ) -> Any:
-        at = name.start_pos or 0
+        at = s.start(name)
         return s.InterfaceBody(
             attributes or s.NO_ATTRIBUTES, str(keyword), str(name), bases or (), _items(items), at
         )
 
     def forward(self, attributes: Any, keyword: Token, name: Token, generic: Any) -> Any:
-        return s.Forward(attributes or s.NO_ATTRIBUTES, str(keyword), str(name), name.start_pos or 0)
+        return s.Forward(attributes or s.NO_ATTRIBUTES, str(keyword), str(name), s.start(name))
 
     def block(self, attributes: Any, keyword: Token, name: Token, bases: Any, *items: Any) -> Any:
-        return s.Block(
-            attributes or s.NO_ATTRIBUTES, str(keyword), str(name), _items(items), name.start_pos or 0
-        )
+        return s.Block(attributes or s.NO_ATTRIBUTES, str(keyword), str(name), _items(items), s.start(name))
 
     def declare(self, *items: Any) -> None:
         return None
@@ -277,7 +279,7 @@ class _Builder:
         return bases
 
     def base(self, name: Token, generic: Any) -> s.NamedSpec:
-        return s.NamedSpec(str(name), name.start_pos or 0, True, generic is not None)
+        return s.NamedSpec(str(name), s.start(name), True, generic is not None)
 
     def generic(self, *arguments: Any) -> bool:
         return True
@@ -285,7 +287,7 @@ class _Builder:
     def type_argument(self, specifiers: s.Specifiers, stars: Token | None = None) -> s.Specifiers:
         return specifiers
 
-    def import_(self, *names: Token) -> s.Import:
+    def imports(self, *names: Token) -> s.Import:
         return s.Import(names)
 
     # declarations
@@ -293,15 +295,15 @@ class _Builder:
     def typedef(
         self, before: Any, _: Token, attributes: Any, specifiers: Any, targets: Any, end: Token
     ) -> Any:
-        at = _start(before, _.start_pos or 0)
+        at = _start(before, s.start(_))
         merged = _merged(before, attributes)
-        return s.Declaration(merged, specifiers, targets, at, end.start_pos or 0, True)
+        return s.Declaration(merged, specifiers, targets, at, s.start(end), True)
 
     def declaration(
         self, attributes: Any, specifiers: s.Specifiers, targets: Any, end: Token
     ) -> s.Declaration:
         at = _start(attributes, specifiers.at)
-        return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, end.start_pos or 0)
+        return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, s.start(end))
 
     def tag_declaration(self, attributes: Any, record: Any, end: Token) -> s.Declaration:
         return self._tagged(attributes, record, end)
@@ -309,11 +311,11 @@ class _Builder:
     def _tagged(self, attributes: Any, record: Any, end: Token) -> s.Declaration:
         specifiers = s.Specifiers(record, record.at)
         at = _start(attributes, record.at)
-        return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, (), at, end.start_pos or 0)
+        return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, (), at, s.start(end))
 
     def delegate(self, *parts: Any) -> s.Forward:
         name = next(part for part in parts if isinstance(part, Token))
-        return s.Forward(parts[0] or s.NO_ATTRIBUTES, "delegate", str(name), name.start_pos or 0)
+        return s.Forward(parts[0] or s.NO_ATTRIBUTES, "delegate", str(name), s.start(name))
 
     def specifiers(self, *parts: Any) -> s.Specifiers:
         if len(parts) == 1:
@@ -326,31 +328,31 @@ class _Builder:
             next(part for part in parts if not (isinstance(part, Token) and part.type == "QUALIFIER"))
         )
         first = parts[0]
-        at = first.start_pos or 0 if isinstance(first, Token) else core.at
+        at = s.start(first) if isinstance(first, Token) else core.at
         return s.Specifiers(core, at, qualifiers)
 
     def named(self, name: Token, generic: Any = None) -> s.NamedSpec:
-        return s.NamedSpec(str(name), name.start_pos or 0, generic is not None, generic is not None)
+        return s.NamedSpec(str(name), s.start(name), generic is not None, generic is not None)
 
     def named_interface(self, keyword: Token, name: Token) -> s.NamedSpec:
-        return s.NamedSpec(str(name), name.start_pos or 0, True)
+        return s.NamedSpec(str(name), s.start(name), True)
 
     def pipe(self, core: Any) -> s.PipeSpec:
         core = _core(core)
         return s.PipeSpec(core, core.at)
 
     def safearray(self, word: Token, element: s.Specifiers) -> s.SafeArraySpec:
-        return s.SafeArraySpec(element, word.start_pos or 0)
+        return s.SafeArraySpec(element, s.start(word))
 
     # records
 
     def struct(self, keyword: Token, tag: Token) -> s.RecordSpec:
-        return s.RecordSpec(str(keyword), _new_name(tag), keyword.start_pos or 0)
+        return s.RecordSpec(str(keyword), _new_name(tag), s.start(keyword))
 
     union = struct
 
     def struct_body(self, keyword: Token, tag: Token | None, *members: s.Field) -> s.RecordSpec:
-        return s.RecordSpec(str(keyword), tag and _new_name(tag), keyword.start_pos or 0, list(members))
+        return s.RecordSpec(str(keyword), tag and _new_name(tag), s.start(keyword), list(members))
 
     union_body = struct_body
 
@@ -363,14 +365,14 @@ class _Builder:
         union: Token | None,
         *cases: s.Case,
     ) -> s.SwitchedSpec:
-        at = keyword.start_pos or 0
+        at = s.start(keyword)
         return s.SwitchedSpec(tag and str(tag), at, switch, str(name), union and str(union), list(cases))
 
     def enum(self, keyword: Token, tag: Token) -> s.EnumSpec:
-        return s.EnumSpec(str(tag), keyword.start_pos or 0)
+        return s.EnumSpec(str(tag), s.start(keyword))
 
     def enum_body(self, keyword: Token, tag: Token | None, *labels: Any) -> s.EnumSpec:
-        return s.EnumSpec(tag and str(tag), keyword.start_pos or 0, list(labels))
+        return s.EnumSpec(tag and str(tag), s.start(keyword), list(labels))
 
     def enumerator(self, attributes: Any, name: Token, value: s.Run | None) -> tuple[Token, s.Run | None]:
         _new_name(name)
@@ -378,15 +380,15 @@ class _Builder:
 
     def member(self, attributes: Any, specifiers: s.Specifiers, targets: Any, end: Token) -> s.Field:
         at = _start(attributes, specifiers.at)
-        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, end.start_pos or 0)
+        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, s.start(end))
 
     def anonymous_member(self, attributes: Any, record: Any, end: Token) -> s.Field:
         specifiers = s.Specifiers(record, record.at)
         target = s.Declarator(s.Target("", record.at))
-        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, (target,), record.at, end.start_pos or 0)
+        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, (target,), record.at, s.start(end))
 
     def empty_arm(self, attributes: Any, end: Token) -> s.Field:
-        at = end.start_pos or 0
+        at = s.start(end)
         return s.Field(attributes or s.NO_ATTRIBUTES, None, (), _start(attributes, at), at)
 
     def case(self, *parts: Any) -> s.Case:
@@ -411,30 +413,30 @@ class _Builder:
         return s.Declarator(target, value)
 
     def bit_field(self, target: s.Target | None, bits: s.Run) -> s.Declarator:
-        return s.Declarator(target or s.Target("", bits[0].start_pos or 0), None, bits)
+        return s.Declarator(target or s.Target("", s.start(bits[0])), None, bits)
 
     def target(self, *parts: Any) -> s.Target:
         first = parts[0]
         pointers: tuple[s.Layer, ...] = ()
         if isinstance(first, Token) and first.type == "STARS":
-            pointers = (s.PointerLayer(first.start_pos or 0),) * first.count("*")
+            pointers = (s.PointerLayer(s.start(first)),) * first.count("*")
             parts = parts[1:]
         name = parts[0]
         layers = parts[1:] + pointers
         if isinstance(name, s.Target):
             return s.Target(name.name, name.at, name.layers + layers)
-        return s.Target(_new_name(name), name.start_pos or 0, layers)
+        return s.Target(_new_name(name), s.start(name), layers)
 
     def inner(self, *parts: Any) -> s.Target:
         target: s.Target = parts[-1]
         return target
 
     def array(self, bracket: Token, bound: s.Run | None) -> s.ArrayLayer:
-        return s.ArrayLayer(bracket.start_pos or 0, bound)
+        return s.ArrayLayer(s.start(bracket), bound)
 
     def function(self, parameters: Any, end: Token) -> s.FunctionLayer:
         parameters = parameters or ()
-        at = end.start_pos or 0
+        at = s.start(end)
         return s.FunctionLayer(at, parameters, at)
 
     def parameters(self, *parameters: s.Field) -> tuple[s.Field, ...]:
@@ -449,23 +451,21 @@ class _Builder:
         return self.parameter(attributes, specifiers, s.Target("", specifiers.at, layers))
 
     def ellipsis(self, dots: Token) -> s.Field:
-        return s.Field(s.NO_ATTRIBUTES, None, (), dots.start_pos or 0)
+        return s.Field(s.NO_ATTRIBUTES, None, (), s.start(dots))
 
     def abstract(self, *parts: Any) -> tuple[s.Layer, ...]:
         first = parts[0]
         if isinstance(first, Token):
-            return (*parts[1:], *(s.PointerLayer(first.start_pos or 0),) * first.count("*"))
+            return (*parts[1:], *(s.PointerLayer(s.start(first)),) * first.count("*"))
         return parts
 
     # attributes and runs
 
     def attributes(self, *parts: Any) -> s.Attributes:
-        return s.Attributes(
-            parts[0].start_pos or 0, tuple(part for part in parts if isinstance(part, s.Attribute))
-        )
+        return s.Attributes(s.start(parts[0]), tuple(part for part in parts if isinstance(part, s.Attribute)))
 
     def attribute(self, name: Token, arguments: Any = ()) -> s.Attribute:
-        return s.Attribute(str(name), name.start_pos or 0, arguments)
+        return s.Attribute(str(name), s.start(name), arguments)
 
     def arguments(self, *runs: s.Run | None) -> tuple[s.Run | None, ...]:
         return () if runs == (None,) else runs
@@ -497,25 +497,9 @@ class _Builder:
         return attributes or s.NO_ATTRIBUTES, name
 
 
-class _Callbacks:
-    """The builder as lark calls it: by the name of a rule, with one list."""
-
-    def __getattr__(self, rule: str) -> Callable[[list[Any]], Any]:
-        method = getattr(_BUILDER, "import_" if rule == "import" else rule)
-
-        def callback(parts: list[Any]) -> Any:
-            return method(*parts)
-
-        setattr(self, rule, callback)
-        return callback
-
-
-_BUILDER = _Builder()
-
-
 def _core(part: Any) -> Any:
     if isinstance(part, Token):
-        return s.BaseSpec(" ".join(part.split()), part.start_pos or 0)
+        return s.BaseSpec(" ".join(part.split()), s.start(part))
     return part
 
 

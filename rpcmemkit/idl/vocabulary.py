@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
-
-from lark import Token
 
 from rpcmemkit import given
 from rpcmemkit.idl import syntax as s
@@ -14,6 +13,8 @@ from rpcmemkit.idl.dialects import dialect_hint
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.source import Source
+
+_LEAVES = (str, int, NoneType)  # a token is a str
 
 
 def check_names(tree: Any, source: Source, report: Report, *, osf: bool) -> None:
@@ -40,10 +41,8 @@ def _attributes(tree: Any) -> Iterator[s.Attribute]:
     waiting = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, s.Attribute):
-            yield node
-        elif isinstance(node, (list, tuple)):
-            waiting.extend(reversed(node))
-        elif not isinstance(node, Token):
-            parts = getattr(node, "__dataclass_fields__", {})
-            waiting.extend(getattr(node, name) for name in reversed(parts))
+        if isinstance(node, s.Attributes):
+            yield from node.items
+            continue
+        parts = node if isinstance(node, (list, tuple)) else [getattr(node, name) for name in node.__slots__]
+        waiting.extend(part for part in reversed(parts) if not isinstance(part, _LEAVES))
