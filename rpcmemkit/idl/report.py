@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rpcmemkit.errors import Diagnostic, IdlError
-from rpcmemkit.idl.findings import Finding, findings
+from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.source import Position, Source
 
 _MOST = 100  # after so many errors the rest is noise
@@ -59,7 +59,7 @@ class Report:
         if key in self.seen or len(self.diagnostics) >= _MOST:
             return
         self.seen.add(key)
-        row = findings()[finding.value]
+        row = finding.value
         self.diagnostics.append(
             Diagnostic(
                 code=row.code,
@@ -80,7 +80,7 @@ class Report:
     def advise(self, finding: Finding, remedy: str) -> None:
         """Give every finding of a kind a remedy that is known only at the end."""
         self.diagnostics = [
-            replace(found, remedy=remedy) if found.code == finding.value else found
+            replace(found, remedy=remedy) if found.code == finding.value.code else found
             for found in self.diagnostics
         ]
 

@@ -60,5 +60,6 @@ def test_robust_decides_about_the_mode(mode: str, robust: bool, made: str) -> No
     assert Switches(mode=mode, robust=robust).effective_mode == made
 
 
-def test_every_finding_has_a_name_and_a_row() -> None:
-    assert [each.value for each in Finding] == sorted(findings())
+def test_the_numbers_are_in_order_and_each_has_one_name() -> None:
+    numbers = [each.value.code for each in Finding]
+    assert numbers == sorted(set(numbers)) == [*findings()]
