@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.kinds import EventKind
+from rpcmemkit.memory import NEW
 from rpcmemkit.paths import c_text, value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
 from rpcmemkit.program import ALLOCATORS as PAIRS
-from rpcmemkit.program import DEALLOCATORS, Pair, Program
+from rpcmemkit.program import DEALLOCATORS, LARGEST_BLOCK, Pair, Program
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.trace import Path
-from rpcmemkit.values import UNWRITTEN, Labels, Writer, elements_of, is_unwritten, storage_size
+from rpcmemkit.trace import Path, Run
+from rpcmemkit.values import UNWRITTEN, Labels, Rows, Writer, elements_of, is_unwritten, storage_size
 from rpcmemkit.walk import Place, reach
 
 ALLOCATORS = (*PAIRS, "private")
@@ -68,10 +70,18 @@ class Operations:
         target = place.plan.target
         if value is None and not isinstance(target, PointerPlan):
             raise UsageError(f"{c_text(place.path)}: what it points to is no pointer, so it cannot be null")
+        path = (place.path, "*") if isinstance(target, PointerPlan) and place.path else place.path
+        if allocator == IN_FORCE and self._allocate_whole(place, value):
+            self._note(
+                EventKind.WRITE,
+                address := self.program.space.pointer_at(place.address),
+                max(target.size, 1),
+                path,
+            )
+            return address
         address = self._allocate(storage_size(target, value, place.path), allocator)
         self.program.space.set_pointer(place.address, address)
         self._note(EventKind.WRITE, place.address, place.plan.size, place.path)
-        path = (place.path, "*") if isinstance(target, PointerPlan) and place.path else place.path
         self._clear(target, address)
         self._write(Place(target, address, place.scope, path), value, allocator, address)
         return address
@@ -151,6 +161,49 @@ class Operations:
             )
         return address
 
+    def _allocate_new(self, size: int, allocator: str = IN_FORCE) -> int:
+        """Return a new block of zeros."""
+        address = self._allocate(size, allocator)
+        self.program.space.clear(address, size)
+        return address
+
+    def _allocate_whole(self, place: Place, value: Any) -> bool:
+        """Allocate in one go what a value and all below it take; return ``False``, with nothing done, if that cannot be."""
+        space = self.program.space
+        if self.labels is not None or is_unwritten(value) or space.capacity(place.address) < place.plan.size:
+            return False
+
+        def allocate(data: bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
+            return self._allocate_row(data, sizes, place)
+
+        writer = Writer(space, self._allocate_new, zeroes=self.zeroes, rows=Rows(NEW, allocate))
+        return writer.whole(place, value)
+
+    def _allocate_row(
+        self, data: bytearray, sizes: Sequence[int], root: Place | None = None
+    ) -> Sequence[int] | None:
+        """As :meth:`_allocate` with the pair in force, for many blocks; ``root`` is a pointer that is set to the first."""
+        program = self.program
+        if not program.row_kind() or max(sizes) > LARGEST_BLOCK:
+            return None
+        addresses = program.allocate_row(data, sizes)
+        program.calls += len(sizes)
+        like = (
+            EventKind.ALLOCATE,
+            program.side,
+            self.actor,
+            0,
+            0,
+            f"{self.actor}-allocates",
+            program.pair.name,
+        )
+        if root is not None:
+            program.trace.raw.append((*like[:3], addresses[0], sizes[0], *like[5:]))
+            self._note(EventKind.WRITE, root.address, root.plan.size, root.path)
+        if len(sizes) > (alone := root is not None):
+            program.trace.raw.append(Run.of_blocks(like, addresses[alone:], sizes[alone:]))
+        return addresses
+
     def _clear(self, plan: Plan, address: int) -> None:
         size = self.program.space.capacity(address)
         self.program.space.write(address, bytes(size))
@@ -162,13 +215,9 @@ class Operations:
 
     def _write(self, place: Place, value: Any, allocator: str, fresh: int = 0) -> None:
         """Write a value. What lies at ``fresh`` is new storage."""
-
-        def allocate(size: int) -> int:
-            address = self._allocate(size, allocator)
-            self.program.space.clear(address, size)
-            return address
-
-        writer = Writer(self.program.space, allocate, self.labels, fresh=fresh, zeroes=self.zeroes)
+        new = partial(self._allocate_new, allocator=allocator)
+        rows = Rows(NEW, self._allocate_row) if allocator == IN_FORCE else None
+        writer = Writer(self.program.space, new, self.labels, fresh=fresh, zeroes=self.zeroes, rows=rows)
         writer.write(place, value)
         writer.finish()
         if not is_unwritten(value):

@@ -67,6 +67,8 @@ class Labels:
         self._count = 0
         self._rows: list[tuple[int, Sequence[int], Callable[[], list[Path | None]], str]] = []
         """Storage that was stored in one go: its number, its addresses, what makes its paths, its suffix."""
+        self._made: tuple[Callable[[], list[Path | None]] | None, list[Path | None]] = None, []
+        """The paths of the row that was asked for last."""
         self._index: dict[str, int] = {}
         self._indexed = 0
         self._until: int | None = None
@@ -120,7 +122,9 @@ class Labels:
         index = bisect_left(addresses, address)
         if index == len(addresses) or addresses[index] != address:
             return None
-        return first + index, paths()[index], suffix
+        if self._made[0] is not paths:
+            self._made = paths, paths()
+        return first + index, self._made[1][index], suffix
 
     def name(self, address: int) -> str | None:
         """Return the label of the storage at ``address``."""
@@ -246,13 +250,13 @@ class Writer:
         while pending:
             here, item = pending.pop()
             met = len(pending)
-            if not met and not self._storage and self._whole(here, item):
+            if not met and not self._storage and self.whole(here, item):
                 break
             pending += self._write_one(here, item)
             if len(pending) > met + 1:  # the first part is written first
                 pending[met:] = reversed(pending[met:])
 
-    def _whole(self, place: Place, value: Any) -> bool:
+    def whole(self, place: Place, value: Any) -> bool:
         """Store all that a pointer shall point to in one go; return ``False``, with nothing stored, if that cannot be."""
         graph = graph_of(place.plan) if self._rows and isinstance(place.plan, PointerPlan) else None
         if self._rows is None or graph is None or graph.write is None or value is None or self._replaceable:

@@ -248,11 +248,8 @@ class Unmarshaller(MessageCursor):
     def _flat_follower(self, plan: Plan, body: Body) -> Follow:
         """Return what reads referents of fixed layout."""
         end, align, size, wire_size = len(self.data), body.wire_align, plan.size, body.wire.size
-        move, levels, cleared = (
-            self._flat(body, plan),
-            isinstance(plan, PointerPlan),
-            bool(body.checks and body.slots),
-        )
+        move, levels = self._flat(body, plan), isinstance(plan, PointerPlan)
+        cleared = bool(body.checks and body.slots)
 
         def follow(waiting: Waiting, found: Found) -> None:
             self.position += -self.position % align

@@ -226,6 +226,8 @@ def test_a_row_of_storage_is_named_as_if_one_by_one(many: int) -> None:
     for address, path in zip(addresses, paths, strict=True):
         single.call_by_path(address, path, "@2")
     twin = row.copy()
+    assert row.known() == single.known()
+    assert len(asked) == 1, "once for all of a row"
     for labels in (row, single):
         labels.call_by_path(addresses[1], (None, "again"))
         labels.call_by_path(addresses[-1] + 24, (None, "last"))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rpcmemkit import Call, Environment, Session, UsageError
+from rpcmemkit import UNWRITTEN, Call, Environment, Session, UsageError
+from rpcmemkit.trace import Run
 from rpcmemkit.views import address_of
 from tests.engine.helpers import NODE, TREE, linked, open_session, serve
 from tests.plan.told import (
@@ -187,3 +188,48 @@ def test_a_list_moves_whole_and_is_replayed_only_when_asked() -> None:
     )
     assert moved_whole(call) >= 2
     assert sum(1 for _ in call.trace.select("marshal")) == 5000
+
+
+MADE = {"value": 0, "next": linked(3)}
+ROUTINES = {
+    "whole": MADE,
+    "left out": {"value": 1, "next": {"value": 2}},
+    "unwritten": {"value": UNWRITTEN, "next": {"value": 2, "next": UNWRITTEN}},
+    "bad": {"value": 1, "next": {"value": "two", "next": None}},
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("allocator", ["", "midl_user", "private"])
+@pytest.mark.parametrize("value", ROUTINES.values(), ids=ROUTINES)
+@pytest.mark.parametrize("fails", [None, 3], ids=["memory", "no memory"])
+def test_what_a_routine_makes_is_the_same_value_by_value(
+    value: Any, allocator: str, fails: int | None
+) -> None:
+    def outcome() -> dict[str, Any]:
+        session = open_session(NODE + "void f([out] node **a, [in, out] node **b);", fail_after=fails)
+
+        def f(call: Any, a: Any, b: Any) -> None:
+            a[0] = call.new(value, allocator)
+            b[0].next = call.new(MADE)
+            b[0].next.next = call.new(value, allocator)
+
+        serve(session, "f", f)
+        try:
+            return seen(session, session.try_call("f", {"b": {"value": 9, "next": None}}))
+        except UsageError as error:
+            return {"refused": str(error), "memory": bytes(session.server.space.data)}
+
+    whole = outcome()
+    with value_by_value():
+        assert_same(whole, outcome())
+
+
+def test_a_tree_that_a_routine_makes_is_allocated_in_one_go() -> None:
+    leaf = {"value": 1, "left": None, "right": None}
+    tree = {"value": 0, "left": dict(leaf), "right": {"value": 2, "left": dict(leaf), "right": None}}
+    session = open_session(TREE + "void f([out] node **a);", lambda call, a: a.__setitem__(0, call.new(tree)))
+    call = session.try_call("f", {})
+    made = [e for e in call.trace.raw if isinstance(e, Run) and e.like and e.like[2] == "routine"]
+    assert [len(entry.addresses) for entry in made] == [3], "all but the root, whose pointer is written first"
+    assert call.values["a"] == tree
