@@ -20,6 +20,9 @@ def marshal(space, data, base, a, scope, out, number, limit, budget):
     stack = []; push, pop = stack.append, stack.pop
     met = []; meet = met.append
     extents = []; extend = extents.append
+    texts = []; meet_text = texts.append
+    lengths = []; measure = lengths.append
+    heads = {}
     pad = -pos % 4; out += ZEROS[:pad]; pos += pad
     for _ in repeat(None, limit):
         v0, p0, = unpack0(data, a - base)
@@ -35,7 +38,7 @@ def marshal(space, data, base, a, scope, out, number, limit, budget):
         number += 4
     else: raise Odd
     if pos > budget: raise Odd
-    return number, met, 16
+    return number, met, 16, texts, lengths
 """
 UNMARSHAL_A_LIST = """\
 def unmarshal(data, pos, mem, shift, buffer, limit):
@@ -93,9 +96,10 @@ def read(space, data, base, a, scope, holder, key, Record, elements, limit):
 WIDE_TEXT_IS_MARSHALLED = """\
         elif kind == 1:  # <array [string] of <wchar_t>>
             o = a - base; end = data.find(b'\\x00\\x00', o) if o >= 0 else -1
-            while end >= 0 and (end - o) % 2: end = data.find(b'\\x00\\x00', end + 1)
+            while end >= 0 and end - o & 1:
+                end = data.find(b'\\x00\\x00', end + 1) if data[end + 2] else end + 1
             if end < 0: raise Odd
-            end += 2; size = end - o; meet(a); extend(size)
+            end += 2; size = end - o; meet_text(a); measure(size)
             if pos % 4:
                 pad = -pos % 4; out += ZEROS[:pad]; pos += pad
             n = size // 2
