@@ -258,10 +258,7 @@ class Audit:
             return "other allocator"
         if any(kind == "inside a block" and block.address < at < block.end for kind, at in faults):
             return "inside"
-        if any(
-            e.address == block.address
-            for e in self.trace.select(EventKind.CLOSE, EventKind.RUN_DOWN, EventKind.LOSE, side="server")
-        ):
+        if any(block.address in each for each in self.trace.blocks(*LETS_GO, side="server")):
             return "state"
         made = self.trace.select(EventKind.ALLOCATE, side="server", actor="conversion")
         if any(event.address == block.address for event in made):
@@ -453,19 +450,20 @@ class Audit:
 def leaked_in(trace: Trace) -> list[Block]:
     """Return the server blocks that a trace leaves allocated though nothing keeps them.
 
-    They were allocated in it, or were the state of a context handle that it ended.
+    They were allocated in it, or were the state of a context handle that it ended or gave another state.
     """
     if "server after" not in trace.snapshots:
         return []
     space = AddressSpace.from_image("server", trace.snapshots["server after"].image)
     kept = {event.address for event in trace.select(EventKind.KEEP, side="server")}
-    concerned = trace.blocks(
-        EventKind.ALLOCATE, EventKind.CLOSE, EventKind.RUN_DOWN, EventKind.LOSE, side="server"
-    )
+    concerned = trace.blocks(EventKind.ALLOCATE, *LETS_GO, side="server")
     left = dict.fromkeys(address for addresses in concerned for address in space.left_live(addresses))
     blocks = [space.block(address) for address in left if address not in kept]
     return [block for block in blocks if block and block.kind in HEAPS - {"RpcSs"}]
 
+
+LETS_GO = (EventKind.CLOSE, EventKind.CHANGE, EventKind.RUN_DOWN, EventKind.LOSE)
+"""The events after which a block is no longer the state of a context handle."""
 
 DEEDS = (
     EventKind.ALLOCATE,

@@ -258,8 +258,9 @@ class _Teller:
         """Tell which context handles the run-time opens, closes and runs down."""
         for event in self.trace.select(*_HANDLE_DEEDS, side="server"):
             deed, type_ = _HANDLE_DEEDS[event.kind], event.of(HandleName).type
+            which = "the old one" if event.kind is EventKind.CHANGE else "its state"
             yield Sentence(
-                f"A context handle of type {type_} {deed}: its state is {names.block(event.address)}."
+                f"A context handle of type {type_} {deed}: {which} is {names.block(event.address)}."
             )
         for event in self._run_down_frees():
             yield Sentence(f"The run-down routine frees {names.block(event.address)} with {event.detail}.")
@@ -444,6 +445,7 @@ _FREEING_ROUTINES = ("free-inst-below-root", "user-free-on-server")
 _HANDLE_DEEDS = {
     EventKind.OPEN: "opens",
     EventKind.CLOSE: "closes",
+    EventKind.CHANGE: "gets another state",
     EventKind.RUN_DOWN: "is run down",
     EventKind.LOSE: "is forgotten without a run-down routine",
 }

@@ -38,7 +38,8 @@ def pointers(space, roots):
         if isinstance(place.plan, PointerPlan):
             yield place.path, space.pointer_at(place.address)
         else:
-            for pointer in pointers_in(space, place):
+            inside = (p for p in pointers_in(space, place) if space.capacity(p.address) >= space.pointer_size)
+            for pointer in inside:  # the rest of a value may lie beyond a buffer that is too small
                 yield pointer.path, space.pointer_at(pointer.address)
 
 
@@ -49,6 +50,7 @@ class Observed:
         self.swapped = swapped
         self.call = call
         self.audit = Audit(call)
+        self.ended = call.status or call.stored  # then not everything that was promised has happened
         self.contract = contract(interface, call.procedure.name, environment)
         self.differences = []
         self.seen = set()
@@ -135,9 +137,7 @@ class Observed:
         made = self.made("client", "stub")
         for moment in ("client before", "client after"):
             space = self.call.space(moment)
-            roots = [
-                r for r in self.call.arguments.values() if self.call.status == 0 or r.path != (None, "return")
-            ]
+            roots = [r for r in self.call.arguments.values() if not self.ended or r.path != (None, "return")]
             if moment == "client before":
                 roots = [r for r in roots if r.path != (None, "return")]
             for row, address in self.pointers(moment, roots):
@@ -146,9 +146,9 @@ class Observed:
                     "null" if not address else "new storage" if block and block.address in made else "storage"
                 )
                 cell = row.client.before if moment == "client before" else row.client.after
-                if not self.call.status:
+                if not self.ended:
                     self.see(row, moment.split()[1], seen)
-                if seen not in cell.outcomes and not self.call.status:
+                if seen not in cell.outcomes and not self.ended:
                     self.differ(row, f"{moment} {cell.outcomes}", seen)
 
     def made(self, side, actor):
@@ -159,7 +159,7 @@ class Observed:
         for address, event in self.made("client", "stub").items():
             self.act(rows.get(address, []), event)
         lost = set(self.made("client", "stub")) - set(rows)
-        if lost and not self.call.status and not self.shares():
+        if lost and not self.ended and not self.shares():
             self.differences.append(f"new storage that nothing names: {lost}")
 
     def shares(self):
@@ -220,7 +220,7 @@ class Observed:
             rows = before.get(place.address, []) + self.special(place.path)
             for row in rows:
                 self.see(row, "lost", "orphaned")
-            if rows and not any(row.client.lost.outcomes for row in rows) and not self.call.status:
+            if rows and not any(row.client.lost.outcomes for row in rows) and not self.ended:
                 self.differ(rows[0], "orphaned", place.path)
         if "server entry" not in self.call.trace.snapshots:
             return
@@ -433,6 +433,24 @@ def test_promises_hold_for_context_handles():
         assert Observed(call, session.environment, session.interface).check() == []
     kinds = [event.kind for call in calls for event in call.trace.select("open", "close")]
     assert kinds == ["open", "open", "close", "close", "open", "open"]
+
+
+@pytest.mark.parametrize("left", [None, {"count": 5, "name": None}], ids=["null", "another state"])
+def test_a_state_that_the_routine_drops_without_freeing_it_may_leak(left):
+    session = open_session(HANDLES)
+
+    @session.routine
+    def Open(call, h):
+        h[0] = call.new({"count": 3, "name": None})
+
+    @session.routine
+    def Change(call, h):
+        h[0] = left and call.new(left)
+
+    call = session.try_call("Change", {"h": session.call("Open")["h"]})
+    observed = Observed(call, session.environment, session.interface)
+    assert observed.check() == []
+    assert [observed.audit.why_leaked(block) for block in observed.audit.leaked] == ["state"]
 
 
 CONVERTED = {

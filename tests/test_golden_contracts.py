@@ -419,6 +419,7 @@ def handle(path, way, before, after, entry, run_down="context-run-down"):
     opens = f"routine midl_user_allocate routine-allocates, {TABLE} context-opened-by-value"
     closes = [DROPS, *([f"{TABLE} context-closed-by-null"] * comes_back)]
     closes += [f"{TABLE} {run_down}"] if run_down != NO_RUN_DOWN else []
+    leaks = ["context-closed-by-null"] * (way == "in,out") + [NO_RUN_DOWN] * (run_down == NO_RUN_DOWN)
     return Row(
         path,
         f"context handle {'top-level' if '*' not in path else 'embedded'} {way}",
@@ -430,9 +431,7 @@ def handle(path, way, before, after, entry, run_down="context-run-down"):
         f"{entry}: {TOKEN}",
         opens if comes_back else "",
         ", ".join(closes),
-        f"kept leaked: context-state-stays {NO_RUN_DOWN}"
-        if run_down == NO_RUN_DOWN
-        else "kept: context-state-stays",
+        f"kept{' leaked' * bool(leaks)}: {' '.join(['context-state-stays', *leaks])}",
     )
 
 

@@ -262,7 +262,12 @@ class _Parameter:
         entry = {"in": ("allocated",), "in,out": ("allocated", "null"), "out": ("null",)}.get(
             self.direction, ()
         )
-        lost = ("kept",) if plan.type.is_type else ("kept", "leaked")
+        unlinks = (
+            self.is_in and self.is_out
+        )  # the routine may null or replace the handle, its state not freed
+        lost = {"context-state-stays": "kept"}
+        lost |= {"context-closed-by-null": "leaked"} if unlinks else {}
+        lost |= {run_down: "leaked"} if not plan.type.is_type else {}
         return (
             ClientSide(
                 record if self.is_in or self.is_result else Cell(("null",), (own,)),
@@ -275,7 +280,7 @@ class _Parameter:
                 Cell(entry, ("context-token-travels",)),
                 opens,
                 (gone, *closes, *((Act("stub", CONTEXT_TABLE, run_down),) if plan.type.is_type else ())),
-                Cell(lost, ("context-state-stays", *(() if plan.type.is_type else (run_down,)))),
+                Cell(tuple(dict.fromkeys(lost.values())), tuple(lost)),
             ),
         )
 

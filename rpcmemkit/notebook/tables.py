@@ -188,6 +188,7 @@ NAMED = frozenset(
         EventKind.FREE,
         EventKind.OPEN,
         EventKind.CLOSE,
+        EventKind.CHANGE,
         EventKind.RUN_DOWN,
         EventKind.LOSE,
         EventKind.MARK,

@@ -376,6 +376,8 @@ class ServerContexts:
             before, value = self.before.get(place.address), self.program.space.pointer_at(place.address)
             match verdict(before is not None, bool(value), ended):
                 case "keep" if before:
+                    if value != before.address:
+                        self._note(EventKind.CHANGE, before, "context-state-stays")
                     self.table.change(before, value)
                 case "close" if before:
                     self.table.close(before)
@@ -391,9 +393,8 @@ class ServerContexts:
     def note_kept(self, state: Callable[[Context], Plan]) -> None:
         """Say of what this call allocated, and of state it let go, that an open handle still names or reaches it."""
         trace = self.program.trace
-        concerned = {
-            event.address for event in trace.select(EventKind.ALLOCATE, EventKind.CLOSE, side="server")
-        }
+        begun = (EventKind.ALLOCATE, EventKind.CLOSE, EventKind.CHANGE)
+        concerned = {event.address for event in trace.select(*begun, side="server")}
         own = {each.token: each.address for each in (*self.before.values(), *self.made.values())}
         for context in self.table.having(concerned | {*own.values()}):
             root = Place(state(context), context.address, context.address, None)
