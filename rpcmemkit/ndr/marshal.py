@@ -123,7 +123,9 @@ class Marshaller:
                 found.reverse()
             self.follow(found)
         finally:
-            self.moment.image, self.moment = self.space.image(), Moment()
+            self.moment = self.moment.end(self.space)
+            for bound in (self._moves, self._flats, self._arrays):  # they refer to this writer: a circle
+                bound.clear()
 
     def indicator(self, address: int) -> None:
         """Write whether a [partial_ignore] pointer is non-null: its referent does not travel in a request."""

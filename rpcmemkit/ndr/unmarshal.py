@@ -126,7 +126,9 @@ class Unmarshaller(MessageCursor):
                 BAD_STUB_DATA, "the message ends too early", path=c_text(path), rule="bad-data-rejected"
             ) from None
         finally:
-            self.moment.image, self.moment = self.space.image(), Moment()
+            self.moment = self.moment.end(self.space)
+            for bound in (self._followers, self._flats, self._arrays):  # they refer to this reader: a circle
+                bound.clear()
         self.pending.discard(name)
 
     def indicator(self, address: int, name: str) -> bool:

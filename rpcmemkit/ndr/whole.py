@@ -34,10 +34,18 @@ SENT, RECEIVED = (
 class Moment:
     """The memory that a replay needs, as it was when a parameter had been moved."""
 
-    __slots__ = ("image",)
+    __slots__ = ("image", "wanted")
 
     def __init__(self) -> None:
         self.image: Image | None = None
+        self.wanted = False
+
+    def end(self, space: AddressSpace) -> Moment:
+        """Keep the memory if something has to be replayed; return the next moment."""
+        if not self.wanted:
+            return self
+        self.image = space.image()
+        return Moment()
 
 
 def as_it_was(space: AddressSpace, image: Image) -> AddressSpace:
@@ -77,6 +85,7 @@ def send(
         return again.space.trace.raw, again.spans  # type: ignore[return-value]
 
     writer_budget = writer.budget
+    moment.wanted = True
     run = Run(SENT, replay=replay)
     space.trace.raw.append(run)
     writer.spans.append(run)
@@ -149,6 +158,7 @@ def _run(
         again.follow([waiting])
         return copy.trace.raw, again.spans  # type: ignore[return-value]
 
+    moment.wanted = True
     run = Run(RECEIVED, storage.like(graph, waiting), blocks, compact(sizes), replay)
     space.trace.raw.append(run)
     reader.spans.append(run)

@@ -161,7 +161,7 @@ def echo(call: Any, p: Any) -> None:
 def test_the_same_buffer_may_serve_every_chunk() -> None:
     session = open_session(LONGS, echo)
     asked: list[int] = []
-    pipe = session.pipe(range(10), data=16)
+    pipe = session.pipe(range(10), size=16)
     inner = pipe.alloc
     pipe.alloc = lambda data: asked.append(data) or inner(data)  # type: ignore[func-returns-value]
     call = session.call("f", p=pipe)
