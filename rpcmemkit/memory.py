@@ -648,6 +648,10 @@ class AddressSpace(OfThisProcess):
         """Write ``data``. Raises :class:`MemoryFault` when that memory may not be written."""
         self._store(self.check(address, len(data), "write"), data)
 
+    def convert(self, address: int, data: bytes) -> None:
+        """Write over memory that holds several referents, and the gaps between them, at once: a message in its buffer."""
+        self._store(address - self.base, data)
+
     def clear(self, address: int, size: int, fill: int = 0) -> None:
         """Fill memory that has just been allocated, with zeros as a rule."""
         self._store(address - self.base, _OCTETS[fill] * size)

@@ -116,7 +116,7 @@ def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
                 return False
             plan, root = graph.nodes[0].plan, blocks[0] if modes[0] != BUFFER else lie[0]
             if prefix:  # sizes may lie there
-                space.write(storage.buffer + start, bytes(mem[start:position]))
+                space.convert(storage.buffer + start, bytes(mem[start:position]))
             for number, scope, count in arrays:
                 reader.correlate(graph.nodes[number].plan, scope, Shape(count, 0, count), None, True)
             if isinstance(plan, ArrayPlan) and plan.size_of is not None:

@@ -335,7 +335,7 @@ class Impacket:
         structure = tuple((name, self.of(type_)) for name, type_ in types.items())
         self.call = type("Call", (self.n.NDRCALL,), {"structure": structure})
 
-    def raw(self, values: dict[str, Any]) -> bytes:
+    def data(self, values: dict[str, Any]) -> bytes:
         call = self.call()
         for name, part in values.items():
             self.put(call, name, self.types[name], part)

@@ -48,7 +48,7 @@ def test_elements_of_every_layout_go_both_ways(environment: dict[str, Any]) -> N
     body = POINTS + "long f([in] short n, [in, out] POINTS *p, [out] hyper *total);"
     session = open_session(body, routine, **environment)
     points = [{"x": index, "y": 1 << (index * 8)} for index in range(5)]
-    pipe = session.pipe(points, data=50)  # room for three elements of 16
+    pipe = session.pipe(points, size=50)  # room for three elements of 16
     call = session.call("f", n=10, p=pipe)
     assert call.result == 5
     assert call["total"] == sum(each["y"] for each in points)
@@ -64,7 +64,7 @@ def test_chunks_on_the_wire() -> None:
         return 5
 
     session = open_session(LONGS + "long f([in] short n, [in] LONGS p, [out] LONGS *q);", routine)
-    call = session.call("f", n=1, p=session.pipe([1, 2, 3], data=8), q=session.pipe())
+    call = session.call("f", n=1, p=session.pipe([1, 2, 3], size=8), q=session.pipe())
     assert (
         call.request.hex()
         == "0100" + "0000" + "02000000" + "0100000002000000" + "01000000" + "03000000" + "00000000"
@@ -93,7 +93,7 @@ def test_the_routine_pulls_across_chunks_as_it_likes() -> None:
             sizes.append(len(chunk))
 
     session = open_session(IN, routine)
-    session.call("f", p=session.pipe(range(9), data=16))
+    session.call("f", p=session.pipe(range(9), size=16))
     assert sizes == [3, 1, 3, 1, 1]  # chunks of 4, 4 and 1
 
 

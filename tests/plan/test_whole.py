@@ -233,3 +233,11 @@ def test_a_tree_that_a_routine_makes_is_allocated_in_one_go() -> None:
     made = [e for e in call.trace.raw if isinstance(e, Run) and e.like and e.like[2] == "routine"]
     assert [len(entry.addresses) for entry in made] == [3], "all but the root, whose pointer is written first"
     assert call.values["a"] == tree
+
+
+def test_a_referent_behind_a_gap_in_the_receive_buffer() -> None:
+    """A message of the other byte order is converted in its buffer: the gap in front of a referent belongs to no other."""
+    body = """typedef struct S1 { [ref] long *m0; short n; [size_is(n)] short tail[]; } S1;
+        typedef struct S3 { [ref] S1 *m0; } S3; void f([in] S3 p0);"""
+    session = open_session(body, server_pointer_size=4, byte_order="big")
+    assert session.call("f", p0={"m0": {"m0": 7, "n": 0, "tail": []}}).status == 0
