@@ -25,7 +25,7 @@ from rpcmemkit.contract.promises import (
     require_procedure,
     usual_environment,
 )
-from rpcmemkit.contract.spots import Spot, leaves, spots
+from rpcmemkit.contract.spots import Spot, how_many, leaves, spots
 from rpcmemkit.environment import Environment
 from rpcmemkit.errors import UsageError
 from rpcmemkit.plan import (
@@ -158,6 +158,7 @@ class _Parameter:
         self.rows: dict[Parts, Promise] = {}
         self.referents: dict[Parts, int] = {}
         self.told: dict[tuple[int, _Below], Parts] = {}
+        self.counts: dict[int, int] = {}
 
     @property
     def direction(self) -> str:
@@ -176,13 +177,13 @@ class _Parameter:
 
     def follow(self, client: Plan, server: Plan, parts: Parts, below: _Below, chain: _Chain) -> None:
         """Tell of the pointers inside a value, and of what they name."""
+        if len(self.rows) + how_many(client, self.counts) > MOST or len(chain) > DEEPEST:
+            raise UsageError(
+                f"{parts[0]} leads to more than {MOST} pointers, or further than {DEEPEST} types"
+            )
         given = frozenset() if any(part.startswith(".") for part in parts) else self.setting.given
         kept = {spot.parts for spot in spots(client, parts, given) if not spot.loose}
         for spot, (_, twin, _) in zip(spots(client, parts), spots(server, parts), strict=True):
-            if len(self.rows) >= MOST or len(chain) > DEEPEST:
-                raise UsageError(
-                    f"{parts[0]} leads to more than {MOST} pointers, or further than {DEEPEST} types"
-                )
             osf = self.setting.reading.osf
             filled = below.top or (below.provided and osf and dce_provides(server, twin))
             here = below.at(spot.plan, spot.parts)

@@ -48,6 +48,23 @@ def all_pointers(root: Plan) -> Iterator[PointerPlan]:
                 yield spot.plan
 
 
+def how_many(plan: Plan, known: dict[int, int]) -> int:
+    """Count what ``leaves`` would yield, each type once: a type of 20 types, each twice the one before, holds a million."""
+    if plan.plain:
+        return 0
+    if id(plan) not in known:
+        if isinstance(plan, ArrayPlan):
+            inside = [plan.element]
+        elif isinstance(plan, StructPlan):
+            inside = [member.plan for member in plan.members]
+        elif isinstance(plan, UnionPlan):
+            inside = [arm for _, arm in arms(plan)]
+        else:
+            inside = []
+        known[id(plan)] = sum(how_many(part, known) for part in inside) if inside else 1
+    return known[id(plan)]
+
+
 def converted(plan: Plan) -> list[ConvertedPlan]:
     """Return the types inside a value that the application's routines convert."""
     return [leaf for _, leaf, _ in leaves(plan, (), False) if isinstance(leaf, ConvertedPlan)]
