@@ -1,9 +1,10 @@
-"""Claims as rows of a table: an interface, a call, a routine in a line of Python, and what has to be observed."""
+"""Claims as rows of a table: an interface, a call, the routine of the server as a function, and what has to be observed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ class Fact:
     claims: tuple[str, ...]
     body: str
     arguments: Mapping[str, Any]
-    routine: str
+    routine: Callable[..., Any] | None
     expect: Mapping[str, Any]
     acf: str | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -35,7 +36,7 @@ def fact(
     claims: str,
     body: str,
     arguments: Mapping[str, Any] | None = None,
-    routine: str = "",
+    routine: Callable[..., Any] | None = None,
     *,
     acf: str | None = None,
     env: Mapping[str, Any] | None = None,
@@ -51,17 +52,16 @@ def proving(claims: str) -> pytest.MarkDecorator:
     return pytest.mark.claims(*claims.split())
 
 
-def _routine(code: str) -> Callable[..., Any] | None:
-    """Turn ``root.left = None; result = 3`` into a routine. Its names are the parameters, new, free and raise_."""
+def _routine(function: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """Let a function ask by name for the parameters it uses, and for call, new, free and raise_."""
 
     def routine(call: Any, *values: Any) -> Any:
         names = [p.name for p in call._call.frame.procedure.parameters]
         scope = dict(zip(names, values, strict=True))
         scope |= {"call": call, "new": call.new, "free": call.free, "raise_": call.raise_exception}
-        exec(code, scope)
-        return scope.get("result")
+        return function(**{name: scope[name] for name in signature(function).parameters})  # type: ignore[misc, arg-type]
 
-    return routine if code else None
+    return routine if function else None
 
 
 MORE: dict[str, Callable[[Call, Audit], Any]] = {

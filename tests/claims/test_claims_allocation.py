@@ -15,6 +15,33 @@ LEAF = {"value": 2, "left": None, "right": None}
 SMALL = {"value": 1, "left": LEAF, "right": None}
 
 
+def m_001(head):
+    head.value = 77
+    head.next.value = 78
+
+
+def m_003(root, new):
+    root.value = 5
+    root.right = new({"value": 9, "left": None, "right": None})
+
+
+def m_019(made, new):
+    made[0] = new({"value": 1, "next": {"value": 2, "next": None}})
+
+
+def m_020(head, new):
+    head.next = new({"value": 1, "next": None})
+
+
+def m_021(head):
+    head.next.value = 50
+
+
+def m_024(free, head):
+    free(head.next)
+    head.next = None
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -22,7 +49,7 @@ SMALL = {"value": 1, "left": LEAF, "right": None}
             "M-001",
             NODE + "void f([in] node *head);",
             {"head": linked(2)},
-            "head.value = 77; head.next.value = 78",
+            m_001,
             client_after={"head": {"$label": "head", "$value": linked(2)}},
             response="",
         ),
@@ -40,7 +67,7 @@ SMALL = {"value": 1, "left": LEAF, "right": None}
             "M-003 M-017",
             TREE + "void f([in, out] node *root);",
             {"root": SMALL},
-            "root.value = 5; root.right = new({'value': 9, 'left': None, 'right': None})",
+            m_003,
             client_after={
                 "root": {
                     "$label": "root",
@@ -66,7 +93,7 @@ SMALL = {"value": 1, "left": LEAF, "right": None}
             "M-019 M-056",
             OUT_LIST,
             {},
-            "made[0] = new({'value': 1, 'next': {'value': 2, 'next': None}})",
+            m_019,
             client_sizes=[16, 16],
             values={"made": linked(2, value=1)},
         ),
@@ -74,7 +101,7 @@ SMALL = {"value": 1, "left": LEAF, "right": None}
             "M-020",
             LIST,
             {"head": linked(1)},
-            "head.next = new({'value': 1, 'next': None})",
+            m_020,
             client_allocations=1,
             client_after={
                 "head": {"$label": "head", "$value": {"next": {"$new": True, "$value": {"value": 1}}}}
@@ -84,7 +111,7 @@ SMALL = {"value": 1, "left": LEAF, "right": None}
             "M-021",
             LIST,
             {"head": linked(2)},
-            "head.next.value = 50",
+            m_021,
             client_allocations=0,
             client_after={
                 "head": {
@@ -97,7 +124,7 @@ SMALL = {"value": 1, "left": LEAF, "right": None}
             "M-024",
             LIST,
             {"head": linked(2)},
-            "free(head.next); head.next = None",
+            m_024,
             server_allocations=2,
             server_frees=2,
             server_leaked=0,

@@ -23,6 +23,49 @@ def counted(first: int, length: int, *elements: int) -> str:
     return "".join(number.to_bytes(size, "little").hex() for number, size in numbers)
 
 
+def m_316(a):
+    a[1] = 9
+
+
+def m_318(a):
+    assert [a[i] for i in range(6)] == [1, 2, 0, 0, 0, 0]
+    a[0] = 9
+    a[5] = 9
+
+
+def m_321(n):
+    n[0] = 100
+
+
+def m_350(call, a):
+    call.operations.assign(a._target()._replace(plan=a._target().plan.element), 0)
+
+
+def m_352(a, new):
+    a[0][0] = 7
+    a[1] = new(8)
+    a[2] = None
+
+
+def m_367(pLength, a):
+    pLength[0] = 2
+    a[0] = 1
+    a[1] = 2
+
+
+def m_368(n, a):
+    n[0] = 4
+    a[3] = 9
+
+
+def m_387(n):
+    n[0] = 7
+
+
+def m_370(a):
+    a[1] = 5
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -30,7 +73,7 @@ def counted(first: int, length: int, *elements: int) -> str:
             "M-316",
             "void f([in, out] short a[3]);",
             {"a": {"$label": "mine", "$value": [1, 2, 3]}},
-            "a[1] = 9",
+            m_316,
             request="010002000300",
             response="010009000300",
             client_sizes=[],
@@ -47,7 +90,7 @@ def counted(first: int, length: int, *elements: int) -> str:
             "M-318",
             "void f([in] long n, [in, out, length_is(n)] short a[6]);",
             {"n": 2, "a": SIX},
-            "assert [a[i] for i in range(6)] == [1, 2, 0, 0, 0, 0]; a[0] = 9; a[5] = 9",
+            m_318,
             client_after={"a": {"$label": "a", "$value": partly(6, 9, 2, 3, 4, 5, 6)}},
         ),
         *(
@@ -64,7 +107,7 @@ def counted(first: int, length: int, *elements: int) -> str:
             "M-321",
             "void f([in, out] long *n, [in, size_is(*n)] byte *a);",
             {"n": 2, "a": b"ab"},
-            "n[0] = 100",
+            m_321,
             values={"n": 100, "a": {"$hex": "6162"}},
         ),
         fact(
@@ -179,14 +222,14 @@ def counted(first: int, length: int, *elements: int) -> str:
             "M-350",
             REFS + "void f([in, out] R a[2]);",
             {"a": [1, 2]},
-            "call.operations.assign(a._target()._replace(plan=a._target().plan.element), 0)",
+            m_350,
             status=1780,
         ),
         fact(
             "M-352",
             "void f([in, out, size_is(3)] short **a);",
             {"a": [1, None, 3]},
-            "a[0][0] = 7; a[1] = new(8); a[2] = None",
+            m_352,
             client_sizes=[2],
             orphaned=["a[2]"],
             client_after={
@@ -222,7 +265,7 @@ def counted(first: int, length: int, *elements: int) -> str:
             "M-367",
             "void f([in] long lSize, [out] long *pLength, [out, size_is(lSize), length_is(*pLength)] short *a);",
             {"lSize": 5},
-            "pLength[0] = 2; a[0] = 1; a[1] = 2",
+            m_367,
             request="05000000",
             response="02000000 05000000" + counted(0, 2, 1, 2),
             sizes=[10],
@@ -231,7 +274,7 @@ def counted(first: int, length: int, *elements: int) -> str:
             "M-368 M-387 M-388",
             "void f([in, out] long *n, [in, out, size_is(6), length_is(*n)] short *a);",
             {"n": 2, "a": SIX},
-            "n[0] = 4; a[3] = 9",
+            m_368,
             client_sizes=[],
             values={"n": 4, "a": partly(6, 1, 2, 0, 9)},
         ),
@@ -239,14 +282,14 @@ def counted(first: int, length: int, *elements: int) -> str:
             "M-387",
             "void f([in, out] long *n, [in, out, size_is(6), length_is(*n)] short *a);",
             {"n": 2, "a": SIX},
-            "n[0] = 7",
+            m_387,
             status=1734,
         ),
         fact(
             "M-370 M-389",
             "void f([in] long n, [out, size_is(n)] short *a);",
             {"n": 2, "a": {"$label": "mine", "$value": [7, 7]}},
-            "a[1] = 5",
+            m_370,
             client_sizes=[],
             client_after={"a": {"$label": "mine", "$value": [0, 5]}},
         ),
@@ -257,6 +300,27 @@ def test_arrays(row: Fact) -> None:
 
 
 ROOM = "void f([in, out, string, size_is(10)] char *s);"
+
+
+def m_376(s):
+    for i, c in enumerate(b"hello"):
+        s[i] = c
+
+
+def m_385(s):
+    s[0] = ord("x")
+
+
+def m_386(ppStr, new):
+    ppStr[0] = new("made")
+
+
+def m_391(p, new):
+    p.s = new("new")
+
+
+def m_392(new):
+    return new("made")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +349,7 @@ ROOM = "void f([in, out, string, size_is(10)] char *s);"
             "M-376 M-377 M-383 M-390",
             "void f([out, string, size_is(6)] char *s);",
             {"s": {"$label": "mine", "$value": partly(6)}},
-            "exec('for i, c in enumerate(b\"hello\"): s[i] = c')",
+            m_376,
             sizes=[6],
             server_frees=1,
             client_sizes=[],
@@ -303,7 +367,7 @@ ROOM = "void f([in, out, string, size_is(10)] char *s);"
             "M-378",
             ROOM,
             {"s": {"$allocated": 10, "$elements": "ab"}},
-            "exec('for i, c in enumerate(b\"hello\"): s[i] = c')",
+            m_376,
             sizes=[10],
             request="0a000000 00000000 03000000 616200",
             response="0a000000 00000000 06000000 68656c6c6f00",
@@ -313,7 +377,7 @@ ROOM = "void f([in, out, string, size_is(10)] char *s);"
             "M-385",
             "void f([in] long lSize, [out, size_is(lSize), string] wchar_t *s);",
             {"lSize": 4},
-            "s[0] = ord('x')",
+            m_385,
             sizes=[8],
             response="04000000 00000000 02000000 78000000",
             values={"lSize": 4, "s": "x"},
@@ -322,7 +386,7 @@ ROOM = "void f([in, out, string, size_is(10)] char *s);"
             "M-386",
             "typedef [string] wchar_t *LPWSTR;\nvoid f([out] LPWSTR *ppStr);",
             {},
-            "ppStr[0] = new('made')",
+            m_386,
             client_sizes=[10],
             values={"ppStr": "made"},
         ),
@@ -330,7 +394,7 @@ ROOM = "void f([in, out, string, size_is(10)] char *s);"
             "M-391",
             "typedef struct { [unique, string] char *s; } t;\nvoid f([in, out] t *p);",
             {"p": {"s": None}},
-            "p.s = new('new')",
+            m_391,
             sizes=[8, 4],
             client_sizes=[4],
             server_frees=2,
@@ -339,7 +403,7 @@ ROOM = "void f([in, out, string, size_is(10)] char *s);"
             "M-392",
             "[string] char *f([in] long n);",
             {"n": 1},
-            "result = new('made')",
+            m_392,
             client_sizes=[5],
             values={"n": 1, "return": "made"},
         ),

@@ -28,6 +28,18 @@ def new(value: Any) -> dict[str, Any]:
     return {"$new": True, "$value": value}
 
 
+def m_060(made, new):
+    made[0] = new({"value": 1, "left": {"value": 2, "left": None, "right": None}, "right": None})
+
+
+def m_075(root):
+    root.left.value = 9
+
+
+def m_230(made, new):
+    made[0] = new({"value": 1, "left": None, "right": None})
+
+
 ALL_NODES = [
     fact(
         "M-060 M-094 M-062 M-070 M-229",
@@ -45,7 +57,7 @@ ALL_NODES = [
         "M-060 M-228",
         PTREE + "void f([in] PTREE given, [out] PTREE *made);",
         {"given": THREE},
-        "made[0] = new({'value': 1, 'left': {'value': 2, 'left': None, 'right': None}, 'right': None})",
+        m_060,
         acf=ONE_BLOCK,
         client_sizes=[48],
         client_allocations=1,
@@ -55,7 +67,7 @@ ALL_NODES = [
         "M-071 M-074 M-228",
         PTREE + "void f([in] PTREE given, [out] PTREE *made);",
         {"given": THREE},
-        "made[0] = new({'value': 1, 'left': {'value': 2, 'left': None, 'right': None}, 'right': None})",
+        m_060,
         acf="typedef [allocate(single_node)] PTREE;",
         client_allocations=2,
         server_allocations=5,
@@ -84,7 +96,7 @@ ALL_NODES = [
         "M-075 M-216",
         PTREE + "void f([in, out] PTREE *root);",
         {"root": THREE},
-        "root.left.value = 9",
+        m_075,
         acf=ONE_BLOCK,
         client_allocations=1,
         client_sizes=[BYTES],
@@ -130,19 +142,25 @@ ALL_NODES = [
         "M-230",
         PTREE + "void f([in] PTREE given, [out] PTREE *made);",
         {"given": THREE},
-        "made[0] = new({'value': 1, 'left': None, 'right': None})",
+        m_230,
         acf="typedef [allocate(dont_free)] PTREE;",
         client_allocations=1,
         client_frees=0,
     ),
 ]
 
+
+def m_093(free, head):
+    free(head.next.next)
+    head.next.next = None
+
+
 FORCED = [
     fact(
         "M-093 M-114 M-126",
         NODE + "typedef node *PNODE; void f([in, out] PNODE head);",
         {"head": linked(3)},
-        "free(head.next.next); head.next.next = None",
+        m_093,
         acf="typedef [force_allocate] PNODE;",
         env=SMALL,
         server_allocations=3,
@@ -154,7 +172,7 @@ FORCED = [
         "M-126",
         NODE + "void f([in, out] node *head);",
         {"head": linked(3)},
-        "free(head.next.next); head.next.next = None",
+        m_093,
         env=SMALL,
         status="RPC_S_CALL_FAILED",
         faults=["receive buffer"],
@@ -180,12 +198,18 @@ FORCED = [
     ),
 ]
 
+
+def m_134(root, new):
+    root.value = 1
+    root.left = new({"value": 2, "left": None, "right": None})
+
+
 BUFFERS = [
     fact(
         "M-134 M-135 M-234",
         TREE + COUNTED,
         {"size": 48},
-        BUILD,
+        m_134,
         acf=BYTE_COUNT,
         client_allocations=0,
         client_frees=0,
@@ -207,7 +231,7 @@ BUFFERS = [
         "M-137",
         TREE + COUNTED,
         {"size": 47},
-        BUILD,
+        m_134,
         acf=BYTE_COUNT,
         status="RPC_X_BYTE_COUNT_TOO_SMALL",
         rule="byte-count-too-small",
@@ -218,12 +242,22 @@ BUFFERS = [
 PARTIAL = "void f([in, out, unique, partial_ignore] long *p, [in] long n);"
 IGNORED = "typedef struct s { long kind; [ignore] long *link; } s; void f([in] s *given);"
 
+
+def m_299(p):
+    assert p[0] == 0
+    p[0] = 6
+
+
+def m_300(p):
+    assert p is None
+
+
 UNSENT = [
     fact(
         "M-299",
         PARTIAL,
         {"p": 7, "n": 5},
-        "assert p[0] == 0; p[0] = 6",
+        m_299,
         request="00000200 05000000",
         response="00000200 06000000",
         values={"p": 6, "n": 5},
@@ -233,7 +267,7 @@ UNSENT = [
         "M-300",
         PARTIAL,
         {"p": None, "n": 5},
-        "assert p is None",
+        m_300,
         request="00000000 05000000",
         response="00000000",
     ),

@@ -18,17 +18,51 @@ LAST = "void f([in] long last, [in, last_is(last)] short a[3]);"
 THREE = [1, 2, 3]
 
 
+def m_152(p, q):
+    assert p[0] == 0
+    assert q[0] == 2
+
+
+def m_152_b(p):
+    assert p[0] is None
+
+
+def m_183(p):
+    p[0] = 2
+
+
+def m_204(x):
+    x.p = None
+
+
+def m_232(x):
+    x.a[1] = 5
+
+
+def m_376(s):
+    for i, c in enumerate(b"hello"):
+        s[i] = c
+
+
+def m_385(s):
+    for i, c in enumerate(b"abc"):
+        s[i] = c
+
+
+def m_385_b(s):
+    for i, c in enumerate(b"abcd"):
+        s[i] = c
+
+
 @pytest.mark.parametrize(
     "row",
     [
-        fact(
-            "M-152", "void f([out] long *p, [in, out] long *q);", {"q": 2}, "assert p[0] == 0 and q[0] == 2"
-        ),
+        fact("M-152", "void f([out] long *p, [in, out] long *q);", {"q": 2}, m_152),
         fact(
             "M-152",
             "void f([out] long **p);",
             {},
-            "assert p[0] is None",
+            m_152_b,
             server_storage={"p": "stub", "*p": None},
         ),
         fact(
@@ -47,7 +81,7 @@ THREE = [1, 2, 3]
             "M-183",
             "void f([in, out, unique] long *p);",
             {"p": {"$label": "mine", "$value": 1}},
-            "p[0] = 2",
+            m_183,
             client_sizes=[],
             client_after={"p": {"$label": "mine", "$value": 2}},
         ),
@@ -55,7 +89,7 @@ THREE = [1, 2, 3]
             "M-204",
             "typedef struct { [ptr] long *p; } t;\nvoid f([in, out] t *x);",
             {"x": {"p": {"$label": "old", "$value": 1}}},
-            "x.p = None",
+            m_204,
             orphaned=["old"],
             client_frees=0,
             client_after={"x": {"$label": "x", "$value": {"p": None}}},
@@ -67,7 +101,7 @@ THREE = [1, 2, 3]
             "M-232",
             "typedef struct { long n; [size_is(n)] long *a; } t;\nvoid f([in, out] t *x);",
             {"x": {"n": 2, "a": [1, 2]}},
-            "x.a[1] = 5",
+            m_232,
             client_sizes=[],
             values={"x": {"n": 2, "a": [1, 5]}},
         ),
@@ -78,7 +112,7 @@ THREE = [1, 2, 3]
             "M-376",
             "void f([out, string, size_is(6)] char *s);",
             {"s": {"$allocated": 3, "$elements": []}},
-            "exec('for i, c in enumerate(b\"hello\"): s[i] = c')",
+            m_376,
             status="ERROR_INVALID_USER_BUFFER",
             faults=["out of bounds"],
         ),
@@ -86,14 +120,14 @@ THREE = [1, 2, 3]
             "M-385",
             "void f([in] long lSize, [out, size_is(lSize), string] char *s);",
             {"lSize": 4},
-            "exec('for i, c in enumerate(b\"abc\"): s[i] = c')",
+            m_385,
             values={"lSize": 4, "s": "abc"},
         ),
         fact(
             "M-385",
             "void f([in] long lSize, [out, size_is(lSize), string] char *s);",
             {"lSize": 4},
-            "exec('for i, c in enumerate(b\"abcd\"): s[i] = c')",
+            m_385_b,
             status=1734,
         ),
         fact(

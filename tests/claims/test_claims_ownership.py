@@ -21,6 +21,100 @@ NEW_NODE = "new({'value': 9, 'next': None})"
 OLD = "head.next"
 
 
+def m_154(head, new):
+    head.next = new({"value": 9, "next": None})
+
+
+def m_156(head, new):
+    head.value = 1
+    head.next = new({"value": 9, "next": None})
+
+
+def m_157(s):
+    s[0] = ord("X")
+
+
+def m_157_b(p, new):
+    p.name = new("abcd")
+
+
+def m_162(head, new):
+    assert head() == {"value": 0, "next": None}
+    head.next = new({"value": 9, "next": None})
+
+
+def m_164(new, head):
+    head.next.next = new({"value": 9, "next": None})
+
+
+def m_166(head):
+    head.next = None
+
+
+def m_173(n):
+    n[0] = 5
+
+
+def m_174(a):
+    a[2] = 7
+
+
+def m_175(n, a):
+    n[0] = 2
+    a[1] = 7
+
+
+def m_177(a):
+    a[0] = 7
+
+
+def m_181(p):
+    p.r[0] = 2
+
+
+def m_184(p, new):
+    p.left = new({"value": 9, "left": None, "right": None})
+
+
+def m_191(n):
+    n[0] = 1
+
+
+def m_191_b(p, new):
+    p.n = 3
+    p.a = new([1, 2, 3])
+
+
+def m_194(n, p, new):
+    n[0] = 3
+    p[0] = new([1, 2, 3])
+
+
+def m_201(new, n):
+    return new({"value": n, "next": None})
+
+
+def m_204(p):
+    p[0] = None
+
+
+def m_209(root):
+    root.left = None
+
+
+def m_205(p):
+    p.left = None
+
+
+def m_225(p):
+    p.left = None
+    p.right = None
+
+
+def m_211(n):
+    n[0] = 2
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -28,7 +122,7 @@ OLD = "head.next"
             "M-154 M-183 M-164 M-223 M-244",
             LIST,
             {"head": linked(1)},
-            f"head.next = {NEW_NODE}",
+            m_154,
             client_sizes=[16],
             client_after={
                 "head": {"$label": "head", "$value": {"next": {"$new": True, "$value": {"value": 9}}}}
@@ -38,7 +132,7 @@ OLD = "head.next"
             "M-155 M-227",
             LIST,
             {"head": linked(2)},
-            f"head.next = {NEW_NODE}",
+            m_154,
             client_sizes=[],
             client_after={
                 "head": {"$value": {"next": {"$label": OLD, "$value": {"value": 9}}}, "$label": "head"}
@@ -49,7 +143,7 @@ OLD = "head.next"
             "M-156",
             NODE + "void f([out] node *head);",
             {"head": linked(2)},
-            f"head.value = 1; head.next = {NEW_NODE}",
+            m_156,
             client_sizes=[],
             client_after={
                 "head": {"$value": {"next": {"$label": OLD, "$value": {"value": 9}}}, "$label": "head"}
@@ -59,7 +153,7 @@ OLD = "head.next"
             "M-157 M-158 M-192",
             "void f([in, out, string] char *s);",
             {"s": "abc"},
-            "s[0] = ord('X')",
+            m_157,
             values={"s": "Xbc"},
             client_sizes=[],
         ),
@@ -67,7 +161,7 @@ OLD = "head.next"
             "M-157 M-158 M-192 M-227",
             NAMED + "void f([in, out] named *p);",
             {"p": {"n": 1, "name": "abc"}},
-            "p.name = new('abcd')",
+            m_157_b,
             status="RPC_X_BAD_STUB_DATA",
             rule="mccp-rejects-larger",
         ),
@@ -83,7 +177,7 @@ OLD = "head.next"
             "M-162 M-163 M-240 M-241",
             LIST.replace("in, out", "out"),
             {},
-            f"assert head() == {{'value': 0, 'next': None}}; head.next = {NEW_NODE}",
+            m_162,
             sizes=[16],
             client_sizes=[16],
             server_frees=1,
@@ -92,7 +186,7 @@ OLD = "head.next"
             "M-164 M-165",
             LIST,
             {"head": linked(2)},
-            f"head.next.next = {NEW_NODE}",
+            m_164,
             client_sizes=[16],
             sizes=[16] * 3,
         ),
@@ -100,7 +194,7 @@ OLD = "head.next"
             "M-166 M-167 M-203",
             LIST,
             {"head": linked(3)},
-            "head.next = None",
+            m_166,
             client_frees=0,
             orphaned=[OLD, OLD + ".next"],
         ),
@@ -116,7 +210,7 @@ OLD = "head.next"
             "M-173",
             "void f([in, out] short *n, [in, length_is(*n)] short a[6]);",
             {"n": 2, "a": [1, 2, 3, 4, 5, 6]},
-            "n[0] = 5",
+            m_173,
             request="0200 0000 00000000 02000000 0100 0200",
             response="0500",
         ),
@@ -124,7 +218,7 @@ OLD = "head.next"
             "M-174",
             "void f([in] long n, [out, length_is(n)] short a[6]);",
             {"n": 3, "a": [9] * 6},
-            "a[2] = 7",
+            m_174,
             request="03000000",
             response="00000000 03000000 00000000 0700",
             sizes=[12],
@@ -134,7 +228,7 @@ OLD = "head.next"
             "M-175",
             "void f([out] short *n, [out, length_is(*n)] short a[6]);",
             {},
-            "n[0] = 2; a[1] = 7",
+            m_175,
             request="",
             response="0200 0000 00000000 02000000 0000 0700",
             sizes=[12],
@@ -143,7 +237,7 @@ OLD = "head.next"
             "M-176",
             "void f([in, out] short *n, [out, length_is(*n)] short a[6]);",
             {"n": 1},
-            "n[0] = 2; a[1] = 7",
+            m_175,
             request="0100",
             response="0200 0000 00000000 02000000 0000 0700",
         ),
@@ -151,7 +245,7 @@ OLD = "head.next"
             "M-177",
             "void f([in] short n, [in, out, length_is(n)] short a[6]);",
             {"n": 1, "a": [1, 2, 3, 4, 5, 6]},
-            "a[0] = 7",
+            m_177,
             request="0100 0000 00000000 01000000 0100",
             response="00000000 01000000 0700",
             values={"n": 1, "a": {"$allocated": 6, "$elements": [7]}},
@@ -160,7 +254,7 @@ OLD = "head.next"
             "M-179",
             "void f([in, out] short *n, [in, out, length_is(*n)] short a[6]);",
             {"n": 1, "a": [1, 2, 3, 4, 5, 6]},
-            "n[0] = 2; a[1] = 7",
+            m_175,
             request="0100 0000 00000000 01000000 0100",
             response="0200 0000 00000000 02000000 0100 0700",
         ),
@@ -168,7 +262,7 @@ OLD = "head.next"
             "M-181 M-226 M-242 M-243",
             "typedef struct { [ref] long *r; } s;\nvoid f([in, out] s *p);",
             {"p": {"r": 1}},
-            "p.r[0] = 2",
+            m_181,
             client_sizes=[],
             client_after={"p": {"$label": "p", "$value": {"r": {"$label": "p.r", "$value": 2}}}},
         ),
@@ -176,7 +270,7 @@ OLD = "head.next"
             "M-184 M-246",
             TREE.replace("struct node *left", "[ptr] struct node *left") + "void f([in, out] node *p);",
             {"p": LEAF},
-            "p.left = new({'value': 9, 'left': None, 'right': None})",
+            m_184,
             client_sizes=[24],
         ),
         fact(
@@ -189,14 +283,14 @@ OLD = "head.next"
             "M-191",
             "void f([in, out] long *n, [out, size_is(*n)] long *a);",
             {"n": 2, "a": [0, 0]},
-            "n[0] = 1",
+            m_191,
             values={"n": 1, "a": [0]},
         ),
         fact(
             "M-191",
             "typedef struct { long n; [size_is(n)] long *a; } s;\nvoid f([in, out] s *p);",
             {"p": {"n": 2, "a": [1, 2]}},
-            "p.n = 3; p.a = new([1, 2, 3])",
+            m_191_b,
             status="RPC_X_BAD_STUB_DATA",
             rule="mccp-rejects-larger",
         ),
@@ -204,7 +298,7 @@ OLD = "head.next"
             "M-194",
             "void f([out] long *n, [out, size_is(, *n)] long **p);",
             {},
-            "n[0] = 3; p[0] = new([1, 2, 3])",
+            m_194,
             client_sizes=[12],
             values={"n": 3, "p": [1, 2, 3]},
         ),
@@ -233,7 +327,7 @@ OLD = "head.next"
             "M-201 M-221 M-203",
             NODE + "node *f([in] long n);",
             {"n": 4},
-            "result = new({'value': n, 'next': None})",
+            m_201,
             client_sizes=[16],
             client_after={"return": {"$new": True, "$value": {"value": 4, "next": None}}},
             client_frees=0,
@@ -244,7 +338,7 @@ OLD = "head.next"
             "M-204 M-208 M-215 M-224 M-183",
             LIST,
             {"head": linked(2)},
-            "head.next = None",
+            m_166,
             orphaned=[OLD],
             client_frees=0,
             values={"head": linked(1)},
@@ -253,7 +347,7 @@ OLD = "head.next"
             "M-204 M-224",
             "void f([in, out] long **p);",
             {"p": 3},
-            "p[0] = None",
+            m_204,
             orphaned=["*p"],
             values={"p": None},
         ),
@@ -261,28 +355,28 @@ OLD = "head.next"
             "M-209",
             TREE + "void f([in, out] node *root);",
             {"root": BRANCH},
-            "root.left = None",
+            m_209,
             orphaned=["root.left", "root.left.left"],
         ),
         fact(
             "M-205 M-225",
             FULL_TREE + "void f([in, out] node *p);",
             {"p": {"value": 1, "left": {"$label": "shared", "$value": LEAF}, "right": {"$alias": "shared"}}},
-            "p.left = None",
+            m_205,
             orphaned=[],
         ),
         fact(
             "M-225",
             FULL_TREE + "void f([in, out] node *p);",
             {"p": {"value": 1, "left": {"$label": "shared", "$value": LEAF}, "right": {"$alias": "shared"}}},
-            "p.left = None; p.right = None",
+            m_225,
             orphaned=["shared"],
         ),
         fact(
             "M-211 M-212 M-213 M-214",
             POINTERS,
             {"n": 3, "a": [1, 2, 3]},
-            "n[0] = 1",
+            m_191,
             orphaned=["a[1]", "a[2]"],
             client_frees=0,
             server_allocations=1,
@@ -292,7 +386,7 @@ OLD = "head.next"
             "M-211 M-212",
             NODE + "void f([in, out] long *n, [in, out, size_is(3), length_is(*n)] node **a);",
             {"n": 3, "a": [linked(1), linked(1), linked(1)]},
-            "n[0] = 2",
+            m_211,
             orphaned=["a[2]"],
             server_allocations=4,
             server_leaked=1,

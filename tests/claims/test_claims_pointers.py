@@ -25,6 +25,97 @@ def named(label: str, value: object) -> dict[str, object]:
 TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
 
 
+def m_249(p):
+    p[0] = 2
+
+
+def m_254(head, new):
+    head.next = new({"value": 1, "next": None})
+
+
+def m_255(head):
+    head.next = None
+
+
+def m_256(head, new):
+    head.next = new({"value": 70, "next": None})
+
+
+def m_262(p, new):
+    p[0] = new(4)
+
+
+def m_262_b(p):
+    p[0] = None
+
+
+def m_263(p, new):
+    p.next = new({"value": 1, "next": None})
+
+
+def m_264(p):
+    p.next = None
+
+
+def m_265(a, b):
+    a[0] = 6
+    assert b[0] == 6
+
+
+def m_266(p):
+    assert p.next.next == p
+
+
+def m_267(p):
+    p.next.value = 9
+
+
+def m_271(a, b):
+    a.x[0] = 6
+    assert b.x[0] == 6
+
+
+def m_272(p, new):
+    p.a = new(7)
+    p.b = p.a
+
+
+def m_310(p):
+    a = p.a
+    p.a = p.b
+    p.b = a
+
+
+def m_311(p, new):
+    p.a = new(5)
+
+
+def m_293(ppBar, pSize):
+    assert ppBar[0] is None
+    assert pSize[0] == 0
+
+
+def m_294(pSize, ppBar, new):
+    pSize[0] = 2
+    ppBar[0] = new([{"n": 1}, {"n": 2}])
+
+
+def m_298(pp, p):
+    pp[0] = None
+    p = None
+
+
+def m_298_b(pp, new, p):
+    pp[0] = new(3)
+    p = new(4)
+
+
+def m_312(ps2, pf3, s1):
+    s1 = 7
+    ps2[0] = 8
+    pf3[0] = 0.5
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -49,7 +140,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-249 M-250",
             "void f([in, out] long *p);",
             {"p": {"$label": "L", "$value": 1}},
-            "p[0] = 2",
+            m_249,
             client_sizes=[],
             client_after={"p": {"$label": "L", "$value": 2}},
         ),
@@ -74,16 +165,16 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-254 M-261",
             LIST,
             {"head": linked(1)},
-            "head.next = new({'value': 1, 'next': None})",
+            m_254,
             client_sizes=[16],
             server_frees=2,
         ),
-        fact("M-255", LIST, {"head": linked(2)}, "head.next = None", orphaned=["head.next"], client_frees=0),
+        fact("M-255", LIST, {"head": linked(2)}, m_255, orphaned=["head.next"], client_frees=0),
         fact(
             "M-256",
             LIST,
             {"head": linked(2)},
-            "head.next = new({'value': 70, 'next': None})",
+            m_256,
             client_sizes=[],
             client_after={
                 "head": {
@@ -108,13 +199,13 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             sent=False,
         ),
         # full pointers
-        fact("M-262", FULL, {"p": named("v", None)}, "p[0] = new(4)", request="00000000", values={"p": 4}),
-        fact("M-262", FULL, {"p": 3}, "p[0] = None", request="01000000 03000000", values={"p": None}),
+        fact("M-262", FULL, {"p": named("v", None)}, m_262, request="00000000", values={"p": 4}),
+        fact("M-262", FULL, {"p": 3}, m_262_b, request="01000000 03000000", values={"p": None}),
         fact(
             "M-263",
             RING + "void f([in, out] ring *p);",
             {"p": linked(1)},
-            "p.next = new({'value': 1, 'next': None})",
+            m_263,
             client_sizes=[16],
             client_frees=0,
         ),
@@ -122,7 +213,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-264",
             RING + "void f([in, out] ring *p);",
             {"p": linked(2)},
-            "p.next = None",
+            m_264,
             orphaned=["p.next"],
             client_frees=0,
         ),
@@ -130,7 +221,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-265 M-480 M-488",
             "void f([in, ptr] long *a, [in, ptr] long *b);",
             {"a": {"$label": "L", "$value": 5}, "b": {"$alias": "L"}},
-            "a[0] = 6; assert b[0] == 6",
+            m_265,
             request="01000000 05000000 01000000",
             server_sees={"a": {"$label": "x", "$value": 5}, "b": {"$alias": "x"}},
         ),
@@ -138,7 +229,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-266",
             RING + "void f([in, ptr] ring *p);",
             {"p": RING_OF_2},
-            "assert p.next.next == p",
+            m_266,
             request="01000000 01000000 02000000 02000000 01000000",
             server_allocations=2,
             server_frees=2,
@@ -147,7 +238,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-267",
             RING + "void f([in, out] ring *p);",
             {"p": linked(2)},
-            "p.next.value = 9",
+            m_267,
             client_sizes=[],
             client_after={
                 "p": {"$label": "p", "$value": {"next": {"$label": "p.next", "$value": {"value": 9}}}}
@@ -157,14 +248,14 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-271",
             "typedef struct { [ptr] long *x; } box;\nvoid f([in, unique] box *a, [in] box *b);",
             {"a": {"x": {"$label": "L", "$value": 5}}, "b": {"x": {"$alias": "L"}}},
-            "a.x[0] = 6; assert b.x[0] == 6",
+            m_271,
             request="00000200 01000000 05000000 01000000",
         ),
         fact(
             "M-272",
             TWO,
             {"p": {"a": None, "b": None}},
-            "p.a = new(7); p.b = p.a",
+            m_272,
             client_sizes=[4],
             client_after={
                 "p": {
@@ -177,7 +268,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-310",
             TWO,
             TWO_LONGS,
-            "a = p.a; p.a = p.b; p.b = a",
+            m_310,
             client_sizes=[],
             orphaned=[],
             client_after={"p": {"$label": "p", "$value": {"a": named("one", 2), "b": named("two", 1)}}},
@@ -186,7 +277,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-310",
             TWO,
             TWO_LONGS,
-            "a = p.a; p.a = p.b; p.b = a",
+            m_310,
             env={"osf": True},
             client_sizes=[],
             orphaned=[],
@@ -196,7 +287,7 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-311",
             TWO,
             {"p": {"a": 1, "b": None}},
-            "p.a = new(5)",
+            m_311,
             client_sizes=[],
             orphaned=[],
             client_after={"p": {"$label": "p", "$value": {"a": named("p.a", 5)}}},
@@ -205,21 +296,19 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-311",
             TWO,
             {"p": {"a": 1, "b": None}},
-            "p.a = new(5)",
+            m_311,
             env={"osf": True},
             client_sizes=[4],
             orphaned=["p.a"],
             client_after={"p": {"$label": "p", "$value": {"a": {"$new": True, "$value": 5}}}},
         ),
         # pointers to pointers
-        fact(
-            "M-293", BAR, {}, "assert ppBar[0] is None and pSize[0] == 0", values={"pSize": 0, "ppBar": None}
-        ),
+        fact("M-293", BAR, {}, m_293, values={"pSize": 0, "ppBar": None}),
         fact(
             "M-294 M-295 M-297 M-343",
             BAR,
             {},
-            "pSize[0] = 2; ppBar[0] = new([{'n': 1}, {'n': 2}])",
+            m_294,
             sizes=[8],
             client_sizes=[8],
             client_frees=0,
@@ -229,21 +318,21 @@ TWO_LONGS = {"p": {"a": named("one", 1), "b": named("two", 2)}}
             "M-298",
             "void f([in, out, unique] long *p, [in, out] long **pp);",
             {"p": 1, "pp": 2},
-            "pp[0] = None; p = None",
+            m_298,
             values={"p": 1, "pp": None},
         ),
         fact(
             "M-298",
             "void f([in, out, unique] long *p, [in, out] long **pp);",
             {"p": None, "pp": named("v", None)},
-            "pp[0] = new(3); p = new(4)",
+            m_298_b,
             values={"p": None, "pp": 3},
         ),
         fact(
             "M-312 M-491",
             "void f([in] short s1, [in, out] short *ps2, [out] float *pf3);",
             {"s1": 1, "ps2": 2, "pf3": 3.0},
-            "s1 = 7; ps2[0] = 8; pf3[0] = 0.5",
+            m_312,
             request="0100 0200",
             response="0800 0000 0000003f",
             values={"s1": 1, "ps2": 8, "pf3": 0.5},
@@ -254,15 +343,35 @@ def test_pointers(row: Fact) -> None:
     prove(row)
 
 
+def m_465(raise_):
+    raise_(1234)
+
+
+def m_466(n, m):
+    n[0] = 5
+    m[0] = 6
+    return -1
+
+
+def m_474(x):
+    x[0] = 40000
+
+
+def m_477(head, made, new, raise_):
+    head.next = None
+    made[0] = new({"value": 1, "next": None})
+    raise_(5)
+
+
 @pytest.mark.parametrize(
     "row",
     [
-        fact("M-465", "void f([in] long n);", {"n": 1}, "raise_(1234)", status=1234),
+        fact("M-465", "void f([in] long n);", {"n": 1}, m_465, status=1234),
         fact(
             "M-466",
             "long f([out] long n[2], [in, out] long *m);",
             {"m": 1},
-            "n[0] = 5; m[0] = 6; result = -1",
+            m_466,
             response="05000000 00000000 06000000 ffffffff",
             server_frees=1,
             values={"n": [5, 0], "m": 6, "return": -1},
@@ -276,12 +385,12 @@ def test_pointers(row: Fact) -> None:
         ),
         fact("M-474", "typedef enum { a } e;\nvoid f([in] e x);", {"x": 32768}, status=1781, sent=False),
         fact("M-474", "typedef enum { a } e;\nvoid f([in] e x);", {"x": -1}, status=1781, sent=False),
-        fact("M-474", "typedef enum { a } e;\nvoid f([out] e *x);", {}, "x[0] = 40000", status=1781),
+        fact("M-474", "typedef enum { a } e;\nvoid f([out] e *x);", {}, m_474, status=1781),
         fact(
             "M-477",
             NODE + "void f([in, out] node *head, [out] node **made);",
             {"head": linked(2)},
-            "head.next = None; made[0] = new({'value': 1, 'next': None}); raise_(5)",
+            m_477,
             status=5,
             client_sizes=[],
             client_frees=0,

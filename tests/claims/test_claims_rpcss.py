@@ -28,15 +28,37 @@ def hang(call: Any, head: Any) -> None:
     head.next = call.new(linked(1))
 
 
+def m_034(call):
+    call.rpcss.allocate(500)
+
+
+def m_237(head, new):
+    head.next = new({"value": 2, "next": None})
+
+
+def m_037(free, head):
+    free(head.next)
+    head.next = None
+
+
+def m_041(call):
+    call.rpcss.enable_allocate()
+    call.rpcss.disable_allocate()
+
+
+def m_041_b(call):
+    call.rpcss.enable_allocate()
+
+
 @pytest.mark.parametrize(
     "row",
     [
-        fact("M-034", LIST, ONE, "call.rpcss.allocate(500)", acf=ENABLED, server_leaked=0, server_frees=0, sizes=[16, 500]),
-        fact("M-237", LIST, ONE, HANG, acf=ENABLED, server_leaked=0, server_frees=0, client_allocations=1),
-        fact("M-037", LIST, {"head": linked(2)}, "free(head.next); head.next = None", acf=ENABLED, server_frees=1, marked=1),
-        fact("M-041", LIST, ONE, "call.rpcss.enable_allocate(); call.rpcss.disable_allocate()", environments_left=0),
-        fact("M-041", LIST, ONE, "call.rpcss.enable_allocate()", environments_left=1, server_leaked=0),
-        fact("M-236", LIST, ONE, HANG, acf=ENABLED, client_allocations=1, client_frees=0),
+        fact("M-034", LIST, ONE, m_034, acf=ENABLED, server_leaked=0, server_frees=0, sizes=[16, 500]),
+        fact("M-237", LIST, ONE, m_237, acf=ENABLED, server_leaked=0, server_frees=0, client_allocations=1),
+        fact("M-037", LIST, {"head": linked(2)}, m_037, acf=ENABLED, server_frees=1, marked=1),
+        fact("M-041", LIST, ONE, m_041, environments_left=0),
+        fact("M-041", LIST, ONE, m_041_b, environments_left=1, server_leaked=0),
+        fact("M-236", LIST, ONE, m_237, acf=ENABLED, client_allocations=1, client_frees=0),
     ],
 )  # fmt: skip
 def test_calls(row: Fact) -> None:

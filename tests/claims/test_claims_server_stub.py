@@ -34,6 +34,10 @@ def goes(
     )
 
 
+def m_079(p):
+    assert p() == {"a": 0, "b": 0}
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -59,7 +63,7 @@ def goes(
         stays("M-084", "void f([in, unique, string] wchar_t *p);", {"p": "text"}),
         stays("M-085", "typedef [v1_enum] enum { one } e;\nvoid f([in] e *p);", {"p": 0}),
         stays("M-079", PAIR + "void f([in] pair *p);", {"p": {"a": 1, "b": 2}}),
-        fact("M-079 M-102", PAIR + "void f([out] pair *p);", {}, "assert p() == {'a': 0, 'b': 0}", sizes=[]),
+        fact("M-079 M-102", PAIR + "void f([out] pair *p);", {}, m_079, sizes=[]),
         fact(
             "M-102 M-107",
             FULL.format(56) + "void f([out] full *p);",
@@ -235,6 +239,73 @@ def test_buffer_or_block(row: Fact) -> None:
 WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext.pNext.pData": "buffer"}
 
 
+def m_124(p):
+    p.pNext.pNext.pData[0] = 33
+
+
+def m_124_b(new, p):
+    p.pNext.pNext.pNext = new({"pData": 4, "pNext": None})
+
+
+def m_125(p, new):
+    assert p() == {"pData": None, "pNext": None}
+    p.pNext = new({"pData": 1, "pNext": {"pData": 2, "pNext": {"pData": 3, "pNext": None}}})
+
+
+def m_113(free, p):
+    free(p.pNext)
+
+
+def m_104(p, new):
+    assert p() == {"r": None, "u": None, "full": None}
+    p.r = new(1)
+
+
+def m_185(array, new):
+    assert array() == [None] * 10
+    for i in range(10):
+        array[i] = new(i)
+
+
+def m_106(free, p):
+    free(p)
+
+
+def m_108(pv):
+    assert pv() == {"$hex": "00" * 100}
+
+
+def m_112(n):
+    n[0] = 2
+
+
+def m_112_b(n):
+    n[0] = 300
+
+
+def m_115(head, n, raise_):
+    head.value = 7
+    n[0] = 7
+    raise_(5)
+
+
+def m_118(head):
+    head.next = None
+
+
+def m_118_b(head, new):
+    head.next = new({"value": 1, "next": None})
+    head.next = None
+
+
+def m_121(free, head):
+    free(head.next)
+
+
+def m_080():
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -259,7 +330,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-124 M-109 M-111 M-110",
             LIST + "void f([in, out] list *p);",
             {"p": CHAIN},
-            "p.pNext.pNext.pData[0] = 33",
+            m_124,
             env=SMALL,
             sizes=[],
             server_storage=WHOLE_CHAIN,
@@ -269,7 +340,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-124 M-165",
             LIST + "void f([in, out] list *p);",
             {"p": CHAIN},
-            "p.pNext.pNext.pNext = new({'pData': 4, 'pNext': None})",
+            m_124_b,
             env=SMALL,
             sizes=[8, 4],
             server_frees=2,
@@ -279,7 +350,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-125 M-104 M-163 M-117",
             LIST + "void f([out] list *p);",
             {},
-            f"assert p() == {{'pData': None, 'pNext': None}}; p.pNext = new({CHAIN!r})",
+            m_125,
             server_allocations=6,
             server_frees=6,
             values={"p": {"pData": None, "pNext": CHAIN}},
@@ -288,7 +359,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-113 M-126",
             LIST + "void f([in, out] list *p);",
             {"p": CHAIN},
-            "free(p.pNext)",
+            m_113,
             env=SMALL,
             status="RPC_S_CALL_FAILED",
             faults=["receive buffer"],
@@ -297,7 +368,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-104 M-186",
             "typedef struct { [ref] long *r; [unique] long *u; [ptr] long *full; } s;\nvoid f([out] s *p);",
             {},
-            "assert p() == {'r': None, 'u': None, 'full': None}; p.r = new(1)",
+            m_104,
             values={"p": {"r": 1, "u": None, "full": None}},
             sizes=[4],
         ),
@@ -305,7 +376,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-185",
             "typedef [ref] long *PREF;\nvoid f([out] PREF array[10]);",
             {"array": [0] * 10},
-            "assert array() == [None] * 10; exec('for i in range(10): array[i] = new(i)')",
+            m_185,
             sizes=[80, *[4] * 10],
             values={"array": list(range(10))},
         ),
@@ -313,7 +384,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-106",
             PAIR + "void f([out] pair *p);",
             {},
-            "free(p)",
+            m_106,
             status="RPC_S_CALL_FAILED",
             faults=["stack"],
         ),
@@ -321,7 +392,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-106",
             PAIR + "void f([out] pair p[2]);",
             {},
-            "free(p)",
+            m_106,
             status="RPC_S_CALL_FAILED",
             faults=["use after free", "double free"],
         ),
@@ -329,7 +400,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-108",
             "void f([in] long size, [out, size_is(size)] char *pv);",
             {"size": 100},
-            "assert pv() == {'$hex': '00' * 100}",
+            m_108,
             sizes=[100],
             rules=["server-zeroes-out"],
         ),
@@ -337,7 +408,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-112",
             "void f([in, out] long *n, [in, out, size_is(*n)] long *a);",
             {"n": 3, "a": [1, 2, 3]},
-            "n[0] = 2",
+            m_112,
             response="02000000 02000000 01000000 02000000",
             values={"n": 2, "a": [1, 2]},
         ),
@@ -345,7 +416,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-112",
             "void f([in, out] long *n, [in, out, size_is(*n)] long *a);",
             {"n": 3, "a": [1, 2, 3]},
-            "n[0] = 300",
+            m_112_b,
             status="RPC_S_CALL_FAILED",
             faults=["out of bounds"],
         ),
@@ -353,7 +424,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-115 M-116 M-465 M-477",
             NODE + "void f([in, out] node *head, [out] long *n);",
             {"head": linked(2), "n": 9},
-            "head.value = 7; n[0] = 7; raise_(5)",
+            m_115,
             status=5,
             server_allocations=2,
             server_frees=2,
@@ -364,7 +435,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-118 M-210",
             NODE + "void f([in, out] node *head);",
             {"head": linked(2)},
-            "head.next = None",
+            m_118,
             server_allocations=2,
             server_frees=1,
             server_leaked=1,
@@ -373,14 +444,14 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-118",
             NODE + "void f([in, out] node *head);",
             {"head": linked(1)},
-            "head.next = new({'value': 1, 'next': None}); head.next = None",
+            m_118_b,
             server_leaked=1,
         ),
         fact(
             "M-121",
             NODE + "void f([in, out] node *head);",
             {"head": linked(2)},
-            "free(head.next)",
+            m_121,
             status="RPC_S_CALL_FAILED",
             faults=["use after free", "double free"],
         ),
@@ -388,7 +459,7 @@ WHOLE_CHAIN = {"p": "buffer", "p.pData": "buffer", "p.pNext": "buffer", "p.pNext
             "M-080 M-467",
             "void f([in, string] char *s, [in, range(0, 3)] long n);",
             {"s": "x", "n": 4},
-            "raise AssertionError",
+            m_080,
             status="RPC_X_INVALID_BOUND",
             entered=False,
         ),
