@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from rpcmemkit.environment import Environment
     from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, RpcError, RpcMemKitError, UsageError
     from rpcmemkit.idl import Switches, compile_file, compile_idl
-    from rpcmemkit.memory import AddressSpace, Block
+    from rpcmemkit.ledger import Block
+    from rpcmemkit.memory import AddressSpace
     from rpcmemkit.program import Program
     from rpcmemkit.rpcss import RpcSm, RpcSs
     from rpcmemkit.rules import RULES, Rule

@@ -14,7 +14,8 @@ from rpcmemkit import given
 from rpcmemkit.call import Call
 from rpcmemkit.errors import MemoryFault, counted
 from rpcmemkit.kinds import EventKind, FaultKind
-from rpcmemkit.memory import HEAPS, NEW, AddressSpace, Block
+from rpcmemkit.ledger import Block
+from rpcmemkit.memory import HEAPS, NEW, AddressSpace
 from rpcmemkit.paths import c_text, is_cut, path_text, storage_label, storage_name
 from rpcmemkit.plan import StructPlan
 from rpcmemkit.program import DISABLING

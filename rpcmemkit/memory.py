@@ -8,103 +8,46 @@ never used twice: a dangling pointer stays recognisable for as long as the space
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, compress, islice, repeat
 from operator import ge
-from typing import NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 from zlib import compress as pack
 from zlib import decompress
 
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, counted
 from rpcmemkit.kinds import EventKind, FaultKind
+from rpcmemkit.ledger import (
+    DIVIDED,
+    KIND_NUMBER,
+    KINDS,
+    MARKED,
+    NEVER,
+    PAGE,
+    Block,
+    Ledger,
+    Parts,
+    PastLedger,
+)
 from rpcmemkit.trace import Fault, Path, Trace
 
 NEW, FREED = 0xCD, 0xDD
 ALIGNMENT = 8
 BASES = {"client": 0x0001_0000, "server": 0x4000_0000}
 GAP = 8  # a guard between blocks, so that a write past one block never lands in the next
-PAGE = 6  # blocks are looked up by pages of 64 octets, in which at most four of them begin
 STRETCH = 11  # what an image shows is kept by stretches of 2 KB
 MUCH = 1 << 16  # bytes that are packed when they are kept together
 WORTH = 512  # octets that are copied in the time of one look into an image
-NEVER = 0xFFFFFFFF  # the time of what has not happened
 
-KINDS = (
-    "application",
-    "midl_user",
-    "receive buffer",
-    "stack",
-    "RpcSs",
-    "private",
-    "global",
-    "task",
-    "context",
-)
-_KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 HEAPS = frozenset({"midl_user", "RpcSs", "private", "application", "task"})
 _OCTETS = [bytes((value,)) for value in range(256)]
-_MARKED = 2  # in the ledger: live, but freed for later
-_DIVIDED = 3  # live, and several referents lie in it
 
 
 def taken(size: int) -> int:
     """Return how far a block of ``size`` bytes is from the next one."""
     return (size + ALIGNMENT - 1 & -ALIGNMENT or ALIGNMENT) + GAP
-
-
-Part: TypeAlias = "tuple[int, int, Path | None]"
-"""A referent that lies in a block with others: its address, its size, its path."""
-
-
-class Parts:
-    """The referents that lie in one block, in the order of their addresses."""
-
-    __slots__ = ("_paths", "_runs", "sizes", "starts")
-
-    def __init__(self) -> None:
-        self.starts = array("Q")
-        self.sizes = array("Q")
-        self._paths: dict[int, Path | None] = {}
-        self._runs: list[tuple[int, Callable[[], Sequence[Path | None]]]] = []
-
-    def add(self, address: int, size: int, path: Path | None) -> None:
-        """Note one referent more."""
-        self._paths[len(self.starts)] = path
-        self.starts.append(address)
-        self.sizes.append(size)
-
-    def extend(
-        self, addresses: Iterable[int], sizes: Iterable[int], paths: Callable[[], Sequence[Path | None]]
-    ) -> None:
-        """Note many, whose ``paths`` are made when one is asked for."""
-        self._runs.append((len(self.starts), paths))
-        self.starts.extend(addresses)
-        self.sizes.extend(sizes)
-
-    def at(self, index: int) -> Part:
-        """Return one of them."""
-        if index in self._paths:
-            path = self._paths[index]
-        else:
-            first, paths = next(each for each in reversed(self._runs) if each[0] <= index)
-            path = paths()[index - first]
-        return self.starts[index], self.sizes[index], path
-
-
-class Block(NamedTuple):
-    """One block of memory: its address, its size in octets, who allocated it, and whether it is still live."""
-
-    address: int
-    size: int
-    kind: str
-    live: bool
-
-    @property
-    def end(self) -> int:
-        return self.address + self.size
 
 
 class Packed(bytes):
@@ -178,164 +121,6 @@ class Image(Finished):
         return -1
 
 
-class Ledger:
-    """The blocks of an address space in address order, in parallel arrays: about 25 octets a block.
-
-    ``pages`` has for each page of the space the last block that begins before its end, so that a look-up takes the
-    same time however many blocks there are. ``clock`` counts the images taken; a block's end has its time, so that an
-    image shares the arrays.
-    """
-
-    __slots__ = (
-        "base",
-        "by_routine",
-        "clock",
-        "ended",
-        "kinds",
-        "live",
-        "marked",
-        "pages",
-        "parts",
-        "sizes",
-        "starts",
-    )
-
-    def __init__(self, base: int) -> None:
-        self.base = base
-        self.clock = 0
-        self.starts = array("Q")
-        self.sizes = array("I")
-        self.kinds = bytearray()
-        self.live = bytearray()
-        self.by_routine = bytearray()
-        self.ended = array("I")
-        self.marked: dict[int, int] = {}
-        self.pages = array("I")
-        self.parts: dict[int, Parts] = {}
-
-    def index(self, address: int) -> int:
-        """Return the number of the last block that starts at or before ``address``, or -1."""
-        page = (address - self.base) >> PAGE
-        if not 0 <= page < len(self.pages):
-            return -1 if page < 0 else len(self) - 1
-        number, starts = self.pages[page], self.starts
-        while starts[number] > address:
-            number -= 1
-        return number
-
-    def __getitem__(self, index: int) -> Block:
-        parts = self.starts[index], self.sizes[index], KINDS[self.kinds[index]], bool(self.live[index])
-        return tuple.__new__(Block, parts)  # twice as fast as Block(…)
-
-    def __iter__(self) -> Iterator[Block]:
-        return (self[index] for index in range(len(self)))
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def part(self, number: int, address: int) -> tuple[Part | None, Part | None]:
-        """Return the referent that holds ``address`` in a block of several, and the one that follows."""
-        parts = self.parts.get(number)
-        if parts is None:
-            return None, None
-        at = bisect_right(parts.starts, address)
-        found = parts.at(at - 1) if at else None
-        if found and address > found[0] and address >= found[0] + found[1]:
-            found = None
-        return found, parts.at(at) if at < len(parts.starts) else None
-
-    def room(self, number: int, address: int) -> int | None:
-        """Return how much of a referent follows ``address`` in a block of several; ``None`` where no referent lies."""
-        parts = self.parts.get(number)
-        at = bisect_right(parts.starts, address) - 1 if parts else -1
-        if parts is None or at < 0:
-            return None
-        start, left = parts.starts[at], parts.starts[at] + parts.sizes[at] - address
-        return left if left > 0 or address == start else None
-
-    def all_live(self, first: int, past: int) -> bool:
-        """Whether the blocks from ``first`` to before ``past`` are live, none freed for later or shared by referents."""
-        return self.live.count(1, first, past) == past - first
-
-    def none_live(self, first: int, past: int) -> bool:
-        """Whether the blocks from ``first`` to before ``past`` are all freed."""
-        return self.live.count(0, first, past) == past - first
-
-    def find(self, address: int) -> Block | None:
-        """Return the block that holds ``address``, or ends there (C lets a pointer go that far), or ``None``."""
-        index = self.index(address)
-        if index < 0:
-            return None
-        block = self[index]
-        return block if address <= block.end else None
-
-
-class PastLedger(Ledger):
-    """A ledger as it was at one moment: it shares the arrays, and shows of them what was there."""
-
-    __slots__ = ("count",)
-
-    def __init__(self, now: Ledger) -> None:
-        self.base, self.clock, self.count = now.base, now.clock, len(now)
-        self.starts, self.sizes, self.kinds, self.pages = now.starts, now.sizes, now.kinds, now.pages
-        self.ended, self.marked, self.parts = now.ended, now.marked, now.parts
-        self.live = PastLives(self)  # type: ignore[assignment]  # it is only read
-
-    def index(self, address: int) -> int:
-        page, starts = (address - self.base) >> PAGE, self.starts
-        if page < 0:
-            return -1
-        number = self.count - 1
-        if page < len(self.pages):
-            number = min(number, self.pages[page])
-        while starts[number] > address:
-            number -= 1
-        return number
-
-    def all_live(self, first: int, past: int) -> bool:
-        shared = not self.parts.keys().isdisjoint(range(first, past)) if self.parts else False
-        marked = not self.marked.keys().isdisjoint(range(first, past)) if self.marked else False
-        return (
-            past <= self.count
-            and not shared
-            and not marked
-            and min(self.ended[first:past], default=0) > self.clock
-        )
-
-    def none_live(self, first: int, past: int) -> bool:
-        return max(self.ended[first:past], default=0) <= self.clock
-
-    def __getitem__(self, index: int) -> Block:
-        if index >= self.count:
-            raise IndexError(index)
-        return super().__getitem__(index)
-
-    def __len__(self) -> int:
-        return self.count
-
-
-class PastLives:
-    """For each block of a past ledger whether it was live: 0, 1, or 2 for freed for later."""
-
-    __slots__ = ("clock", "count", "ended", "marked")
-
-    def __init__(self, ledger: PastLedger) -> None:
-        self.clock, self.count, self.ended, self.marked = (
-            ledger.clock,
-            ledger.count,
-            ledger.ended,
-            ledger.marked,
-        )
-
-    def __getitem__(self, index: int) -> int:
-        if index >= self.count or self.ended[index] <= self.clock:
-            return 0
-        return _MARKED if self.marked.get(index, NEVER) <= self.clock else 1
-
-    def __iter__(self) -> Iterator[int]:
-        return (self[index] for index in range(self.count))
-
-
 class AddressSpace(OfThisProcess):
     """The memory of one side. ``side`` is ``client`` or ``server``, ``pointer_size`` 4 or 8."""
 
@@ -378,7 +163,7 @@ class AddressSpace(OfThisProcess):
         address = self.base + start
         ledger.starts.append(address)
         ledger.sizes.append(size)
-        ledger.kinds.append(_KIND_NUMBER[kind])
+        ledger.kinds.append(KIND_NUMBER[kind])
         ledger.live.append(1)
         ledger.by_routine.append(0)
         ledger.ended.append(NEVER)
@@ -422,7 +207,7 @@ class AddressSpace(OfThisProcess):
         self.data += data
         ledger.starts.extend(addresses)
         ledger.sizes.extend(sizes)
-        ledger.kinds += bytes((_KIND_NUMBER[kind],)) * many
+        ledger.kinds += bytes((KIND_NUMBER[kind],)) * many
         ledger.live += b"\1" * many
         ledger.by_routine += bytes(many)
         ledger.ended.extend(repeat(NEVER, many))
@@ -450,26 +235,15 @@ class AddressSpace(OfThisProcess):
 
     def holds(self, addresses: Sequence[int], extents: int | Sequence[int]) -> bool:
         """Whether so many bytes at each address may be touched. Nothing is noted if not."""
-        starts, sizes = self.ledger.starts, self.ledger.sizes
         if not isinstance(extents, int):
             addresses, extents = list(compress(addresses, extents)), list(filter(None, extents))
-        if not addresses:
-            return True
-        most = extents if isinstance(extents, int) else max(extents)
-        first, past = bisect_left(starts, min(addresses)), bisect_right(starts, max(addresses))
-        if past - first <= 4 * len(addresses) + 16 and self.ledger.all_live(first, past):
-            least = min(sizes[first:past], default=0)
-            if least >= most and set(starts[first:past]).issuperset(addresses):
-                return True
-            room = dict(zip(starts[first:past], sizes[first:past], strict=True))
-            try:
-                found = map(room.__getitem__, addresses)
-                if all(map(ge, found, repeat(extents) if isinstance(extents, int) else extents)):
-                    return True
-            except KeyError:
-                pass  # inside a block, or in none
-        each = repeat(extents, len(addresses)) if isinstance(extents, int) else extents
-        return all(map(ge, map(self.capacity, addresses), each))
+        each = repeat(extents) if isinstance(extents, int) else extents
+        return all(map(ge, self.rooms(addresses), each))
+
+    def rooms(self, addresses: Sequence[int]) -> list[int]:
+        """Return for each address how many bytes follow there, as :meth:`capacity` does."""
+        rooms = self.ledger.rooms(addresses)
+        return list(map(self.capacity, addresses)) if rooms is None else rooms
 
     def left_live(self, addresses: Sequence[int]) -> Sequence[int]:
         """Return the addresses that lie in live blocks."""
@@ -485,7 +259,7 @@ class AddressSpace(OfThisProcess):
         ledger, many = self.ledger, len(addresses)
         first = bisect_left(ledger.starts, min(addresses))
         row = range(first, first + many)
-        alike = ledger.kinds.count(_KIND_NUMBER[kind], first, row.stop) == many
+        alike = ledger.kinds.count(KIND_NUMBER[kind], first, row.stop) == many
         if not alike or ledger.live.count(1, first, row.stop) != many:
             return None
         return row if ledger.starts[first : row.stop].tolist() == sorted(addresses) else None
@@ -511,7 +285,7 @@ class AddressSpace(OfThisProcess):
         Each has its own extent: what leaves it is out of bounds, as if it were a block of its own.
         """
         number = self.ledger.index(address)
-        self.ledger.live[number] = _DIVIDED
+        self.ledger.live[number] = DIVIDED
         return self.ledger.parts.setdefault(number, Parts())
 
     def drop_block(self, address: int) -> None:
@@ -525,13 +299,13 @@ class AddressSpace(OfThisProcess):
     def mark_block(self, address: int) -> None:
         """Note that the live block at ``address`` was freed for later; its octets stay as they are."""
         index = self.ledger.index(address)
-        self.ledger.live[index] = _MARKED
+        self.ledger.live[index] = MARKED
         self.ledger.marked[index] = self.ledger.clock
 
     def is_marked(self, address: int) -> bool:
         """Whether ``address`` lies in a block that was freed for later: still live, but nobody may use it any more."""
         index = self.ledger.index(address)
-        return index >= 0 and self.ledger.live[index] == _MARKED
+        return index >= 0 and self.ledger.live[index] == MARKED
 
     def block(self, address: int) -> Block | None:
         """Return the block that holds ``address``, live or freed, or ``None``."""
@@ -543,7 +317,7 @@ class AddressSpace(OfThisProcess):
         index = ledger.index(address)
         if index < 0 or ledger.starts[index] != address:
             return False
-        return ledger.live[index] in (1, _DIVIDED) and ledger.kinds[index] == _KIND_NUMBER[kind]
+        return ledger.live[index] in (1, DIVIDED) and ledger.kinds[index] == KIND_NUMBER[kind]
 
     def is_past(self, address: int) -> bool:
         """Whether ``address`` is where a block ends: nothing lies there, so that no two pointers share it."""
@@ -579,7 +353,7 @@ class AddressSpace(OfThisProcess):
                 number -= 1
             live = ledger.live[number]
             if live and address + size <= starts[number] + ledger.sizes[number]:
-                if live == _DIVIDED:
+                if live == DIVIDED:
                     self._stay_inside(number, address, address, size, doing)
                 return offset
         raise self._fault(address, size, doing, path)
@@ -591,7 +365,7 @@ class AddressSpace(OfThisProcess):
             MemoryFault: out of bounds. Elsewhere the access itself faults, for a guard lies behind every block.
         """
         number = self.ledger.index(address)
-        if number >= 0 and self.ledger.live[number] == _DIVIDED:
+        if number >= 0 and self.ledger.live[number] == DIVIDED:
             self._stay_inside(number, address, address + offset, size, "access")
 
     def _stay_inside(self, number: int, start: int, address: int, size: int, doing: str) -> None:

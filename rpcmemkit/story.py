@@ -16,7 +16,8 @@ from rpcmemkit.audit import Audit, Dangling, deeds, leaked_in, left_by_routine, 
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.kinds import EventKind
-from rpcmemkit.memory import HEAPS, AddressSpace, Block
+from rpcmemkit.ledger import Block
+from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.paths import c_text, storage_name
 from rpcmemkit.plan import ArrayPlan, StructPlan
 from rpcmemkit.program import ALLOCATORS, deallocator_of, default_allocator, origin_of

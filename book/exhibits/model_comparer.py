@@ -24,7 +24,8 @@ from rpcmemkit.environment import Environment
 from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, counted
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.kinds import EventKind
-from rpcmemkit.memory import HEAPS, Block
+from rpcmemkit.ledger import Block
+from rpcmemkit.memory import HEAPS
 from rpcmemkit.notebook import Shown, sketch, table
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve

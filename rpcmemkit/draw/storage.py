@@ -14,7 +14,8 @@ from typing import NamedTuple
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
 from rpcmemkit.kinds import EventKind
-from rpcmemkit.memory import HEAPS, AddressSpace, Block
+from rpcmemkit.ledger import Block
+from rpcmemkit.memory import HEAPS, AddressSpace
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Event
 from rpcmemkit.walk import Place, reach

@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 from rpcmemkit.errors import MemoryFault, counted
 from rpcmemkit.kinds import EventKind, FaultKind
-from rpcmemkit.memory import KINDS, AddressSpace
+from rpcmemkit.ledger import KINDS
+from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.program import Program

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from rpcmemkit.errors import RpcError, counted
 from rpcmemkit.kinds import EventKind
-from rpcmemkit.memory import ALIGNMENT, AddressSpace, Parts
+from rpcmemkit.ledger import Parts
+from rpcmemkit.memory import ALIGNMENT, AddressSpace
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, PointerPlan, StructPlan, align_up

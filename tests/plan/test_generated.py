@@ -22,7 +22,6 @@ def marshal(space, data, base, a, scope, out, number, limit, budget):
     extents = []; extend = extents.append
     texts = []; meet_text = texts.append
     lengths = []; measure = lengths.append
-    heads = {}
     pad = -pos % 4; out += ZEROS[:pad]; pos += pad
     for _ in repeat(None, limit):
         v0, p0, = unpack0(data, a - base)
@@ -133,9 +132,9 @@ ARRAY_IS_UNMARSHALLED = """\
             if slot >= 0: arrays.append((1, slot + shift - 8, n))
             sized(size)
             if slot >= 0: put(mem, slot, o + shift)
-            mem += data[pos : pos + sent]
-            mem += fills[size & 7] if size else nothing
-            o += (size + 7 & -8 or 8) + 8
+            fill = fills[size & 7] if size else nothing
+            at = o; o += (size + 7 & -8 or 8) + 8
+            mem += data[pos : pos + sent]; mem += fill
             pos += sent
 """
 

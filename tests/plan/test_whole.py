@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rpcmemkit import UNWRITTEN, Call, Environment, Session, UsageError
 from rpcmemkit.trace import Run
 from rpcmemkit.views import address_of
-from tests.engine.helpers import NODE, TREE, linked, open_session, serve
+from tests.engine.helpers import NODE, TREE, idl_text, linked, open_session, serve
 from tests.plan.told import (
     Plain,
     assert_same,
@@ -241,3 +241,49 @@ def test_a_referent_behind_a_gap_in_the_receive_buffer() -> None:
         typedef struct S3 { [ref] S1 *m0; } S3; void f([in] S3 p0);"""
     session = open_session(body, server_pointer_size=4, byte_order="big")
     assert session.call("f", p0={"m0": {"m0": 7, "n": 0, "tail": []}}).status == 0
+
+
+NAMES = "typedef [string] wchar_t *NAME;\ntypedef struct { long n; NAME s; NAME t; } named;\n"
+TEXTS = ["", "one", "\0", "tw\0o", "\U0001f600", "\ud800", "Łódź", "Ā", None, "longer than that"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS[:3])
+@pytest.mark.parametrize("shorter", [False, True], ids=["as given", "shortened by the routine"])
+def test_strings_of_an_array_move_together(environment: Environment, shorter: bool) -> None:
+    """Those that end before their block does are measured one by one."""
+    value = [{"n": n, "s": s, "t": s and s[:2].replace(s[:1], "x")} for n, s in enumerate(TEXTS)]
+
+    def outcome() -> dict[str, Any]:
+        body = f"{NAMES}void f([in] long n, [in, out, size_is(n)] named *a);"
+        session = Session(idl_text(body), environment=environment)
+
+        def routine(call: Any, n: int, a: Any) -> None:
+            if shorter:
+                a[1].s, a[9].s, a[9].t = "o", "Ā", ""
+
+        serve(session, "f", routine)
+        return seen(session, session.try_call("f", {"n": len(value), "a": value}))
+
+    whole = outcome()
+    assert whole["outcome"][0] == 0
+    with value_by_value():
+        assert_same(whole, outcome())
+
+
+def test_two_pointers_of_an_element_to_one_string() -> None:
+    body = f"{NAMES}void f([out] long *n, [out, size_is(, *n)] named **a);"
+
+    def outcome() -> dict[str, Any]:
+        session = open_session(body)
+
+        def routine(call: Any, n: Any, a: Any) -> None:
+            n[0] = 2
+            a[0] = call.new([{"n": 1, "s": "x", "t": "yy"}, {"n": 2, "s": "zzz", "t": None}])
+            a[0][1].t = a[0][0].t
+
+        serve(session, "f", routine)
+        return seen(session, session.try_call("f", {}))
+
+    whole = outcome()
+    with value_by_value():
+        assert_same(whole, outcome())

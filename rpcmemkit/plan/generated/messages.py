@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from struct import Struct as Codec
 
+from rpcmemkit.plan.generated import texts
 from rpcmemkit.plan.generated.source import (
     ALIGNMENT,
     BUFFER,
@@ -45,7 +46,7 @@ def marshal(graph: Outline) -> Source:
     s.let("put", Codec(graph.order + UNSIGNED[graph.count_size]).pack_into)
     s(1, "pos = len(out)", "stack = []; push, pop = stack.append, stack.pop")
     s(1, "met = []; meet = met.append", "extents = []; extend = extents.append")
-    s(1, "texts = []; meet_text = texts.append", "lengths = []; measure = lengths.append", "heads = {}")
+    s(1, "texts = []; meet_text = texts.append", "lengths = []; measure = lengths.append")
     s(1, *(["kind = 0"] if graph.many else []))
     if graph.steady and (align := graph.nodes[0].plan.wire_align) > 1:
         s(1, f"pad = -pos % {align}; out += ZEROS[:pad]; pos += pad")
@@ -175,16 +176,15 @@ def _marshal_with_texts(s: Source, depth: int, graph: Outline, node: Node, fused
     s(depth, "out += b''.join(rows)", f"pos += n * {plan.wire_stride}")
     if gap:
         s(depth, f"if n: pos -= {gap}; del out[-{gap}:]")
-    width, step = text.size, graph.count_size
-    s.let("counts", Codec(graph.order + UNSIGNED[step] * 3).pack)
-    s(depth, "sent = []; add = sent.append", "for a in todo:")
-    terminated(s, depth + 1, text, "a")
-    s(depth + 1, f"end += {width}; size = end - o; measure(size)")
-    s(depth + 1, f"if pos % {step}: pad = -pos % {step}; add(ZEROS[:pad]); pos += pad")
-    s(depth + 1, f"n = size // {width}" if width > 1 else "n = size", "head = heads.get(n)")
-    s(depth + 1, "if head is None: head = heads[n] = counts(n, 0, n)")
-    s(depth + 1, f"add(head); add(data[o:end]); pos += {3 * step} + size")
-    s(depth, "texts += todo; out += b''.join(sent)")
+    s.let("counts", Codec(graph.order + UNSIGNED[graph.count_size] * 3).pack)
+    s.let("marshal_texts", texts.marshal)
+    s(depth, "if todo:")
+    pads(s, depth + 1, graph.count_size, graph)
+    s(
+        depth + 1,
+        f"sent = marshal_texts(space, data, base, todo, {text.size}, counts, {graph.count_size})",
+        "out += sent; pos += len(sent)",
+    )
 
 
 # --- from a message to memory -----------------------------------------------------------------
@@ -308,8 +308,18 @@ def _store_and_go(
 def _unmarshal_text(
     s: Source, depth: int, graph: Outline, node: Node, mode: str, modes: tuple[str, ...]
 ) -> None:
+    _text_at(s, depth, graph, node)
+    _placed(s, depth, mode, "size")
+    if mode == NEW:
+        s(depth, "mem += data[pos:behind]; mem += fills[size & 7]", f"o += (size + 7 & -8) + {GAP}")
+    s(depth, "pos = behind")
+
+
+def _text_at(s: Source, depth: int, graph: Outline, node: Node) -> None:
+    """Let ``pos`` be where the next string begins, ``behind`` where it ends, and ``size`` how many bytes that are."""
     width, step = node.size, graph.count_size
     s.let("counts", Codec(graph.order + UNSIGNED[step] * 3).unpack_from)
+    s.let("fills", [bytes((0xCD,)) * (-size % ALIGNMENT + GAP) for size in range(ALIGNMENT)])
     _aligned(s, depth, step, graph)
     s(depth, f"m, first, n = counts(data, pos); pos += {3 * step}")
     _aligned(s, depth, node.plan.wire_align if node.plan.wire_align > step else 1, graph)
@@ -318,11 +328,6 @@ def _unmarshal_text(
         depth,
         f"if first or not n or n > m or behind > end or data[behind - {width} : behind] != {bytes(width)!r}: raise Odd",
     )
-    _placed(s, depth, mode, "size")
-    if mode == NEW:
-        s.let("fills", [bytes((0xCD,)) * (-size % ALIGNMENT + GAP) for size in range(ALIGNMENT)])
-        s(depth, "mem += data[pos:behind]; mem += fills[size & 7]", f"o += (size + 7 & -8) + {GAP}")
-    s(depth, "pos = behind")
 
 
 def _unmarshal_array(
@@ -349,29 +354,54 @@ def _unmarshal_array(
         where = "buffer" if holder == BUFFER else "shift"
         s(depth, f"if slot >= 0: arrays.append(({n}, slot + {where} - {node.behind}, n))")
     _placed(s, depth, mode, "size")
-    fused = Fused(node, graph.pointer_size, graph.order)
-    as_block = node.body.dense and plan.stride == plan.wire_stride
-    if graph.changes(node) if mode == BUFFER else not as_block:
-        s.let(f"rows{n}", Codec(f"{fused.wire.format}{gap}x").iter_unpack)
-        ids = [f"i{number}" for number in range(len(node.ways))]
-        s.let(f"pack{n}", Codec(f"{fused.memory.format}{plan.stride - fused.memory.size}x").pack)
-        s(depth, "rows, todo = [], []; row, later = rows.append, todo.append")
-        s(depth, f"at = {'o' if mode == NEW else 'pos'}")
-        padded = f" + {bytes(gap)!r}" if gap else ""
-        s(depth, *["raise Odd"] * (mode == BUFFER and bool(gap)))
-        s(depth, f"for {fused.listed(ids)} in rows{n}((data[pos : pos + sent]{padded}) if n else b''):")
-        s(depth + 1, *fused.tests(sending=False))
-        for number, (slot, child) in enumerate(node.ways):
-            entry = pushed(graph, child, f"at + {slot.offset}")
-            entry = f"({entry})" if graph.many else entry
-            s(depth + 1, f"later({entry})" if slot.plan.is_ref else f"if i{number}: later({entry})")
-        s(depth + 1, f"row(pack{n}({fused.passed(['0'] * len(ids))}))", f"at += {plan.stride}")
-        s(depth, "mem += b''.join(rows)" if mode == NEW else "mem[pos : pos + sent] = b''.join(rows)")
-        s(depth, "todo.reverse(); stack += todo")
-    elif mode == NEW:
-        s(depth, "mem += data[pos : pos + sent]")
     if mode == NEW:
         s.let("fills", [bytes((0xCD,)) * (-size % ALIGNMENT + GAP) for size in range(ALIGNMENT)])
         s.let("nothing", bytes((0xCD,)) * (ALIGNMENT + GAP))
-        s(depth, "mem += fills[size & 7] if size else nothing", f"o += (size + 7 & -8 or 8) + {GAP}")
-    s(depth, "pos += sent")
+        s(depth, "fill = fills[size & 7] if size else nothing", f"at = o; o += (size + 7 & -8 or 8) + {GAP}")
+    else:
+        s(depth, "at = pos")
+    if graph.changes(node) if mode == BUFFER else not (node.body.dense and plan.stride == plan.wire_stride):
+        _unmarshal_rows(s, depth, graph, node, mode, modes)
+    else:
+        s(depth, *["mem += data[pos : pos + sent]; mem += fill"] * (mode == NEW), "pos += sent")
+
+
+def _unmarshal_rows(
+    s: Source, depth: int, graph: Outline, node: Node, mode: str, modes: tuple[str, ...]
+) -> None:
+    """Convert the elements of an array. What their pointers lead to waits, but strings are read at once."""
+    assert isinstance(node.plan, ArrayPlan)
+    plan, n, gap = node.plan, node.number, node.plan.wire_stride - node.plan.wire_last
+    fused, text = Fused(node, graph.pointer_size, graph.order), graph.text_below(node)
+    ids = [f"i{number}" for number in range(len(node.ways))]
+    s.let(f"rows{n}", Codec(f"{fused.wire.format}{gap}x").iter_unpack)
+    s.let(f"pack{n}", Codec(f"{fused.memory.format}{plan.stride - fused.memory.size}x").pack)
+    padded = f" + {bytes(gap)!r}" if gap else ""
+    s(depth, *["raise Odd"] * (mode == BUFFER and bool(gap)))
+    s(depth, "here, pos = pos, pos + sent", "rows, todo = [], []; row, later = rows.append, todo.append")
+    s(
+        depth,
+        f"for {fused.listed(ids)} in rows{n}((data[here:pos]{padded}) if n else b''):",
+        *[f"    {test}" for test in fused.tests(sending=False)],
+    )
+    for number, (slot, child) in enumerate(node.ways):
+        inner = depth + 1 + (not slot.plan.is_ref)
+        s(depth + 1, *[f"if i{number}:"] * (not slot.plan.is_ref))
+        if text is None:
+            entry = pushed(graph, child, f"at + {slot.offset}")
+            s(inner, f"later(({entry}))" if graph.many else f"later({entry})")
+            continue
+        _text_at(s, inner, graph, text)
+        if modes[child] == NEW:
+            s(inner, f"i{number} = o + shift; sized(size); later(data[pos:behind]); later(fills[size & 7])")
+            s(inner, f"o += (size + 7 & -8) + {GAP}")
+        else:
+            s(inner, f"i{number} = buffer + pos; lies(i{number}); extends(size)")
+        s(inner, "pos = behind")
+    known = ["0"] * len(ids) if text is None else ids
+    s(depth + 1, f"row(pack{n}({fused.passed(known)}))", *[f"at += {plan.stride}"] * (text is None))
+    if mode == NEW:
+        s(depth, "mem += b''.join(rows); mem += fill")
+    else:
+        s(depth, "mem[here : here + sent] = b''.join(rows)")
+    s(depth, "mem += b''.join(todo)" if text else "todo.reverse(); stack += todo")

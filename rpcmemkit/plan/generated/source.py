@@ -76,10 +76,10 @@ class Outline:
         )
 
     def text_below(self, node: Node) -> Node | None:
-        """Return the strings that all pointers of a body lead to, if that is so."""
-        below = {child for _, child in node.ways}
-        text = self.nodes[below.pop()] if len(below) == 1 else None
-        return text if text is not None and text.kind == "text" else None
+        """Return one of the strings that the pointers of a body lead to, if these are all there is, and of one width."""
+        below = [self.nodes[child] for _, child in node.ways]
+        alike = {(each.kind, each.size, getattr(each.plan, "is_text", False)) for each in below}
+        return below[0] if len(alike) == 1 and below[0].kind == "text" else None
 
     def changes(self, node: Node) -> bool:
         """Whether what stays in the receive buffer has to be written there: pointers, or numbers of the other byte order."""

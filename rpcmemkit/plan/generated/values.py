@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from struct import Struct as Codec
 from typing import Any
 
+from rpcmemkit.plan.generated import texts
 from rpcmemkit.plan.generated.source import (
     ALIGNMENT,
     CHAINED,
@@ -222,22 +223,29 @@ def _write_array(s: Source, depth: int, graph: Outline, node: Node) -> None:
 
 def _write_with_texts(s: Source, depth: int, node: Node, values: Values, text: Node) -> None:
     """Elements whose pointers lead to strings: these lie behind the array in order, so that addresses are known at once."""
+    assert isinstance(text.plan, ArrayPlan)
+    if not text.plan.is_text:
+        raise Odd
+    s.let("blocks", texts.blocks)
     s(depth, f"size = len(value) * {node.size}; sized(size)", "if slot >= 0: put(mem, slot, o + shift)")
     s(
         depth,
-        f"o += (size + 7 & -8 or 8) + {GAP}",
-        "rows, texts = [], []; row, block = rows.append, texts.append",
+        f"o += (size + 7 & -8 or 8) + {GAP}; first = len(sizes)",
+        "rows, texts = [], []; row, text = rows.append, texts.append",
     )
     s(depth, "for value in value:")
     _unpacked(s, depth + 1, node, values)
+    long = f"len({{0}}) * {text.size} + {text.size}"
+    if text.size > 1:
+        long += f" if {{0}}.isascii() else len({{0}}.encode({_coding(text)})) + {text.size}"
     for name in (each for each in values.names if each[0] == "q"):
         s(depth + 1, f"if {name} is not None:")
-        s(depth + 2, *_encoded(text, name), f"{name} = o + shift; long = len(text); sized(long)")
-        s(depth + 2, f"block(text); block(gaps[long & 7]); o += (long + 7 & -8) + {GAP}")
+        s(depth + 2, f"if type({name}) is not str: raise Odd", f"long = {long.format(name)}; sized(long)")
+        s(depth + 2, f"text({name}); {name} = o + shift; o += (long + 7 & -8) + {GAP}")
         s(depth + 1, f"else: {name} = 0")
     s(depth + 1, f"row(pack{node.number}({', '.join(values.names)}))")
     s(depth, f"mem += b''.join(rows); mem += gaps[size & 7] if size else gaps[0] + gaps[0][:{ALIGNMENT}]")
-    s(depth, "mem += b''.join(texts)")
+    s(depth, f"mem += blocks(texts, sizes[first:], {text.size}, fill)")
 
 
 def read(graph: Outline) -> Source | None:
@@ -272,7 +280,7 @@ def _shown(
     def show(tree: Any, number: int) -> str:
         if isinstance(tree, str):
             if texts and tree[0] == "q":
-                return tree
+                return f"text() if {tree} else None"
             return _presented(s, node, tree, values.plans[tree])
         parts, variable = [], f"h{number}"
         for at, (name, inner) in enumerate(tree.items()):
@@ -358,11 +366,14 @@ def _read_array(s: Source, depth: int, graph: Outline, node: Node) -> None:
     s(depth, "here = a; holder[key] = all_ = []; show = all_.append; todo = []; later = todo.append")
     s(depth, f"for {', '.join(values.names)}, in rows{n}(data[o : o + size]):")
     if (text := graph.text_below(node)) is not None:
-        for name in (each for each in values.names if each[0] == "q"):
-            s(depth + 1, f"if {name}:")
-            _decoded(s, depth + 2, text, name, name)
-            s(depth + 1, f"else: {name} = None")
-        s(depth + 1, f"show({_shown(s, node, values, texts=True)[0]})")
+        s.let("read_texts", texts.read)
+        pointers = ", ".join(each for each in values.names if each[0] == "q")
+        s(depth + 1, f"for a in ({pointers},):", "    if a: later(a)")
+        s(depth, "met += todo; extents += [0] * len(todo)")
+        s(depth, f"text = iter(read_texts(space, data, base, todo, {text.size})).__next__")
+        s(depth, f"for {', '.join(values.names)}, in rows{n}(data[o : o + size]):")
+        shown = _shown(s, node, values, texts=True)[0]
+        s(depth + 1, f"show({shown})")
         return
     shown, holders = _shown(s, node, values)
     if isinstance(values.tree, str):
