@@ -1,14 +1,15 @@
-"""A case: an interface and a call of it as a scenario, which prints as the file that hands it on."""
+"""A case: an interface and calls of it as a scenario, which prints as the file that hands it on."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from itertools import zip_longest
+from typing import Any, TypeAlias
 from unittest.mock import patch
 
 import yaml
@@ -23,7 +24,10 @@ from rpcmemkit.scenario.run import Outcome
 from tests.strategies.environments import Environment, environments
 from tests.strategies.routines import Player
 from tests.strategies.types import Interface, interfaces
-from tests.strategies.values import Values
+from tests.strategies.values import OPENED, ROOMY, Values
+
+Expects: TypeAlias = "Sequence[dict[str, Any]]"
+"""What is expected of each call."""
 
 _compile_once = lru_cache(maxsize=32)(compile_idl)
 
@@ -35,61 +39,96 @@ def compiled_once() -> Iterator[None]:
         yield
 
 
-@dataclass(repr=False)
-class Case:
-    """An interface, one call, and the environment in which the routine was drawn."""
+@dataclass
+class Invocation:
+    """One call: what the client passes, and what the routine does."""
 
-    interface: Interface
     arguments: dict[str, Any]
-    environment: Environment
-    careful: bool
-    shares: bool
+    procedure: str = "f"
     actions: list[dict[str, Any]] = field(default_factory=list)
     frees_given: bool = False
     points: bool = False
-
-    def scenario(self, environment: Environment, expect: dict[str, Any] | None = None) -> Scenario:
-        return Scenario(
-            name="random",
-            about="",
-            idl=self.interface.idl,
-            acf=self.interface.acf,
-            environment=environment,
-            memory={},
-            steps=[self.step(expect)],
-        )
-
-    def step(self, expect: dict[str, Any] | None = None) -> dict[str, Any]:
-        step = {"call": "f", "arguments": self.arguments, "server": self.actions}
-        return deepcopy(step | ({"expect": expect} if expect is not None else {}))
-
-    def run(self, environment: Environment) -> tuple[Run, Outcome]:
-        """Carry the case out."""
-        with compiled_once():
-            run = Run(self.scenario(environment))
-        return run, next(run.outcomes())
-
-    def compiles(self, environment: Environment) -> bool:
-        """Whether the compiler takes the interface; DCE refuses some of what Microsoft's takes."""
-        if not environment["osf"]:
-            return True
-        try:
-            with compiled_once():
-                Run(self.scenario(environment))
-        except IdlError:
-            return False
-        return True
-
-    def text(self, environment: Environment, expect: dict[str, Any] | None = None) -> str:
-        """The case as a scenario file."""
-        data: dict[str, Any] = {"scenario": "random", "idl": self.interface.idl, "acf": self.interface.acf}
-        data |= {"environment": environment, "steps": [self.step(expect)]}
-        return as_yaml({key: value for key, value in data.items() if value})
 
     @property
     def begins_later(self) -> bool:
         """Whether some array is transmitted from an element that is not the first; those before it are nobody's business."""
         return bool(re.search(r"_f': [1-9]", f"{self.arguments}{self.actions}"))
+
+    def step(self, expect: dict[str, Any] | None = None) -> dict[str, Any]:
+        step = {"call": self.procedure, "arguments": self.arguments, "server": self.actions}
+        return deepcopy(step | ({"expect": expect} if expect is not None else {}))
+
+
+@dataclass(repr=False)
+class Case:
+    """An interface, one call or several in one session, and the environment in which their routines were drawn.
+
+    ``limits`` says how many allocator calls of a side succeed; with ``package`` the client has an RpcSs environment.
+    """
+
+    interface: Interface
+    environment: Environment
+    careful: bool
+    shares: bool
+    limits: dict[str, int]
+    package: bool
+    calls: list[Invocation] = field(default_factory=list)
+
+    def scenario(self, environment: Environment, expects: Expects = ()) -> Scenario:
+        return Scenario(
+            name="random",
+            about="",
+            idl=self.interface.idl,
+            acf=self.interface.acf,
+            environment=self.limited(environment),
+            memory={},
+            steps=self.steps(expects),
+        )
+
+    def limited(self, environment: Environment) -> Environment:
+        return environment | ({"midl_user_allocate": self.limits} if self.limits else {})
+
+    def steps(self, expects: Expects = ()) -> list[dict[str, Any]]:
+        """The calls, in an environment of the client's if it has one."""
+        steps = [call.step(expect) for call, expect in zip_longest(self.calls, expects) if call]
+        if not self.package:
+            return steps
+        around = [{"client": [{"rpcss": f"RpcSs{what}Allocate"}]} for what in ("Enable", "Disable")]
+        return [around[0], *steps, around[1]]
+
+    def open(self, environment: Environment) -> Run:
+        """Lay the case out, ready to be carried out."""
+        with compiled_once():
+            return Run(self.scenario(environment))
+
+    def run(self, environment: Environment) -> tuple[Run, list[Outcome]]:
+        """Carry the case out."""
+        run = self.open(environment)
+        return run, list(run.outcomes())
+
+    def compiles(self, environment: Environment) -> bool:
+        """Whether the compiler takes the interface; DCE refuses some of what Microsoft's takes."""
+        if not self.interface.fits(environment):
+            return False
+        if not environment["osf"]:
+            return True
+        try:
+            self.open(environment)
+        except IdlError:
+            return False
+        return True
+
+    def text(self, environment: Environment, expects: Expects = ()) -> str:
+        """The case as a scenario file."""
+        data: dict[str, Any] = {"scenario": "random", "idl": self.interface.idl, "acf": self.interface.acf}
+        data |= {"environment": self.limited(environment), "steps": self.steps(expects)}
+        return as_yaml({key: value for key, value in data.items() if value})
+
+    @property
+    def cramped(self) -> bool:
+        """Whether some buffer may be too small: it depends on the size of pointers."""
+        buffers = [f"{name}_b" for name in self.interface.buffers]
+        return any(call.arguments.get(name, ROOMY) < ROOMY for call in self.calls for name in buffers)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What hypothesis prints of a failing case: a scenario file."""
@@ -117,25 +156,42 @@ def as_yaml(data: Any) -> str:
     )
 
 
+LIMITS = st.dictionaries(st.sampled_from(("fail_after", "client_fail_after")), st.integers(0, 6), min_size=1)
+
+
 @st.composite
-def cases(draw: Any, careful: bool | None = None) -> Case:
+def cases(draw: Any, careful: bool | None = None, package: bool | None = None) -> Case:
     """Calls of random interfaces."""
     interface = draw(interfaces())
-    shares = draw(st.integers(0, 3)) == 3
-    arguments = Values(draw, interface, shares=shares, labels=True).arguments()
     case = Case(
         interface,
-        arguments,
-        draw(environments()),
-        draw(st.booleans()) if careful is None else careful,
-        shares,
+        draw(environments(interface.fits)),
+        careful=draw(st.booleans()) if careful is None else careful,
+        shares=draw(st.integers(0, 3)) == 3,
+        limits=draw(LIMITS) if draw(st.integers(0, 5)) == 5 else {},
+        package=interface.enables and (draw(st.booleans()) if package is None else package),
     )
     if not case.compiles(case.environment):
         reject()
-    player = Player(draw, interface, case.careful)
-    with compiled_once():
-        run = Run(case.scenario(case.environment))
-    run.session.set_routine("f", player)
-    run.session.try_call("f", case.step()["arguments"])
-    case.actions, case.frees_given, case.points = player.actions, player.frees_given, player.shared
+    if interface.handle:
+        state = Values(draw, interface, depth=2).value(interface.handle.target, {}, 1)
+        opening = [{"allocate": "*h", "value": state}]
+        case.calls.append(Invocation({"h": {"$context": OPENED}}, "Open", opening))
+    run = case.open(case.environment)
+    happenings = run.happenings()
+    for _ in range(len(case.calls) + case.package):
+        next(happenings)
+    for number in range(draw(st.sampled_from((1, 1, 2, 3)))):
+        case.calls.append(drawn(draw, case, run, f"s{number}_"))
     return case
+
+
+def drawn(draw: Any, case: Case, run: Run, prefix: str) -> Invocation:
+    """Carry a call out while it is drawn."""
+    values = Values(draw, case.interface, shares=case.shares, labels=True, prefix=prefix)
+    call = Invocation(values.arguments())
+    player = Player(draw, case.interface, case.careful)
+    run.session.set_routine("f", player)
+    run.session.try_call("f", deepcopy(call.arguments))
+    call.actions, call.frees_given, call.points = player.actions, player.frees_given, player.shared
+    return call

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 
+from rpcmemkit.errors import RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import path_text, resolve
@@ -17,6 +19,13 @@ from tests.strategies.values import Values
 
 VERBS = ("null", "allocate", "allocate", "set", "free", "free", "point", "point", "shrink")
 ALLOCATORS = ("midl_user", "RpcSs", "task")
+
+
+def chain(path: Any) -> Iterator[str]:
+    """Yield the steps of a path, the last one first."""
+    while path is not None:
+        path, step = path
+        yield step
 
 
 class Player:
@@ -44,8 +53,10 @@ class Player:
         if self.careful:
             self.fill()
         if self.draw(st.integers(0, 9)) == 9:
-            self.note({"raise": 5})
-        elif call.result is not None:
+            code = self.pick(5, 1722)
+            self.note({"raise": code})
+            raise RpcError(code, rule="server-exception-reaches-client")
+        if call.result is not None:
             self.give_result()
 
     @property
@@ -71,8 +82,8 @@ class Player:
         found = [each for place in (*values, *places) for each in pointers_in(self.space, place)]
         return [each for each in found if self.leads_to(each)]
 
-    def leads_to(self, place: Place) -> bool:
-        """Whether the text of a place's path leads to it."""
+    def leads_to(self, place: Place, value: bool = False) -> bool:
+        """Whether the text of a place's path leads to it, or to what points to it if it is a ``value``."""
         names = {name for name, _, _ in self.call.frame.all}
         try:
             found = resolve(
@@ -80,9 +91,11 @@ class Player:
                 path_text(place.path),
                 lambda name: self.call.place(name) if name in names else None,
             )
+            while value and isinstance(found.plan, PointerPlan):
+                found = Place(found.plan.target, self.held(found), found.scope, None)
         except Exception:  # noqa: BLE001 (whatever it is: this place cannot be spoken of)
             return False
-        return (found.address, found.plan) == (place.address, place.plan)
+        return found.address == place.address and (value or found.plan == place.plan)
 
     def type_of(self, place: Place) -> Pointer:
         type_ = self.interface.at(place.path)
@@ -170,7 +183,7 @@ class Player:
         type_ = self.type_of(place)
         if type_.kind == "ref" or (self.careful and type_.kind != "ptr"):
             return
-        if not isinstance(type_.target, Record | Again | Scalar):
+        if not isinstance(type_.target, Record | Again | Scalar) or (self.careful and self.in_state(place)):
             return
         same = [
             each
@@ -180,12 +193,18 @@ class Player:
             and self.type_of(each).kind == type_.kind
             and each.plan.target is place.plan.target
             and (type_.kind == "ptr" or not self.leads_back(each, place))
+            and not (self.careful and self.in_state(each))
         ]
         if same:
             other = self.draw(st.sampled_from(same))
             self.shared = True
             self.note({"point": path_text(place.path), "at": path_text(other.path)})
             self.operations.point(place, other)
+
+    def in_state(self, place: Place) -> bool:
+        """Whether a pointer is a context handle or part of its state, which stays when the call has ended."""
+        *_, root = chain(place.path)
+        return any(p.member.name == root and self.interface.holds(p) for p in self.interface.parameters)
 
     def leads_back(self, start: Place, place: Place) -> bool:
         """Whether a pointer lies below another one: a ring of unique pointers would never end."""
@@ -232,21 +251,7 @@ class Player:
                     found.append(
                         Place(member.plan, place.address + member.offset, place.address, (place.path, step))
                     )
-        return [each for each in found if self.leads_to_value(each)]
-
-    def leads_to_value(self, place: Place) -> bool:
-        names = {name for name, _, _ in self.call.frame.all}
-        try:
-            found = resolve(
-                self.space,
-                path_text(place.path),
-                lambda name: self.call.place(name) if name in names else None,
-            )
-            while isinstance(found.plan, PointerPlan):
-                found = Place(found.plan.target, self.held(found), found.scope, None)
-        except Exception:  # noqa: BLE001 (whatever it is: this place cannot be spoken of)
-            return False
-        return found.address == place.address
+        return [each for each in found if self.leads_to(each, value=True)]
 
     def fill(self) -> None:
         """Give every reference pointer something to point to: without it nothing could be marshalled."""

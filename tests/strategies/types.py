@@ -68,7 +68,10 @@ class Array:
 
 @dataclass(frozen=True)
 class Pointer:
-    """A pointer; ``typedef`` is the name of its type where it has one."""
+    """A pointer; ``typedef`` is the name of its type where it has one.
+
+    Its ``kind`` may be ``context``: a handle, which only the server's routines know as a pointer.
+    """
 
     kind: str
     target: Type
@@ -146,20 +149,48 @@ class Parameter:
 
 @dataclass
 class Interface:
-    """An interface with one procedure ``f``."""
+    """An interface with one procedure ``f``, and ``Open`` if it has a type of context handles."""
 
     default: str
     is_object: bool
     types: list[Record | Union | Enum | Pointer] = field(default_factory=list)
     parameters: list[Parameter] = field(default_factory=list)
     result: Type | None = None
-    settings: dict[str, str] = field(default_factory=dict)
-    """What the ACF says of a name: of a typedef, of a parameter, of ``f``, or (``""``) of the interface."""
+    settings: dict[str, list[str]] = field(default_factory=dict)
+    """What the ACF says of a name: of a typedef, of a parameter, or of ``f``."""
     attributes: str = ""
 
     @cached_property
     def records(self) -> dict[str, Record]:
         return {each.name: each for each in self.types if isinstance(each, Record)}
+
+    @cached_property
+    def handle(self) -> Pointer | None:
+        """The type of its context handles."""
+        found = (each for each in self.types if isinstance(each, Pointer) and each.kind == "context")
+        return next(found, None)
+
+    @property
+    def enables(self) -> bool:
+        """Whether the client stub may use the RpcSs package."""
+        return "enable_allocate" in self.settings.get("f", [])
+
+    def fits(self, environment: dict[str, Any]) -> bool:
+        """Whether the attributes exist in an environment; DCE refuses some types besides."""
+        if self.attributes and not environment["osf"]:
+            return False
+        if self.buffers and environment["transfer_syntax"] != "ndr20":
+            return False
+        return not (environment["osf"] and (self.buffers or self.handle))
+
+    def holds(self, parameter: Parameter) -> bool:
+        """Whether a parameter is a context handle, or a pointer to one."""
+        return self.handle is not None and parameter.member.type in (self.handle, Pointer("ref", self.handle))
+
+    @cached_property
+    def buffers(self) -> set[str]:
+        """The [byte_count] parameters."""
+        return {name for name, given in self.settings.items() if f"byte_count({name}_b)" in given}
 
     @property
     def idl(self) -> str:
@@ -168,7 +199,8 @@ class Interface:
         parameters = ", ".join(declare(p.member, [p.ways]) for p in self.parameters) or "void"
         result = "void" if self.result is None else declare(Member("f", self.result), [], plain=True)
         name = result if self.result is not None else "void f"
-        return f"{head}\ninterface i\n{{\n{body}  {self.attributes}{name}({parameters});\n}}\n"
+        opens = f"  void Open([out] {self.handle.typedef} *h);\n" if self.handle else ""
+        return f"{head}\ninterface i\n{{\n{body}  {self.attributes}{name}({parameters});\n{opens}}}\n"
 
     @property
     def c_types(self) -> str:
@@ -187,16 +219,15 @@ class Interface:
         if not self.settings:
             return None
         typedefs = "".join(
-            f"  typedef [{self.settings[each.typedef]}] {each.typedef};\n"
+            f"  typedef [{', '.join(self.settings[each.typedef])}] {each.typedef};\n"
             for each in self.types
             if isinstance(each, Pointer) and each.typedef in self.settings
         )
         names = {p.member.name for p in self.parameters} & set(self.settings)
-        parameters = ", ".join(f"[{self.settings[name]}] {name}" for name in sorted(names))
-        of_call = f"[{self.settings['f']}] " if "f" in self.settings else ""
+        parameters = ", ".join(f"[{', '.join(self.settings[name])}] {name}" for name in sorted(names))
+        of_call = f"[{', '.join(self.settings['f'])}] " if "f" in self.settings else ""
         procedure = f"  {of_call}f({parameters});\n" if of_call or parameters else ""
-        of_interface = f"[{self.settings['']}] " if "" in self.settings else ""
-        return f"{of_interface}interface i\n{{\n{typedefs}{procedure}}}\n"
+        return f"interface i\n{{\n{typedefs}{procedure}}}\n"
 
     # --- asking ---
 
@@ -246,7 +277,8 @@ def _definition(each: Record | Union | Enum | Pointer) -> str:
             inside = " ".join(declare(member, []) + ";" for member in members)
             return f"typedef struct {name} {{ {inside} }} {name};"
         case Pointer():
-            return f"typedef {_name_of(each.target)} *{each.typedef};"
+            context = "[context_handle] " if each.kind == "context" else ""
+            return f"typedef {context}{_name_of(each.target)} *{each.typedef};"
     if each.encapsulated:
         arms = " ".join(_labels(arm, "case {}:", "default:") for arm in _all_arms(each))
         return f"typedef union {each.name} switch (short t) u {{ {arms} }} {each.name};"
@@ -279,7 +311,7 @@ def declare(member: Member, attributes: list[str], plain: bool = False) -> str:
             attributes += _ranges(type_)
             type_ = type_.element
             continue
-        if not stars and not dims and not plain:
+        if not stars and not dims and not plain and type_.kind != "context":
             attributes.append(type_.kind)
         if type_.typedef:
             break
@@ -367,6 +399,11 @@ class Drawing:
     def text(self) -> Text:
         return Text(self.draw(st.booleans()))
 
+    @property
+    def typedefs(self) -> list[Pointer]:
+        """The named pointers that are no handles."""
+        return [each for each in self.made.types if isinstance(each, Pointer) and each.kind != "context"]
+
     def inner(self, target: Type) -> Pointer:
         """A pointer that is not the outermost one: its kind is the default."""
         return Pointer(self.made.default, target)
@@ -413,8 +450,8 @@ class Drawing:
             case "sized text":
                 return Pointer(kind, replace(self.text(), size=self.count(f"{name}_n")))
             case "typedef":
-                names = [each for each in self.made.types if isinstance(each, Pointer)]
-                return replace(self.pick(*names), kind=kind) if names else Pointer(kind, self.target(nested))
+                if self.typedefs:
+                    return replace(self.pick(*self.typedefs), kind=kind)
         return Pointer(kind, self.target(nested))
 
     # --- definitions ---
@@ -487,14 +524,38 @@ class Drawing:
             number = len(self.made.types)
             self.made.types.append(Pointer(self.made.default, self.pick(*records), f"P{number}"))
 
+    def handle(self) -> None:
+        """A type of context handles; its state is a structure."""
+        records = [each for each in self.made.types if isinstance(each, Record)]
+        if records and not self.made.is_object and not self.made.handle:
+            del self.made.handle  # it is looked up once
+            self.made.types.append(Pointer("context", self.pick(*records), f"H{len(self.made.types)}"))
+
     # --- the procedure ---
 
     def parameter(self, name: str) -> None:
         ways = self.pick("in", "in, out", "in, out", "out")
+        if self.made.handle and self.chance(2):
+            held = self.made.handle
+            type_ = held if ways == "in" else Pointer("ref", held)
+            self.made.parameters.append(Parameter(ways, Member(name, type_)))
+            return
+        if ways == "out" and self.chance(6):
+            self.buffer(name)
+            return
         member = Member(name, getattr(self, ways.replace(", ", "_") + "_type")(name))
         *counts, last = with_counts(member)
         self.made.parameters += [Parameter("in", each) for each in counts]
         self.made.parameters.append(Parameter(ways, last))
+
+    def buffer(self, name: str) -> None:
+        """An [out] parameter in a buffer that the application allocates."""
+        records = [each for each in self.made.types if isinstance(each, Record) and not each.conformant]
+        if not records or self.made.default == "ref":
+            return
+        self.made.parameters.append(Parameter("in", Member(f"{name}_b", Scalar("long"), True)))
+        self.made.parameters.append(Parameter("out", Member(name, Pointer("ref", self.pick(*records)))))
+        self.made.settings[name] = [f"byte_count({name}_b)"]
 
     def in_type(self, name: str) -> Type:
         match self.pick("pointer", "pointer", "flat", "fixed"):
@@ -512,9 +573,9 @@ class Drawing:
             case "pointer":
                 if self.made.default == "ref":
                     return Pointer("ref", self.flat())
-                named = [each for each in self.made.types if isinstance(each, Pointer)]
                 inner = self.inner(self.text() if self.chance(4) else self.target(""))
-                return Pointer("ref", self.pick(*named) if named and self.chance(2) else inner)
+                named = self.typedefs and self.chance(2)
+                return Pointer("ref", self.pick(*self.typedefs) if named else inner)
             case "sized":
                 return Pointer("ref", self.sized(name))
             case "sized text":
@@ -526,27 +587,43 @@ class Drawing:
     def procedure(self) -> None:
         for index in range(self.draw(st.integers(1, 3))):
             self.parameter(f"p{index}")
+        self.reports = (
+            ()
+            if self.made.is_object or not self.chance(6)
+            else self.pick(("comm_status", "fault_status"), ("fault_status",), ("comm_status",))
+        )
         records = [each for each in self.made.types if isinstance(each, Record) and not each.conformant]
         if self.made.is_object:
             self.made.result = Scalar("long")
+        elif self.reports and self.chance(2):
+            self.made.result = Scalar("error_status_t")
+            self.made.settings["f"] = [*self.reports]
         elif records and self.made.default != "ref" and self.chance(4):
             self.made.result = Pointer(self.made.default, self.pick(*records))
         elif self.chance(3):
             self.made.result = Scalar("long")
+        if self.reports and "f" not in self.made.settings:
+            self.made.parameters.append(
+                Parameter("out", Member("st", Pointer("ref", Scalar("error_status_t"))))
+            )
+            self.made.settings["st"] = [*self.reports]
 
     def settings(self) -> None:
         """What an attribute file says."""
         made = self.made
-        for each in made.types:
-            if isinstance(each, Pointer) and self.chance(2):
+        for each in self.typedefs:
+            if self.chance(2):
                 how = ("all_nodes", "dont_free", "all_nodes, dont_free", "single_node")
-                made.settings[each.typedef] = f"allocate({self.pick(*how)})"
+                made.settings[each.typedef] = [f"allocate({self.pick(*how)})"]
         for parameter in made.parameters:
-            pointing = isinstance(parameter.member.type, Pointer) and not parameter.member.counts
+            type_ = parameter.member.type
+            pointing = isinstance(type_, Pointer) and made.handle not in (type_, type_.target)
             if pointing and parameter.is_in and self.chance(8):
-                made.settings[parameter.member.name] = "force_allocate"
+                made.settings[parameter.member.name] = ["force_allocate"]
         if self.chance(6) and not made.is_object:
-            made.settings["f"] = "enable_allocate"
+            made.settings.setdefault("f", []).append("enable_allocate")
+        if self.chance(12) and not (made.is_object or made.buffers or made.handle):
+            made.attributes = "[reflect_deletions] "
 
 
 def with_counts(member: Member) -> list[Member]:
@@ -574,7 +651,7 @@ def interfaces(draw: Any) -> Interface:
     drawing = Drawing(draw, draw(st.sampled_from(("unique", "ptr", "ref"))), draw(st.integers(0, 4)) == 4)
     for kind in draw(
         st.lists(
-            st.sampled_from(("tree", "tree", "record", "record", "enum", "union", "typedef")),
+            st.sampled_from(("tree", "tree", "record", "record", "enum", "union", "typedef", "handle")),
             min_size=1,
             max_size=5,
         )

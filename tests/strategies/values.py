@@ -36,6 +36,10 @@ LIMITS = {
     "__int3264": (-(1 << 31), (1 << 31) - 1),
 }
 LETTERS = "abcdefgh"
+OPENED = "opened"
+"""The context handle that ``Open`` gives."""
+ROOMY = 4096
+"""Bytes of a buffer in which whatever is drawn has room."""
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Values:
     shares: bool = False
     labels: bool = False
     depth: int = DEPTH
+    prefix: str = "s"
     storage: dict[str, Storage] = field(default_factory=dict)
 
     def chance(self, of: int) -> bool:
@@ -71,6 +76,13 @@ class Values:
             name, type_ = parameter.member.name, parameter.member.type
             if parameter.member.counts:
                 found[name] = 0
+            elif name in self.interface.buffers:
+                found[f"{name}_b"] = self.draw(st.sampled_from((ROOMY, ROOMY, ROOMY, 24, 64)))
+                label = self.label(Text(False), True, None)  # a type that nobody shares
+                self.storage[label].named = True
+                found[name] = {"$label": label, "$value": None}
+            elif self.interface.handle and type_ == Pointer("ref", self.interface.handle):
+                found[name] = self.handle()
             elif parameter.is_in:
                 found[name] = self.value(type_, found, 0)
             else:
@@ -88,6 +100,16 @@ class Values:
             self.set_counts(target, found, count, count)
         elif isinstance(target, Text) and target.size:
             found[target.size.name] = max(self.draw(st.integers(1, 5)) - target.size.plus, 0)
+
+    def handle(self) -> dict[str, Any]:
+        """One of the client's context handles: the one that ``Open`` has opened for choice."""
+        return {"$context": self.draw(st.sampled_from((OPENED, OPENED, "other")))}
+
+    def label(self, target: Type, full: bool, value: Any) -> str:
+        """A new label, of storage that others may point to."""
+        label = f"{self.prefix}{len(self.storage)}"
+        self.storage[label] = Storage(target, full, value)
+        return label
 
     # --- one value ---
 
@@ -154,6 +176,8 @@ class Values:
 
     def pointer(self, pointer: Pointer, beside: dict[str, Any], depth: int, sized: bool) -> Any:
         target = pointer.target
+        if pointer.kind == "context":
+            return {"$context": OPENED}
         may_be_null = pointer.kind != "ref"
         if may_be_null and (depth >= self.depth or self.draw(st.integers(0, 2)) == 0):
             return None
@@ -164,8 +188,8 @@ class Values:
         full = pointer.kind == "ptr"
         if (other := self.other(target, full)) is not None:
             return {"$alias": other}
-        label = f"s{len(self.storage)}"
-        storage = self.storage[label] = Storage(target, full, {})
+        label = self.label(target, full, {})
+        storage = self.storage[label]
         storage.value = self.value(target, beside, depth + 1, sized)
         storage.done = True
         return {"$label": label, "$value": storage.value}
@@ -176,8 +200,8 @@ class Values:
         if inner is not None and not (isinstance(inner, dict) and {"$label", "$alias"} & set(inner)):
             return inner
         if self.labels:
-            label = f"s{len(self.storage)}"
-            self.storage[label] = Storage(target, pointer.kind == "ptr", None, named=True)
+            label = self.label(target, pointer.kind == "ptr", None)
+            self.storage[label].named = True
             return {"$label": label, "$value": inner}
         if pointer.kind == "ref":  # a server's values have no labels
             return self.value(replace(target, kind="ref"), beside, depth + 1)
@@ -270,6 +294,8 @@ class Received:
     def value(self, type_: Type, value: Any, beside: dict[str, Any]) -> Any:
         if value is None:
             return None
+        if isinstance(value, dict) and "$context" in value:
+            return UNTOLD  # what the routines hold is none of the client's business
         match type_:
             case Pointer():
                 return self.pointer(type_, value, beside)
