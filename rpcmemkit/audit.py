@@ -140,15 +140,27 @@ class Audit:
     @property
     def server_balance(self) -> str:
         """What became of the server's blocks, in one line."""
-        failed = sum(map(_frees, self.trace.select(EventKind.FAULT, side="server")))
         notes = [f"{self.server_marked} only marked"] * bool(self.server_marked)
-        notes += [f"{counted(failed, 'free')} failed"] * bool(failed)
+        notes += self._failed_frees(self.trace.select(EventKind.FAULT, side="server"))
         marked = f" ({', '.join(notes)})" * bool(notes)
         released = f", {self.server_released} released with the environment" * bool(self.server_released)
         return (
             f"{self.server_allocations} allocated, {self.server_frees} freed{marked}{released}, "
             f"{self.server_leaked} leaked"
         )
+
+    @property
+    def client_balance(self) -> str:
+        """What became of the blocks that the client stub handled, in one line."""
+        notes = self._failed_frees(self.trace.select(EventKind.FAULT, side="client", actor="stub"))
+        failed = f" ({notes[0]})" if notes else ""
+        orphaned = len(self.orphaned_places)
+        return f"{self.client_allocations} allocated, {self.client_frees} freed{failed}, {orphaned} orphaned"
+
+    @staticmethod
+    def _failed_frees(faults: Iterable[Event]) -> list[str]:
+        failed = sum(map(_frees, faults))
+        return [f"{counted(failed, 'free')} failed"] * bool(failed)
 
     # --- the client ---
 
@@ -429,12 +441,9 @@ class Audit:
         lost += ", …" if len(self.orphaned) > SHOWN else ""
         leaked = f": {', '.join(self.leaked_names[:SHOWN])}" if self.leaked else ""
         leaked += ", …" if len(self.leaked) > SHOWN else ""
-        client = (
-            f"{self.client_allocations} allocated, {self.client_frees} freed, {len(self.orphaned)} orphaned"
-        )
         lines = [
             f"Audit of {self.call.procedure.name}: {self.verdict}",
-            f"  client stub  {client}{lost}",
+            f"  client stub  {self.client_balance}{lost}",
             f"  server       {self.server_balance}{leaked}",
         ]
         if self.unwritten_sent:

@@ -71,10 +71,7 @@ def tell(call: Call, title: str = "") -> Story:
 
 def counts(audit: Audit) -> str:
     """Return what was allocated and freed in one line."""
-    return (
-        f"client stub: {audit.client_allocations} allocated, {audit.client_frees} freed, "
-        f"{len(audit.orphaned_places)} orphaned; server: {audit.server_balance}"
-    )
+    return f"client stub: {audit.client_balance}; server: {audit.server_balance}"
 
 
 class _Teller:

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import given
 
 from rpcmemkit.draw.build import picture
+from rpcmemkit.draw.panel import TOLD
 from rpcmemkit.memory import HEAPS
 from rpcmemkit.paths import storage_label, storage_name
 from rpcmemkit.plan import Plan, StructPlan
@@ -146,20 +147,35 @@ def faults(case: Case, made: Invocation, outcome: Outcome, environment: dict[str
 
 
 def both_named(outcome: Outcome) -> list[str]:
-    """Audit, story and picture name both pointers that lead to a block which a stub freed twice."""
+    """Audit, story and picture name both pointers that lead to a block which a stub freed twice.
+
+    Who freed it first without a pointer of the parameters, the routine or an earlier call, is named instead. A picture
+    has room for some faults, and counts the others.
+    """
     found = []
+    text, picked = tell(outcome.call).text(100), picture(outcome.call)
+    room = Counter()
     for event in outcome.audit.faults:
         kind, why = event.detail[:2]
+        room[event.side] += 1
         if kind != "double free" or event.actor != "stub":
             continue
-        named = re.search(r"the stub calls \w+ for (\S.*), which leads to the block (.*)", why)
-        if named is None or not re.match(r"that it freed for \S|at 0x\w+: .* has? freed that|at", named[2]):
+        if not BOTH.match(why):
             found.append(f"a double free that does not say of what: {why}")
-        faces = {"audit": repr(outcome.audit), "story": tell(outcome.call).text(100)}
-        faces["picture"] = " ".join(column.note for column in picture(outcome.call).columns)
+        faces = {"audit": repr(outcome.audit), "story": text}
+        if room[event.side] <= TOLD:
+            key = "server" if event.side == "server" else "after"
+            faces["picture"] = next(column.note for column in picked.columns if column.key == key)
         flat = re.sub(r"\s", "", why)
-        found += [f"{face}: {why}" for face, text in faces.items() if flat not in re.sub(r"\s", "", text)]
+        found += [f"{face}: {why}" for face, told in faces.items() if flat not in re.sub(r"\s", "", told)]
     return found
+
+
+BOTH = re.compile(
+    r"the stub calls \w+ for (\S.*), which leads to the block "
+    r"(that it freed for (?!\1,)\S.*, at 0x|at 0x\w+: (a |the )?(routine|application|stub|conversion routine) (has )?freed that )"
+)
+"""What names both sides of a double free: two pointers, or a pointer and who freed the block before."""
 
 
 def frees_what_is_shared(made: Invocation) -> bool:

@@ -18,7 +18,7 @@ from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, EXIT, KEPT, LEAKED, NEW
 from rpcmemkit.errors import counted
 from rpcmemkit.kinds import EventKind
 from rpcmemkit.program import DISABLING
-from rpcmemkit.trace import Fault
+from rpcmemkit.trace import Event, Fault
 
 LABELS = {
     "before": "Client before",
@@ -149,9 +149,7 @@ class _Telling:
         )
         left = [f"{counted(words.count(word), 'block')} {word}" for word in (KEPT, LEAKED) if word in words]
         done = " and ".join(filter(None, (one_by_one, gone)))
-        wrong = counted(len(server.clean_up_faults), "fault") if server.clean_up_faults else ""
-        met = f" It meets {wrong}: {server.clean_up_faults[0].of(Fault).why}." if wrong else ""
-        return f"It {done}; {', '.join(left) or 'nothing is left'}.{met}"
+        return f"It {done}; {', '.join(left) or 'nothing is left'}.{_met(server.clean_up_faults)}"
 
     def _after(self) -> Step:
         after = self.builder.memory("after", AFTER)
@@ -166,7 +164,7 @@ class _Telling:
         ]
         if self.call.status and _changes(after.column):
             found.append("what was written before that stays")
-        return self._step("after", "after", self._result(", ".join(found)))
+        return self._step("after", "after", self._result(", ".join(found)) + _met(client.faults_at(AFTER)))
 
     def _result(self, found: str) -> str:
         if stored := stored_ending(self.call):
@@ -189,6 +187,11 @@ _DEEDS = {
 
 
 _PLACES = {"buffer": "in the receive buffer", "frame": "in the stub's own memory"}
+
+
+def _met(faults: list[Event]) -> str:
+    """Say how many faults a stub meets, and what the first one is."""
+    return f" It meets {counted(len(faults), 'fault')}: {faults[0].of(Fault).why}." if faults else ""
 
 
 def _rules(column: Column) -> Iterator[str]:

@@ -38,7 +38,7 @@ MEANINGS = {
     FREED: "no longer allocated; its bytes are DD",
     DANGLING: "a pointer to memory that is not allocated",
     KEPT: "still allocated on purpose: the server application holds it",
-    FAULT: "what the server program did here is not allowed: the note above says what",
+    FAULT: "what the program did here is not allowed: the note above says what",
     GOING: "the server stub frees it when the call is over",
 }
 """The words a picture puts on memory, and what they say."""
@@ -116,6 +116,7 @@ class Side(ABC):
             event.address: event.rule for event in events if event.kind != EventKind.FREE and event.address
         }
         self.storages: dict[int, Storage] = {}
+        self.faults = [event for event in audit.faults if event.side == self.side]
 
     def _collect(self, places: Iterable[tuple[int, Place | None]]) -> None:
         """Add blocks in the order in which they are met. A type that was seen first stays."""
@@ -158,13 +159,19 @@ class Side(ABC):
             return "earlier"
         return "routine" if event.actor == "routine" else "stub"
 
+    @abstractmethod
     def faults_at(self, moment: Moment) -> list[Event]:
         """Return the faults that a picture of a moment tells."""
-        return []
 
-    @abstractmethod
     def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         """Return the words that a picture of ``moment`` puts on a block."""
+        start, end = storage.block.address, max(storage.block.end, storage.block.address + 1)
+        wrong = any(start <= event.address < end for event in self.faults_at(moment))
+        return (*self._fate(storage, moment), *(FAULT,) * wrong)
+
+    @abstractmethod
+    def _fate(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
+        """Return the words that say what becomes of a block."""
 
     @abstractmethod
     def marked(self, storage: Storage) -> bool:
@@ -197,7 +204,11 @@ class Client(Side):
         block = self.spaces["client after"].block(address)
         return block.address if block else address
 
-    def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
+    def faults_at(self, moment: Moment) -> list[Event]:
+        """Return the faults that a picture of a moment tells: it is only after the call that there are any."""
+        return self.faults if moment == AFTER else []
+
+    def _fate(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         address = storage.block.address
         if not self.live(storage, moment.at):
             return (FREED,)
@@ -241,7 +252,6 @@ class Server(Side):
         if self.spaces:
             self._collect((address, None) for address in self.rules)
         self.leaked = {block.address for block in audit.leaked}
-        self.faults = [event for event in audit.faults if event.side == "server"]
         self.clean_up_faults, self.later_faults = audit.clean_up_faults, audit.later_faults
 
     def faults_at(self, moment: Moment) -> list[Event]:
@@ -249,14 +259,6 @@ class Server(Side):
         if moment.values == "server entry" and not moment.ahead:
             return []
         return [event for event in self.faults if moment.ahead or event not in self.later_faults]
-
-    def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
-        block = storage.block
-        faults = self.faults_at(moment)
-        wrong = (FAULT,) * any(
-            block.address <= event.address < max(block.end, block.address + 1) for event in faults
-        )
-        return (*self._fate(storage, moment), *wrong)
 
     def _fate(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
         address = storage.block.address

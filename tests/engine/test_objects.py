@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rpcmemkit import Audit, Environment, Session
+from rpcmemkit.draw import picture, steps
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.scenario.verify import verify_file
+from rpcmemkit.story import tell
 
 FAULTS = Path(__file__).parent.parent / "faults" / "calls"
 HEAD = "[object, uuid(0d2f7c11-5b7e-4a36-9a0b-6f1c2d3e4a01), pointer_default(unique)] interface i"
@@ -202,6 +205,12 @@ def test_storage_that_two_pointers_lead_to_is_freed_twice(environment: Environme
         in told
     )
     assert told.endswith("or give each pointer a copy of its own")
+    assert "freed (1 free failed)" in repr(Audit(call))
+    flat = told.replace(" ", "")
+    after = picture(call).columns[-1]
+    faces = (repr(Audit(call)), tell(call).text(80), after.note, steps(call)[-1].text)
+    assert [flat in re.sub(r"\s", "", face) for face in faces] == [True] * 4
+    assert [block.address for block in after.items if "FAULT" in block.words] == [fault.address]
 
 
 def test_full_pointers_may_share_what_an_object_pointer_leads_to() -> None:
