@@ -319,6 +319,19 @@ class AddressSpace(OfThisProcess):
             return False
         return ledger.live[index] in (1, DIVIDED) and ledger.kinds[index] == KIND_NUMBER[kind]
 
+    def lies(self, address: int) -> int:
+        """Return where the referent lies that ``address`` stands for.
+
+        One of no size in a message is known by the byte before it: another referent may begin where it lies.
+        """
+        ledger = self.ledger
+        number = ledger.index(address)
+        parts = ledger.parts.get(number)
+        if parts is None or ledger.kinds[number] != _KIND_NUMBER["receive buffer"]:
+            return address
+        at = bisect_left(parts.starts, address)
+        return address + (at < len(parts.starts) and parts.starts[at] == address and not parts.sizes[at])
+
     def is_past(self, address: int) -> bool:
         """Whether ``address`` is where a block ends: nothing lies there, so that no two pointers share it."""
         block = self.ledger.find(address)
@@ -379,7 +392,8 @@ class AddressSpace(OfThisProcess):
         behind = f", where {self.describe(following[2])} lies" if following else ""
         past = counted(address + size - part[0] - part[1], "byte")
         extent = counted(part[1], "byte")
-        why = f"{doing} at {address:#x}, {past} past the end of {name}, which has {extent} in {place}{behind}"
+        lies = address + self.lies(start) - start
+        why = f"{doing} at {lies:#x}, {past} past the end of {name}, which has {extent} in {place}{behind}"
         raise self.fault(FaultKind.OUT_OF_BOUNDS, address, why)
 
     def _fault(self, address: int, size: int, doing: str, path: Path | None) -> MemoryFault:

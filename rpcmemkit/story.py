@@ -546,8 +546,11 @@ def _reached(space: AddressSpace, roots: Mapping[str, Place]) -> dict[int, Place
 
 
 def _extent(space: AddressSpace, place: Place) -> int:
+    """Return how many bytes a referent has: of an array all that were given to it, also if it has been freed."""
     block = space.block(place.address)
-    return block.end - place.address if block and isinstance(place.plan, ArrayPlan) else place.plan.size
+    if block is None or not isinstance(place.plan, ArrayPlan):
+        return place.plan.size
+    return space.capacity(place.address) if block.live else block.end - place.address
 
 
 def _memory(kind: str, blocks: Iterable[Block]) -> str:
@@ -569,8 +572,8 @@ def _server_row(
     if block and not rule and block.address in why:
         rule = f"{why[block.address]} (inside the block at {block.address:#x})"
     where = _memory(block.kind, [block]) if block else _who(block)
-    size = reused.get(place.address) or _extent(space, place)
-    return storage_name(place), where, str(size), f"{place.address:#x}", rule
+    size = reused[place.address] if place.address in reused else _extent(space, place)
+    return storage_name(place), where, str(size), f"{space.lies(place.address):#x}", rule
 
 
 # --- sentences ------------------------------------------------------------------------------------

@@ -114,7 +114,8 @@ class View(OfThisProcess):
         return [*plan.by_name] if isinstance(plan, StructPlan) else []
 
     def __repr__(self) -> str:
-        return f"<{c_text(self._place.path)} at {address_of(self):#x}: {shown(self())}>"
+        lies = self._operations.program.space.lies(address_of(self))
+        return f"<{c_text(self._place.path)} at {lies:#x}: {shown(self())}>"
 
     def _target(self) -> Place:
         """Return what the view's pointer names, or its own place if it is no pointer: C's ``*p``."""

@@ -140,7 +140,7 @@ def _pointer(
     text = _untouched(raw)
     if text or not address:
         return Value(offset, name or "pointer", text or "null", None, kind)
-    return Value(offset, name or "pointer", f"{address:#x}", address, kind)
+    return Value(offset, name or "pointer", f"{space.lies(address):#x}", address, kind)
 
 
 def _union(space: AddressSpace, plan: UnionPlan, name: str, place: Place, offset: int) -> list[Item]:

@@ -145,7 +145,7 @@ class Panel:
         if frame and not self._returned:
             values = [value for value in values if value.name.partition(".")[0] != "return"]
         fields = tuple(self._field(name, index, place.address, value) for index, value in enumerate(values))
-        return Part(name, label, place.address, "" if frame else kind, rule, fields)
+        return Part(name, label, self.space.lies(place.address), "" if frame else kind, rule, fields)
 
     @property
     def _returned(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import islice
@@ -168,7 +168,8 @@ def _memory_lines(item: Block | Gap) -> Iterable[Sequence[object]]:
 
 def events_table(call: Call, *, limit: int = EVENT_LIMIT) -> Shown:
     """Return what happened during a call, in order, with the id of the rule that caused it."""
-    body = [_event(number, event) for number, event in enumerate(islice(call.trace, limit), 1)]
+    lies = call.space("server entry").lies if "server entry" in call.trace.snapshots else int
+    body = [_event(number, event, lies) for number, event in enumerate(islice(call.trace, limit), 1)]
     left_out = len(call.trace) - len(body)
     if left_out:
         body.append(("…", f"{left_out:,} more", "", "", "", "", ""))
@@ -176,8 +177,8 @@ def events_table(call: Call, *, limit: int = EVENT_LIMIT) -> Shown:
     return table(f"{call.procedure.name}: {len(call.trace)} events", head, body)
 
 
-def _event(number: int, event: Event) -> tuple[object, ...]:
-    address = f"{event.address:#x}" if event.address else ""
+def _event(number: int, event: Event, lies: Callable[[int], int]) -> tuple[object, ...]:
+    address = f"{lies(event.address):#x}" if event.address else ""
     name = f"{event.kind} {_detail(event)}".strip()
     return number, name, event.side, event.actor, address, event.size or "", event.rule
 

@@ -3,7 +3,11 @@
 import pytest
 
 from rpcmemkit import Audit
+from rpcmemkit.draw.build import picture
+from rpcmemkit.draw.model import Block
+from rpcmemkit.notebook import events_table
 from rpcmemkit.scenario.run import client_after, server_sees
+from rpcmemkit.story import tell
 from tests.engine.helpers import open_session
 
 ENVIRONMENTS = [
@@ -89,3 +93,57 @@ def test_empty_arrays_at_the_end_of_a_full_buffer_are_two(size):
     assert call.values["p"] == {"n": 0, "a": [], "b": []}
     assert "$alias" not in str(client_after(call))
     assert Audit(call).faults == []
+
+
+def entry_rows(call):
+    """Return the table of what the routine finds: pointer, where it leads, bytes, address, rule."""
+    section = next(each for each in tell(call).sections if each.heading.startswith("On entry"))
+    return {row[0]: row for table in section.parts if hasattr(table, "rows") for row in table.rows}
+
+
+@pytest.mark.parametrize(
+    "environment", [each for each in (*ENVIRONMENTS, {"byte_order": "big"}) if "osf" not in each]
+)
+def test_an_empty_array_in_the_buffer_has_no_bytes_and_lies_behind_its_count(environment):
+    """Its address is that of what follows: where both lie in a real message."""
+    seen = []
+
+    def routine(call, n, a, b):
+        seen.append(repr(a))
+        b[0] = 8
+
+    body = "void f([in] long n, [in, size_is(n)] long *a, [in, out] long *b);"
+    call = call_with(body, None, environment, routine, n=0, a=[], b=7)
+    rows = entry_rows(call)
+    address = rows["b"][3]
+    parts = {
+        part.label: part
+        for item in picture(call).column("server").items
+        if isinstance(item, Block)
+        for part in item.parts
+    }
+
+    assert rows["a"][2:4] == ("0", address)
+    assert rows["b"][2] == "4"
+    assert [f"{parts[name].address:#x}" for name in "ab"] == [address, address]
+    assert seen == [f"<a at {address}: []>"]
+    assert f"{int(address, 16) - 1:#x}" not in str(events_table(call))
+
+
+def test_writing_to_an_empty_array_in_the_buffer_is_told_where_it_lies():
+    def routine(call, n, a, b):
+        a[0] = 1
+
+    body = "void f([in] long n, [in, size_is(n)] long *a, [in] long *b);"
+    session = open_session(body, routine)
+    call = session.try_call("f", {"n": 0, "a": [], "b": 7})
+
+    assert "at 0x40000008, 4 bytes past the end of a, which has 0 bytes" in str(call.error)
+
+
+@pytest.mark.parametrize("environment", [each for each in ENVIRONMENTS if "osf" not in each])
+def test_an_empty_array_in_a_block_of_many_has_no_bytes(environment):
+    call = call_with("typedef t *pt; void f([in] pt t);", ALL_NODES, environment, t=VALUE)
+    rows = entry_rows(call)
+
+    assert [rows[name][2] for name in ("t->a", "t->b", "t->d")] == ["0", "0", "2"]
