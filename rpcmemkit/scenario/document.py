@@ -1,15 +1,15 @@
 """YAML text as data that remembers where it was written.
 
-PyYAML scans, parses and composes; what its nodes hold is put together here, without constructing anything but maps,
-lists and scalars. Depth and size are bounded before they can hurt. A YAML alias is a copy of what its anchor
-names: storage is shared by ``$alias``, never by the way a file was abbreviated.
+PyYAML scans and parses; what its events tell is put together here: to nodes, which know where they are written, and
+these to maps, lists and scalars. Nothing recurses; depth and size are bounded before they can hurt. A YAML alias is a
+copy of what its anchor names: storage is shared by ``$alias``, never by the way a file was abbreviated.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import yaml
@@ -30,7 +30,7 @@ _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,99}|0x[0-9a-fA-F]{1,32}|0o[0-7]{1,32})")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
-_SPECIAL = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
+_WORDS |= {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
 _TAGS = {None, "!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))}
 _BLOCK_HEADER = re.compile(r"[|>][-+0-9]*\s*(#.*)?$")
 
@@ -73,11 +73,8 @@ class Document:
         self.text = text.removeprefix("\ufeff")
         self.lines = _BREAK.split(self.text)
         self.root = self._composed()
-        self._data = self._built()
-
-    def data(self) -> Any:
-        """Return the whole as plain maps, lists and scalars."""
-        return self._data
+        self.data = self._built()
+        """The whole as plain maps, lists and scalars."""
 
     def raw(self, path: Path) -> str | None:
         """Return the text of a scalar as it was written, or ``None`` if there is none."""
@@ -88,25 +85,61 @@ class Document:
 
     def _composed(self) -> yaml.Node:
         try:
-            loader: Any = _Loader(self)
-            root: yaml.Node | None = loader.get_node() if loader.check_node() else None
-            if loader.check_node():
-                raise self.error(
-                    loader.peek_event(),
-                    "a second document begins here",
-                    remedy="write one scenario per file",
-                )
+            roots = self._nodes(yaml.parse(self.text, yaml.SafeLoader))
         except yaml.reader.ReaderError as error:
             raise self._unreadable(error) from None
         except yaml.MarkedYAMLError as error:
             raise self._malformed(error) from None
-        except RecursionError:  # who asks is deep in the stack already
-            raise self.too_deep(loader.peek_event(), "too deep to be read from here") from None
-        if root is None or root.value == "":
+        if not roots or roots[0].value == "":
             raise self.error(
                 self._spot(0, 0), "the file is empty", remedy="begin with `scenario:` and `idl:`"
             )
-        return root
+        return roots[0]
+
+    def _nodes(self, events: Iterable[Any]) -> list[yaml.Node]:
+        """Return the root of the document, if it has one."""
+        open_: list[Any] = [yaml.SequenceNode("", [])]
+        anchors: dict[str | None, yaml.Node] = {}
+        for event in events:
+            if isinstance(event, yaml.CollectionEndEvent):
+                done = open_.pop()
+                done.end_mark = event.end_mark
+                if isinstance(done, yaml.MappingNode):
+                    done.value = list(zip(done.value[::2], done.value[1::2], strict=True))
+            elif isinstance(event, yaml.AliasEvent):
+                open_[-1].value.append(self._target(event, anchors.get(event.anchor)))
+            elif isinstance(event, yaml.NodeEvent):
+                node = anchors[event.anchor] = self._node(event, len(open_))
+                open_[-1].value.append(node)
+                if not isinstance(node, yaml.ScalarNode):
+                    open_.append(node)
+            elif isinstance(event, yaml.DocumentStartEvent) and open_[0].value:
+                raise self.error(event, "a second document begins here", remedy="write one scenario per file")
+        roots: list[yaml.Node] = open_[0].value
+        return roots
+
+    def _node(self, event: Any, depth: int) -> yaml.Node:
+        """Return a scalar, or a collection that nothing is in yet."""
+        if event.tag not in _TAGS:
+            remedy = "leave the tag out: a scenario holds plain data"
+            raise self.error(event, f"the tag {event.tag} is not allowed", remedy=remedy)
+        if depth > MAX_DEPTH:
+            raise self._too_deep(event)
+        is_scalar = isinstance(event, yaml.ScalarEvent)
+        if is_scalar:
+            style = event.style or (event.tag and "'")  # a tag makes it text
+            return yaml.ScalarNode(event.tag, event.value, event.start_mark, event.end_mark, style)
+        kind = yaml.SequenceNode if isinstance(event, yaml.SequenceStartEvent) else yaml.MappingNode
+        return kind(event.tag, [], event.start_mark)
+
+    def _target(self, alias: yaml.AliasEvent, target: yaml.Node | None) -> yaml.Node:
+        if target is None:
+            message = f"no anchor &{alias.anchor} stands before this alias"
+            raise self.error(alias, message, remedy=_STAR)
+        if target.end_mark is None:  # what it stands for has not ended yet
+            remedy = "tell a cycle of storage with $label and $alias"
+            raise self.error(alias, f"*{alias.anchor} contains itself", remedy=remedy)
+        return target
 
     def _built(self) -> Any:
         """Return the data. What an alias stands for is built again at each place, so that copies are bounded too."""
@@ -117,7 +150,7 @@ class Document:
                 return result[""]
             node, holder, key, depth = work.pop()
             if depth > MAX_DEPTH:
-                raise self.too_deep(node)
+                raise self._too_deep(node)
             if isinstance(node, yaml.ScalarNode):
                 plain = node.style is None and key not in TEXT_KEYS
                 holder[key] = scalar(node.value) if plain else self._text(node)
@@ -225,8 +258,9 @@ class Document:
             path, at = path_string(at), self.spot(at, key=key)
         return ScenarioError(message, file=self.file, path=path, **at._asdict(), **details)
 
-    def too_deep(self, at: Written, how: str = f"more than {MAX_DEPTH} deep") -> ScenarioError:
-        return self.error(at, f"nested {how}", remedy="give inner storage a $label and name it by $alias")
+    def _too_deep(self, at: Written) -> ScenarioError:
+        remedy = "give inner storage a $label and name it by $alias"
+        return self.error(at, f"nested more than {MAX_DEPTH} deep", remedy=remedy)
 
     def _unreadable(self, error: yaml.reader.ReaderError) -> ScenarioError:
         before = _BREAK.split(self.text[: error.position])
@@ -244,59 +278,15 @@ class Document:
         return self.error(spot, f"this is not YAML: {problem}", remedy=remedy)
 
 
-class _Loader(yaml.SafeLoader):
-    """PyYAML's loader, which here composes nodes and nothing else: within bounds, and saying where it stops."""
-
-    def __init__(self, document: Document) -> None:
-        super().__init__(document.text)
-        self.document = document
-        self.depth = 0
-        self.yaml_implicit_resolvers = {}
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
-        """Compose the next node. PyYAML's own is not asked, so that a level takes two frames of Python's stack, not three."""
-        loader: Any = self  # the stubs of PyYAML know little of its events
-        event = loader.peek_event()
-        if isinstance(event, yaml.AliasEvent):
-            return self._target(loader.get_event())
-        if event.tag not in _TAGS:
-            remedy = "leave the tag out: a scenario holds plain data"
-            raise self.document.error(event, f"the tag {event.tag} is not allowed", remedy=remedy)
-        if self.depth == MAX_DEPTH:
-            raise self.document.too_deep(event)
-        self.depth += 1
-        if isinstance(event, yaml.ScalarEvent):
-            node = loader.compose_scalar_node(event.anchor)
-            node.style = event.style or (event.tag and "'")  # a tag makes it text
-        elif isinstance(event, yaml.SequenceStartEvent):
-            node = loader.compose_sequence_node(event.anchor)
-        else:
-            node = loader.compose_mapping_node(event.anchor)
-        self.depth -= 1
-        return node
-
-    def _target(self, event: Any) -> yaml.Node:
-        target = self.anchors.get(event.anchor)
-        if target is None:
-            message = f"no anchor &{event.anchor} stands before this alias"
-            raise self.document.error(event, message, remedy=_STAR)
-        if target.end_mark is None:  # what it stands for has not ended yet
-            remedy = "tell a cycle of storage with $label and $alias"
-            raise self.document.error(event, f"*{event.anchor} contains itself", remedy=remedy)
-        return target
-
-
 def scalar(text: str) -> Any:
     """Return what an unquoted text means: null, a boolean, a number; else it is text.
 
     Numbers are written as in YAML 1.2 with a digit in front and no leading zero, fractions with a point: ``007``,
     ``1e10``, ``yes`` and dates stay text.
     """
-    word = text.lower() if len(text) <= 5 else text
+    word = text.lower()
     if word in _WORDS:
         return _WORDS[word]
-    if word in _SPECIAL:
-        return _SPECIAL[word]
     if _INTEGER.fullmatch(text):
         return int(text, 0)
     return float(text) if _FLOAT.fullmatch(text) else text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -124,38 +123,41 @@ def parse_scenario(text: str, file: str = "scenario.yaml") -> Scenario:
         ScenarioError: it is not a scenario; the error says where and why.
     """
     document = d.Document(text, file)
-    data = document.data()
+    data = document.data
     if not isinstance(data, dict):
         raise document.error((), "a scenario is a map of keys", remedy="begin with `scenario:` and `idl:`")
-    _restore_hex(document, data)
-    validate(document, data)
+    _restore_hex(document)
+    validate(document)
+    absent: dict[str, Any] = {
+        "about": "",
+        "environment": {},
+        "memory": {},
+        "steps": [],
+        "rundown": {},
+        "claims": [],
+    }
+    given = {key: data.get(key) or value for key, value in absent.items()}
     return Scenario(
         name=data["scenario"],
-        about=data.get("about") or "",
         idl=data["idl"],
         acf=data.get("acf"),
         interface=data.get("interface"),
-        environment=data.get("environment") or {},
-        memory=data.get("memory") or {},
-        steps=data.get("steps") or [],
-        rundown=data.get("rundown") or {},
         expect_error=data.get("expect_error"),
         source=_sources(data.get("source")),
-        claims=list(data.get("claims") or []),
         notes={key: value for key, value in data.items() if key.endswith("_note")},
         document=document,
+        **given,
     )
 
 
-def _restore_hex(document: d.Document, data: Mapping[str, Any]) -> None:
+def _restore_hex(document: d.Document) -> None:
     """``request: 0000`` and ``request: 1e10`` are bytes, not numbers."""
-    steps = data.get("steps")
-    for number, step in enumerate(steps if isinstance(steps, list) else []):
-        expected = step.get("expect") if isinstance(step, dict) else None
+    steps = document.data.get("steps")
+    for number in range(len(steps) if isinstance(steps, list) else 0):
         for key in HEX_KEYS:
             raw = document.raw(("steps", number, "expect", key))
-            if isinstance(expected, dict) and key in expected and raw is not None:
-                expected[key] = "".join(raw.split())
+            if raw is not None:
+                steps[number]["expect"][key] = "".join(raw.split())
 
 
 def _sources(given: Any) -> list[str]:

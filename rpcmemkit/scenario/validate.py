@@ -2,8 +2,8 @@
 
 Names that must mean something (statuses, rules, claims) are formats of the schema.
 
-A value may be nested deeply; jsonschema recurses. So the file is checked with values left open, and then every map in
-a value by itself, with the same schema of one level.
+A value may be nested deeply, and jsonschema recurses. So a reference to ``value`` is not followed: every map in such a
+value is checked by itself, with the same schema of one level.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
+_VALUE = "#/$defs/value"
 _KINDS = {
     "object": "a map",
     "array": "a list",
@@ -61,21 +62,38 @@ def schema() -> dict[str, Any]:
 
 
 @cache
-def _validators() -> tuple[Draft202012Validator, Draft202012Validator]:
-    """Return a validator of files that leaves values open, and one of a single level of a value."""
-    from jsonschema import Draft202012Validator, FormatChecker
+def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator, FormatChecker, validators
 
     whole, formats = schema(), FormatChecker(())
     for kind, names in _NAMES.items():
         formats.checks(kind)(lambda name, names=names: not isinstance(name, str) or name in names.all())
     formats.checks("status", (KeyError, ValueError))(_is_status)  # a number is one too
     formats.checks("visible")(lambda text: not isinstance(text, str) or text.isprintable())
-    open_values = {**whole["$defs"], "value": True}
+    one_level = {**whole["$defs"]["value"], "$defs": {**whole["$defs"], "value": True}}
+    level = Draft202012Validator(one_level, format_checker=formats)
+    follow: Any = Draft202012Validator.VALIDATORS["$ref"]
 
-    def validator(part: Mapping[str, Any]) -> Draft202012Validator:
-        return Draft202012Validator({**part, "$defs": open_values}, format_checker=formats)
+    def reference(validator: Any, target: str, instance: Any, rule: Any) -> Iterator[ValidationError]:
+        return _in_value(level, instance) if target == _VALUE else follow(validator, target, instance, rule)
 
-    return validator(whole), validator(whole["$defs"]["value"])
+    make: Any = validators  # its stubs leave out the types of what it makes
+    checking = make.extend(Draft202012Validator, {"$ref": reference})
+    validator: Draft202012Validator = checking(whole, format_checker=formats)
+    return validator
+
+
+def _in_value(level: Draft202012Validator, value: Any) -> Iterator[ValidationError]:
+    """Check every map with a ``$`` key inside a value."""
+    pending: list[tuple[Path, Any]] = [((), value)]
+    while pending:
+        path, here = pending.pop()
+        if isinstance(here, dict) and any(key.startswith("$") for key in here):
+            for error in level.iter_errors(here):
+                error.path.extendleft(reversed(path))
+                yield error
+        inner = here.items() if isinstance(here, dict) else enumerate(here) if isinstance(here, list) else ()
+        pending += [((*path, key), item) for key, item in inner if isinstance(item, dict | list)]
 
 
 def _is_status(status: object) -> bool:
@@ -84,65 +102,24 @@ def _is_status(status: object) -> bool:
     return True
 
 
-def validate(document: Document, data: Any) -> None:
+def validate(document: Document) -> None:
     """Check a file's data.
 
     Raises:
         ScenarioError: what does not fit the format, the first in the file.
     """
-    file, level = _validators()
-    found: list[tuple[Path, ValidationError]] = [((), error) for error in file.iter_errors(data)]
-    if not found:
-        found = [(path, error) for path, value in marked_maps(data) for error in level.iter_errors(value)]
+    found = list(_validator().iter_errors(document.data))
     if found:
-        unknown = [
-            (path, error) for path, error in found if _unknown_key(error)
-        ]  # they explain what is missing
-        errors = [_located(document, path, error) for path, error in unknown or found]
+        unknown = [error for error in found if _unknown_key(error)]  # they explain what is missing
+        errors = [_located(document, error) for error in unknown or found]
         raise min(errors, key=lambda error: (error.line, error.column))
-
-
-def marked_maps(data: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Yield every map with a ``$`` key inside a value, with its path."""
-    pending = list(_values(data))
-    pending.reverse()
-    while pending:
-        path, value = pending.pop()
-        inner: list[tuple[Any, Any]] = []
-        if isinstance(value, dict):
-            if any(key.startswith("$") for key in value):
-                yield path, value
-            inner = list(value.items())
-        elif isinstance(value, list):
-            inner = list(enumerate(value))
-        pending += [((*path, key), item) for key, item in reversed(inner) if isinstance(item, dict | list)]
-
-
-def _values(data: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """Yield everything in a file that is a value: what belongs to storage."""
-    yield ("memory",), data.get("memory")
-    for name, actions in (data.get("rundown") or {}).items():
-        yield from _values_of(("rundown", name), actions)
-    for number, step in enumerate(data.get("steps") or []):
-        here: Path = ("steps", number)
-        yield (*here, "arguments"), step.get("arguments")
-        for side in ("server", "client"):
-            yield from _values_of((*here, side), step.get(side))
-        expected = step.get("expect") or {}
-        for key in ("server_sees", "client_after"):
-            yield (*here, "expect", key), expected.get(key)
-
-
-def _values_of(path: Path, actions: Any) -> Iterator[tuple[Path, Any]]:
-    for index, action in enumerate(actions or []):
-        yield from (((*path, index, key), action.get(key)) for key in ("to", "value", "return"))
 
 
 # --- errors -----------------------------------------------------------------------------------
 
 
-def _located(document: Document, start: Path, error: ValidationError) -> ScenarioError:
-    path = (*start, *error.absolute_path)
+def _located(document: Document, error: ValidationError) -> ScenarioError:
+    path = tuple(error.absolute_path)
     unknown = _unknown_key(error)
     if unknown is not None:
         name, allowed = unknown
@@ -200,15 +177,8 @@ def _explain(error: ValidationError) -> tuple[str, tuple[str, ...]]:
             )
         case "format":
             return f"the label {found!a} has characters that cannot be seen", ()
-        case "anyOf" if found and "steps" in rule.get("properties", {}):
-            return "there is nothing to do: neither `steps` nor `expect_error` is given", ()
-        case "not" if value == {"const": 0}:
-            return "0 is success: it cannot be raised", ("a number other than 0, or the name of a status",)
-        case "not" if "required" in value:
-            return (
-                "`steps` and `expect_error` exclude each other: a file that must not compile cannot run",
-                (),
-            )
+    if "errorMessage" in rule:
+        return rule["errorMessage"], ()
     return f"{_shown(error.instance)} does not fit here", description
 
 

@@ -72,7 +72,7 @@ def test_a_very_long_line_is_shown_around_the_caret():
 
 def test_aliases_that_multiply_without_end_are_refused():
     with pytest.raises(ScenarioError, match="stands for more than 1,000,000 values"):
-        document(laughs()).data()
+        document(laughs())
 
 
 def test_aliases_that_nest_too_deep_are_refused():
@@ -82,17 +82,15 @@ def test_aliases_that_nest_too_deep_are_refused():
         document("\n".join(lines))
 
 
-def test_the_stack_of_who_asks_is_no_traceback():
+def test_the_stack_of_who_asks_is_not_needed():
     def deep(level):
         return document("a: " + "[" * 390 + "]" * 390) if level == 0 else deep(level - 1)
 
-    assert deep(1)
-    with pytest.raises(ScenarioError, match="nested too deep to be read from here"):
-        deep(600)
+    assert deep(600).find(("a",))
 
 
 def test_an_alias_is_a_copy():
-    data = document("a: &x {b: 1}\nc: *x\nd: [*x, *x]").data()
+    data = document("a: &x {b: 1}\nc: *x\nd: [*x, *x]").data
 
     assert data == {"a": {"b": 1}, "c": {"b": 1}, "d": [{"b": 1}, {"b": 1}]}
     assert data["a"] is not data["c"]
@@ -135,7 +133,7 @@ def test_nan_is_a_number():
 
 
 def test_quoted_tagged_and_block_words_are_text():
-    assert document("a: '7'\nb: \"null\"\nc: !!str 7\nd: |\n  7\n").data() == {
+    assert document("a: '7'\nb: \"null\"\nc: !!str 7\nd: |\n  7\n").data == {
         "a": "7",
         "b": "null",
         "c": "7",
@@ -145,11 +143,11 @@ def test_quoted_tagged_and_block_words_are_text():
 
 @pytest.mark.parametrize("key", ["$hex", "$label", "$alias"])
 def test_bytes_and_labels_are_text_even_unquoted(key):
-    assert document(f"{{{key}: 0102, b: [{{{key}: 1e10}}]}}").data() == {key: "0102", "b": [{key: "1e10"}]}
+    assert document(f"{{{key}: 0102, b: [{{{key}: 1e10}}]}}").data == {key: "0102", "b": [{key: "1e10"}]}
 
 
 def test_a_byte_order_mark_is_ignored():
-    assert document("\ufeffa: 1").data() == {"a": 1}
+    assert document("\ufeffa: 1").data == {"a": 1}
 
 
 @pytest.mark.parametrize(

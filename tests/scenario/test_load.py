@@ -355,6 +355,6 @@ def _described(rule):
 
 
 def test_the_schema_alone_takes_a_whole_file():
-    data = parse_scenario(FULL).document.data()
+    data = parse_scenario(FULL).document.data
 
     Draft202012Validator(json.loads(json.dumps(schema()))).validate(data)
