@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,14 +12,12 @@ from rpcmemkit.audit import STORAGE_NAMES
 from rpcmemkit.call import Call
 from rpcmemkit.errors import RpcError, RpcMemKitError, UsageError
 from rpcmemkit.given import hint
-from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan
 from rpcmemkit.reader import Reader
-from rpcmemkit.scenario.run import Outcome
+from rpcmemkit.scenario.run import Moment, Outcome
 from rpcmemkit.status import status_code
 from rpcmemkit.values import packed
-from rpcmemkit.walk import Place
 
 MISSING = "(nothing)"
 MOST_ELEMENTS = 1 << 24
@@ -47,10 +45,9 @@ def differences(outcome: Outcome) -> list[Difference]:
 def _compare_key(call: Call, key: str, expected: Any, actual: Any) -> list[Difference]:
     match key:
         case "server_sees":
-            return Values(actual, taken=_Taken.on_entry(call)).compare(key, expected)
+            return Values(actual, Moment.on_entry(call)).compare(key, expected)
         case "client_after":
-            taken = _Taken(call.space("client after"), call.arguments).read
-            return Values(actual, call.labels.address, _Storage(call).read, taken).compare(key, expected)
+            return Values(actual, Moment.after(call)).compare(key, expected)
         case "server_storage":
             return _storage(call, expected)
         case "status":
@@ -82,81 +79,52 @@ def _code(status: str | int) -> str | int:
 
 
 def _storage(call: Call, expected: Mapping[str, Any]) -> list[Difference]:
-    if "server entry" not in call.trace.snapshots:
+    entry = Moment.on_entry(call, every=True)
+    if entry is None:
         return [Difference("server_storage", dict(expected), MISSING)]
-    actual = {path: _storage_at(call, path) for path in expected}
-    return [
-        Difference(f"server_storage.{path}", wanted, actual[path])
+    found = [
+        Difference(f"server_storage.{path}", wanted, _storage_at(entry, path))
         for path, wanted in expected.items()
-        if actual[path] != wanted
     ]
+    return [each for each in found if each.expected != each.actual]
 
 
-def _storage_at(call: Call, path: str) -> str | None:
+def _storage_at(entry: Moment, path: str) -> str | None:
     """Return where the referent of the pointer at a path lived when the routine was entered."""
-    space, frame = call.space("server entry"), call.trace.snapshots["server entry"].frame
-    names = call.server_frame.plan.by_name
     try:
-        place = resolve(
-            space, path, lambda name: call.server_frame.place(name, frame) if name in names else None
-        )
+        place = resolve(entry.space, path, entry.places.get)
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"{path!r} is no pointer")
-        address = space.pointer_at(place.address)
-        block = space.block(address) if address else None
+        address = entry.space.pointer_at(place.address)
+        block = entry.space.block(address) if address else None
     except RpcMemKitError as error:
         return str(error)
     return STORAGE_NAMES.get(block.kind, block.kind) if block else None
 
 
-class _Storage:
-    """The client's arrays with what they hold beyond the count after the call."""
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-
-    def read(self, path: str, count: int) -> Any:
-        """Return ``count`` elements of the array at a path: a list, or the bytes of text; ``None`` if it has no such room."""
-        space = self.call.space("client after")
-        try:
-            place = value_place(space, resolve(space, path, self.call.arguments.get), path)
-        except RpcMemKitError:
-            return None
-        plan = place.plan
-        if not isinstance(plan, ArrayPlan) or space.capacity(place.address) < count * plan.stride:
-            return None
-        if plan.is_string or plan.is_text:
-            return space.read(place.address, count * plan.stride)
-        whole = replace(plan, bound=count, size_of=None, length_of=None, first_of=None)
-        found = Reader(space, self.call.labels).read({"array": place._replace(plan=whole)})["array"]
-        return bytes.fromhex(found["$hex"]) if isinstance(found, dict) and "$hex" in found else found
+def _stored(moment: Moment, path: str, count: int) -> Any:
+    """Return so many elements of the array at a path, also those beyond its count; ``None`` if it has no such room."""
+    try:
+        place = value_place(moment.space, resolve(moment.space, path, moment.places.get), path)
+    except RpcMemKitError:
+        return None
+    plan = place.plan
+    if not isinstance(plan, ArrayPlan) or moment.space.capacity(place.address) < count * plan.stride:
+        return None
+    if plan.is_string or plan.is_text:
+        return _codes({"$hex": moment.space.read(place.address, count * plan.stride).hex()}, count)
+    whole = replace(plan, bound=count, size_of=None, length_of=None, first_of=None)
+    read = Reader(moment.space, moment.labels).read({"array": place._replace(plan=whole)})
+    return _codes(read["array"], count)
 
 
-class _Taken(NamedTuple):
-    """The numbers of a file as their types hold them: as in C, 0x80004005 is a negative long."""
-
-    space: AddressSpace
-    roots: Mapping[str, Place]
-
-    @classmethod
-    def on_entry(cls, call: Call) -> Callable[[str, int], int] | None:
-        """Return what reads for the routine's arguments, if the call got that far."""
-        snapshot = call.trace.snapshots.get("server entry")
-        if snapshot is None:
-            return None
-        frame = call.server_frame
-        return cls(
-            call.space("server entry"),
-            {name: frame.place(name, snapshot.frame) for name, _, _ in frame.inputs},
-        ).read
-
-    def read(self, path: str, number: int) -> int:
-        """Return what the integer at a path would be after ``number`` was written to it."""
-        try:
-            plan = value_place(self.space, resolve(self.space, path, self.roots.get), path).plan
-            return int(plan.value.unpack(packed(plan, number))[0]) if isinstance(plan, BasePlan) else number
-        except (RpcMemKitError, struct.error):
-            return number
+def _taken(moment: Moment, path: str, number: int) -> int:
+    """Return what the integer at a path would be after ``number`` was written to it: as in C, 0x80004005 is a negative long."""
+    try:
+        plan = value_place(moment.space, resolve(moment.space, path, moment.places.get), path).plan
+        return int(plan.value.unpack(packed(plan, number))[0]) if isinstance(plan, BasePlan) else number
+    except (RpcMemKitError, struct.error):
+        return number
 
 
 class _Pair(NamedTuple):
@@ -170,21 +138,14 @@ class _Pair(NamedTuple):
 class Values:
     """Compares values whose storage has identity: labels on both sides must name the same storage, one to one.
 
-    ``known`` tells the address of labels from before the call: these mean what they say. ``stored`` reads an array
-    beyond its count; ``taken`` converts a number to the type at a path. Nothing recurses: pairs wait on a stack.
+    At a ``moment`` with labels, those from before the call mean what they say, and arrays are known beyond their count.
+    Nothing recurses: pairs wait on a stack.
     """
 
-    def __init__(
-        self,
-        actual: Any,
-        known: Callable[[str], int | None] = lambda label: None,
-        stored: Callable[[str, int], Any] | None = None,
-        taken: Callable[[str, int], int] | None = None,
-    ) -> None:
+    def __init__(self, actual: Any, moment: Moment | None = None) -> None:
         self.actual = actual
-        self.known = known
-        self.stored = stored
-        self.taken = taken
+        self.moment = moment
+        self.labels = moment.labels if moment else None
         self.storage = _labelled(actual)
         self.empty: set[str] = set()
         """The labels of the file for storage without a size: what lies at such an address may belong to something else."""
@@ -217,7 +178,7 @@ class Values:
             if "$context" in expected:
                 return self._context(pair)
             if "$hex" in expected:
-                return [] if _bytes(pair.actual) == bytes_of(expected) else self._differ(pair)
+                return [] if _same_codes(expected, pair.actual) else self._differ(pair)
             return self._allocated(pair) if "$allocated" in expected else self._map(pair)
         reach = self._unwrapped if expected is None else self._innermost
         pair = pair._replace(actual=reach(pair.actual))
@@ -227,9 +188,9 @@ class Values:
 
     def _is_taken(self, pair: _Pair) -> bool:
         """Whether a number of the file is the observed one after C's conversion to a type of its width."""
-        if self.taken is None or type(pair.expected) is not int or type(pair.actual) is not int:
+        if self.moment is None or type(pair.expected) is not int or type(pair.actual) is not int:
             return False
-        return self.taken(pair.path.partition(".")[2], pair.expected) == pair.actual
+        return _taken(self.moment, pair.path.partition(".")[2], pair.expected) == pair.actual
 
     # --- identity ---
 
@@ -238,7 +199,7 @@ class Values:
         if not isinstance(actual, Mapping):
             label = expected.get("$label", expected.get("$alias"))
             # what the server sees has a label only where two pointers lead
-            bare = self.stored is None and "$alias" not in expected
+            bare = self.labels is None and "$alias" not in expected
             if (bare or label in self.empty) and "$new" not in expected:
                 return [_Pair(path, expected["$value"], actual)] if "$value" in expected else []
             return self._differ(pair)
@@ -264,7 +225,7 @@ class Values:
 
     def _bind(self, label: str, other: str) -> bool:
         """Note that a label of the file and one of the run name the same storage; return whether that can be."""
-        if label != other and (self.known(label) or self.known(other)):
+        if label != other and self.labels and (self.labels.address(label) or self.labels.address(other)):
             return False
         if self.forward.get(label, other) != other or self.backward.get(other, label) != label:
             return False
@@ -303,7 +264,7 @@ class Values:
         ]
 
     def _list(self, pair: _Pair) -> list[_Pair]:
-        expected, actual = pair.expected, _elements(pair.actual, len(pair.expected))
+        expected, actual = pair.expected, _codes(pair.actual, len(pair.expected), text=True)
         if actual is None or len(actual) != len(expected):
             return self._differ(pair)
         both = zip(expected, actual, strict=True)
@@ -312,28 +273,19 @@ class Values:
     def _allocated(self, pair: _Pair) -> list[_Pair]:
         """Compare an array with the room behind its elements, which is zero where the file does not say."""
         size, given = pair.expected["$allocated"], pair.expected.get("$elements", [])
-        shown = (
-            self.stored(pair.path.partition(".")[2], size)
-            if self.stored
-            else _padded(pair.actual, size, len(given))
-        )
-        if isinstance(shown, list) and isinstance(given, Mapping | str):
-            given = list(bytes_of(given)) if isinstance(given, Mapping) else list(map(ord, given))
-        if isinstance(shown, bytes):
-            wanted = _encoded(given, len(shown) // max(size, 1))
-            same = wanted is not None and shown == wanted.ljust(len(shown), b"\0")
-            return [] if same else self._differ(pair)
-        if (
-            not isinstance(shown, list)
-            or len(shown) != size
-            or not isinstance(given, list)
-            or len(given) > size
-        ):
+        elements = _codes(given)
+        if self.moment and self.labels is not None:
+            shown = _stored(self.moment, pair.path.partition(".")[2], size)
+        else:
+            shown = _padded(pair.actual, size, len(elements or ()))
+        if shown is None or elements is None or len(shown) != size or len(elements) > size:
             return self._differ(pair)
-        zeros = [each for each in shown[len(given) :] if not _is_zero(each)]
-        if zeros:
+        if not all(map(_is_zero, shown[len(elements) :])):
             return self._differ(pair, {"$allocated": size, "$elements": shown})
-        return self._list(pair._replace(expected=given, actual=shown[: len(given)]))
+        inner = pair._replace(expected=elements, actual=shown[: len(elements)])
+        if elements is given:
+            return self._list(inner)
+        return [] if elements == inner.actual else self._differ(pair)
 
 
 def _missing(name: str, known: Collection[str]) -> str:
@@ -359,9 +311,7 @@ def same_scalar(expected: Any, actual: Any) -> bool:
 
 def _same_text(expected: str, actual: Any) -> bool:
     if isinstance(actual, Mapping) and "$hex" in actual:
-        data = bytes_of(actual)
-        both = (_encoded(expected, width) or b"" for width in (1, 2))
-        return any(data == each.ljust(len(data), b"\0") for each in both)
+        return _same_codes(expected, actual, padded=True)
     if isinstance(actual, bool) or not isinstance(actual, int | float):
         return bool(expected == actual)
     try:
@@ -381,64 +331,51 @@ def _same_float(expected: float, actual: float) -> bool:
 
 
 def _same_case(expected: Any, actual: Any) -> bool:
-    return (
-        str(expected).lower() == str(actual).lower()
-        if isinstance(actual, bool)
-        else str(expected) == str(actual)
-    )
+    if isinstance(actual, bool):
+        return str(expected).lower() == str(actual).lower()
+    return str(expected) == str(actual)
 
 
 def _character(code: int) -> str | None:
     return chr(code) if 0 <= code <= 0xFFFF else None
 
 
-def _encoded(text: Any, width: int) -> bytes | None:
-    """Return elements of so many bytes as they lie in memory, or ``None`` if they do not fit."""
-    if isinstance(text, Mapping):
-        return bytes_of(text)
-    if isinstance(text, list):
-        try:
-            return b"".join(int(each).to_bytes(width, "little", signed=int(each) < 0) for each in text)
-        except (OverflowError, TypeError, ValueError):
-            return None
-    return str(text).encode("latin-1" if width == 1 else "utf-16-le", "replace")
+def _codes(value: Any, count: int = 0, *, text: bool = False) -> Any:
+    """Return the elements of an array as a list, however they are written: as such, as text, or as bytes.
 
-
-def bytes_of(value: Mapping[str, Any]) -> bytes:
-    """Return the bytes of ``{$hex: …}``."""
-    return bytes.fromhex("".join(str(value.get("$hex", "")).split()))
-
-
-def _bytes(actual: Any) -> bytes | None:
-    if isinstance(actual, Mapping) and "$hex" in actual:
-        return bytes_of(actual)
-    return actual.encode("latin-1", "replace") if isinstance(actual, str) else None
-
-
-def _elements(actual: Any, count: int) -> Sequence[Any] | None:
-    """Return the elements of an observed array that may have been shown as text, bytes, or a part of its room."""
-    if isinstance(actual, Mapping) and "$elements" in actual:
-        actual = actual["$elements"]
-    if isinstance(actual, Mapping) and "$hex" in actual:
-        data = bytes_of(actual)
+    Two bytes are an element where that makes ``count`` elements. With ``text``, text stays as it is.
+    """
+    if isinstance(value, Mapping) and "$elements" in value:
+        value = value["$elements"]
+    if isinstance(value, Mapping) and "$hex" in value:
+        data = bytes.fromhex("".join(str(value["$hex"]).split()))
         return memoryview(data).cast("H").tolist() if count and len(data) == 2 * count else list(data)
-    return actual if isinstance(actual, list | str) else None
+    if isinstance(value, str):
+        return value if text else list(map(ord, value))
+    return value if isinstance(value, list) else None
+
+
+def _same_codes(expected: Any, actual: Any, *, padded: bool = False) -> bool:
+    """Whether text or bytes of the file are those observed; with ``padded``, zeros may follow them."""
+    wanted = _codes(expected)
+    for count in (0, len(_codes(actual) or ()) // 2):
+        found = _codes(actual, count)
+        if found is not None and wanted + [0] * (padded and len(found) - len(wanted)) == found:
+            return True
+    return False
 
 
 def _padded(actual: Any, size: int, count: int) -> Any:
-    """Return all elements that an observed array has room for, as a list, if the file gives so many of them.
-
-    Of text alone the room is not known.
-    """
+    """Return all elements that an observed array has room for; of text and bytes the room is what the file says."""
     room, shown = None, actual
     if isinstance(actual, Mapping) and "$elements" in actual:
         room, shown = actual["$allocated"], actual["$elements"]
-    if isinstance(shown, Mapping | str):
-        shown = list(map(ord, shown)) if isinstance(shown, str) else _elements(shown, count)
-        room = size if room is None else room
-    if not isinstance(shown, list) or (room or 0) > MOST_ELEMENTS:
-        return actual
-    return shown + [0] * ((room or 0) - len(shown))
+    elements = _codes(shown, count)
+    if room is None:
+        room = 0 if isinstance(shown, list) else size
+    if elements is None or room > MOST_ELEMENTS:
+        return None
+    return elements + [0] * (room - len(elements))
 
 
 def _is_empty(value: Any) -> bool:

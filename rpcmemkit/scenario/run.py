@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import Call, Departure, Session, rundowns_in
 from rpcmemkit.environment import Environment, environment_from
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
 from rpcmemkit.kinds import EventKind
+from rpcmemkit.memory import AddressSpace
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import c_text, resolve, storage_label
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
@@ -63,10 +64,10 @@ class Outcome:
         """Return what happened under the keys of ``expect``."""
         call, audit = self.call, self.audit
         result: dict[str, Any] = {"call": call.procedure.name, "status": status_of(call)}
-        if "server entry" in call.trace.snapshots:
-            result["server_sees"] = server_sees(call)
+        if entry := Moment.on_entry(call):
+            result["server_sees"] = entry.values()
             result["server_storage"] = audit.server_storage
-        result["client_after"] = client_after(call)
+        result["client_after"] = Moment.after(call).values()
         for key in ("client_allocations", "client_frees", "server_allocations", "server_frees"):
             result[key] = getattr(audit, key)
         result["orphaned"] = audit.orphaned
@@ -156,17 +157,32 @@ def status_of(call: Call) -> str | int:
     return call.status if chosen else status_name(call.status)
 
 
-def server_sees(call: Call) -> dict[str, Any]:
-    """Return the [in] and [in,out] arguments as the routine found them."""
-    frame = call.trace.snapshots["server entry"].frame
-    places = {name: call.server_frame.place(name, frame) for name, _, _ in call.server_frame.inputs}
-    return Reader(call.space("server entry")).read(places)
+class Moment(NamedTuple):
+    """The arguments of a call on one side at one moment; on the client storage has names."""
 
+    space: AddressSpace
+    places: Mapping[str, Place]
+    labels: Labels | None = None
 
-def client_after(call: Call) -> dict[str, Any]:
-    """Return the client's arguments, and the result, after the call."""
-    places = {name: place for name, place in call.arguments.items() if name != "return" or not call.status}
-    return Reader(call.space("client after"), call.labels).read(places)
+    @classmethod
+    def on_entry(cls, call: Call, *, every: bool = False) -> Moment | None:
+        """Return the [in] and [in,out] arguments, or ``every`` one, as the routine found them; ``None`` if it was not called."""
+        if "server entry" not in call.trace.snapshots:
+            return None
+        frame, address = call.server_frame, call.trace.snapshots["server entry"].frame
+        names = frame.plan.by_name if every else [name for name, _, _ in frame.inputs]
+        return cls(call.space("server entry"), {name: frame.place(name, address) for name in names})
+
+    @classmethod
+    def after(cls, call: Call) -> Moment:
+        """Return the client's arguments, and the result if there is one, after the call."""
+        places = {
+            name: place for name, place in call.arguments.items() if name != "return" or not call.status
+        }
+        return cls(call.space("client after"), places, call.labels)
+
+    def values(self) -> dict[str, Any]:
+        return Reader(self.space, self.labels).read(self.places)
 
 
 def environment_of(scenario: Scenario) -> Environment:

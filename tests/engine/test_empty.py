@@ -6,7 +6,7 @@ from rpcmemkit import Audit
 from rpcmemkit.draw.build import picture
 from rpcmemkit.draw.model import Block
 from rpcmemkit.notebook import events_table
-from rpcmemkit.scenario.run import client_after, server_sees
+from rpcmemkit.scenario.run import Moment
 from rpcmemkit.story import tell
 from tests.engine.helpers import open_session
 
@@ -40,8 +40,8 @@ def test_nothing_aliases_an_empty_array(environment, acf, way):
     call = call_with(f"typedef t *pt; void f([{way}] pt t);", acf, environment, t=VALUE)
     audit = Audit(call)
 
-    assert server_sees(call) == {"t": VALUE}
-    assert "$alias" not in str(client_after(call))
+    assert Moment.on_entry(call).values() == {"t": VALUE}
+    assert "$alias" not in str(Moment.after(call).values())
     assert audit.orphaned == [] or acf
     assert audit.server_leaked == 0
     assert audit.faults == []
@@ -54,7 +54,7 @@ def test_nothing_aliases_an_empty_array_that_comes_back(environment, acf):
 
     call = call_with("typedef t *pt; void f([out] pt *t);", acf, environment, routine)
 
-    assert "$alias" not in str(client_after(call))
+    assert "$alias" not in str(Moment.after(call).values())
     assert Audit(call).server_leaked == 0
     assert Audit(call).faults == []
 
@@ -66,7 +66,7 @@ def test_two_empty_arrays_at_the_end_are_two(environment):
     )
     call = call_with(body, None, environment, lambda call, n, a, b: None, n=0, a=[], b=[])
 
-    assert server_sees(call) == {"n": 0, "a": [], "b": []}
+    assert Moment.on_entry(call).values() == {"n": 0, "a": [], "b": []}
     assert Audit(call).orphaned == []
 
 
@@ -75,7 +75,7 @@ def test_a_full_pointer_to_an_empty_array_that_the_client_shares_is_shared():
     empty = {"$label": "empty", "$value": []}
     call = call_with(body, None, {}, lambda call, n, a, b: None, n=0, a=empty, b={"$alias": "empty"})
 
-    assert server_sees(call)["b"] == {"$alias": server_sees(call)["a"]["$label"]}
+    assert Moment.on_entry(call).values()["b"] == {"$alias": Moment.on_entry(call).values()["a"]["$label"]}
 
 
 @pytest.mark.parametrize("size", [24, 25, 32])
@@ -91,7 +91,7 @@ def test_empty_arrays_at_the_end_of_a_full_buffer_are_two(size):
     call = session.call("f", size=size, p={"n": 0, "a": None, "b": None})
 
     assert call.values["p"] == {"n": 0, "a": [], "b": []}
-    assert "$alias" not in str(client_after(call))
+    assert "$alias" not in str(Moment.after(call).values())
     assert Audit(call).faults == []
 
 
