@@ -327,7 +327,7 @@ class AddressSpace(OfThisProcess):
         ledger = self.ledger
         number = ledger.index(address)
         parts = ledger.parts.get(number)
-        if parts is None or ledger.kinds[number] != _KIND_NUMBER["receive buffer"]:
+        if parts is None or ledger.kinds[number] != KIND_NUMBER["receive buffer"]:
             return address
         at = bisect_left(parts.starts, address)
         return address + (at < len(parts.starts) and parts.starts[at] == address and not parts.sizes[at])
