@@ -323,10 +323,11 @@ def made_of(*given: Type) -> Iterator[Type]:
         if id(type_) not in seen:
             seen.add(id(type_))
             yield type_
-            pending += _parts(type_)
+            pending += parts_of(type_)
 
 
-def _parts(type_: Type) -> list[Type]:
+def parts_of(type_: Type) -> list[Type]:
+    """Return the types that a type is directly made of."""
     match type_:
         case Pointer() | Ranged():
             return [type_.target]

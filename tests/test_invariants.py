@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import given
 
+from rpcmemkit.audit import SHOWN
 from rpcmemkit.draw.build import picture
 from rpcmemkit.draw.panel import TOLD
 from rpcmemkit.memory import HEAPS
@@ -152,23 +153,31 @@ def both_named(outcome: Outcome) -> list[str]:
     Who freed it first without a pointer of the parameters, the routine or an earlier call, is named instead. A picture
     has room for some faults, and counts the others.
     """
-    found = []
-    text, picked = tell(outcome.call).text(100), picture(outcome.call)
-    room = Counter()
-    for event in outcome.audit.faults:
-        kind, why = event.detail[:2]
-        room[event.side] += 1
-        if kind != "double free" or event.actor != "stub":
-            continue
-        if not BOTH.match(why):
-            found.append(f"a double free that does not say of what: {why}")
-        faces = {"audit": repr(outcome.audit), "story": text}
-        if room[event.side] <= TOLD:
-            key = "server" if event.side == "server" else "after"
-            faces["picture"] = next(column.note for column in picked.columns if column.key == key)
-        flat = re.sub(r"\s", "", why)
-        found += [f"{face}: {why}" for face, told in faces.items() if flat not in re.sub(r"\s", "", told)]
+    twice = [e for e in outcome.audit.faults if e.detail[0] == "double free" and e.actor == "stub"]
+    found = [
+        f"a double free that does not say of what: {e.detail[1]}"
+        for e in twice
+        if not BOTH.match(e.detail[1])
+    ]
+    if not twice:
+        return found
+    notes = {column.key: column.note for column in picture(outcome.call).columns}
+    faces = {"audit": repr(outcome.audit), "story": tell(outcome.call).text(100)}
+    for side, key in (("client", "after"), ("server", "server")):
+        told = [event for event in outcome.audit.faults if event.side == side][:TOLD]
+        these = [event.detail[1] for event in twice if event.side == side]
+        found += [f"picture: {e.detail[1]}" for e in told if e in twice and e.detail[1] not in notes[key]]
+        found += [
+            f"{face}: {why}"
+            for why in these[:SHOWN]
+            for face, text in faces.items()
+            if flat(why) not in flat(text)
+        ]
     return found
+
+
+def flat(text: str) -> str:
+    return re.sub(r"\s", "", text)
 
 
 BOTH = re.compile(

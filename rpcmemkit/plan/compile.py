@@ -208,11 +208,14 @@ class Planner:
         return Planner(self.pointer_size, self.syntax, self.big_endian, reading=self.reading, **modes)
 
     def _open(self, handle: types.ContextHandle) -> Plan:
-        """State that is no plain IDL data is shown as bytes."""
-        unlike = (types.Opaque, types.Union, types.ContextHandle)
-        parts = list(types.made_of(handle.pointer.target))
-        plain = not any(
-            isinstance(t, unlike) or (isinstance(t, types.Struct) and not t.members) for t in parts
+        """State that is no plain IDL data is shown as bytes: there is nothing to say which arm of its union is there."""
+        switches = (types.Switched, types.EncapsulatedUnion)
+        parts = list(types.made_of(handle.pointer))
+        inner = (part for t in parts if not isinstance(t, switches) for part in types.parts_of(t))
+        plain = not any(isinstance(part, types.Union) for part in inner) and not any(
+            isinstance(t, types.Opaque | types.ContextHandle)
+            or (isinstance(t, types.Struct) and not t.members)
+            for t in parts
         )
         return self.plan(handle.pointer if plain else types.ContextHandle(handle.name).pointer)
 

@@ -12,6 +12,7 @@ from rpcmemkit import Audit, RpcError, Session, UsageError
 from rpcmemkit.annotate import annotate
 from rpcmemkit.draw import render
 from rpcmemkit.idl import compile_idl
+from rpcmemkit.reader import Reader
 from rpcmemkit.story import tell, tell_departure
 from rpcmemkit.stubs.contexts import NULL, Context, ContextTable, guard_of, uses_contexts, verdict
 from rpcmemkit.types import ContextHandle
@@ -455,3 +456,40 @@ def test_interfaces_of_one_program_share_memory_names_and_numbers() -> None:
     departure = session.disconnect()
     assert (departure.lost, departure.rundowns) == (["PH"], ["PX"])
     assert session.call("Open").response[4] == 3
+
+
+UNION = (
+    "typedef [switch_type(short)] union { [case(0)] long n; [case(1)] [unique, string] char *s; } either;\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "value"),
+    [
+        (
+            "typedef struct { short t; [switch_is(t)] either u; } state;",
+            {"t": 1, "u": {"$case": 1, "$value": "a"}},
+        ),
+        (
+            "typedef struct { short t; [switch_is(t)] either u; } box; typedef struct { box *b; } state;",
+            {"b": {"t": 0, "u": {"$case": 0, "$value": 4}}},
+        ),
+        ("typedef union state switch (short t) u { case 1: long n; } state;", {"$case": 1, "$value": 4}),
+    ],
+)
+def test_state_with_a_union_that_something_switches_is_typed(state: str, value: Any) -> None:
+    """Only a union whose arm nothing selects has to be shown as bytes."""
+    session = open_session(
+        f"{UNION}{state} typedef [context_handle] state *PH; void Open([out] PH *h); void See([in] PH h);"
+    )
+    serve(session, "Open", lambda call, h: h.__setitem__(0, call.new(value)))
+    call = session.call("See", h=session.call("Open")["h"])
+    root = call.server_frame.place("h", call.trace.snapshots["server entry"].frame)
+    assert Reader(call.space("server entry")).read({"h": root}) == {"h": value}
+
+
+def test_state_with_a_union_that_nothing_switches_is_bytes() -> None:
+    state = "typedef union { long n; hyper h; } any; typedef struct { any a; } state;"
+    session = open_session(f"{state} typedef [context_handle] state *PH; void Open([out] PH *h);")
+    serve(session, "Open", lambda call, h: h.__setitem__(0, call.new(b"\1\2\3")))
+    assert Audit(session.call("Open")).clean
