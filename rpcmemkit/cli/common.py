@@ -7,7 +7,6 @@ import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ OK, DIFFERS, FAILED = 0, 1, 2
 READER_GONE = 141  # what a shell reports of a program that SIGPIPE ends
 STDIN = "-"
 INDENTED = 4  # levels of JSON: a row of what a command tells is a line
+_WRITTEN = -1  # in place of a level: text that is ready
 INTERFACES = (".idl", ".acf")
 
 
@@ -94,45 +94,38 @@ def width() -> int:
 
 
 def as_json(data: Any) -> str:
-    """Return data as JSON, the outer levels indented; what is nested too deep for the standard encoder, on a single line."""
-    try:
-        text = _indented(data, 0)
-    except RecursionError:
-        text = "".join(_json_pieces(data))
-    return text.replace("\x7f", "\\u007f")  # the only control character that the encoder leaves as it is
+    """Return data as JSON, the outer levels indented: an interface of seventy procedures has half a million lines otherwise.
 
-
-def _indented(data: Any, level: int) -> str:
-    """Below ``INDENTED`` levels a value is one line: an interface of seventy procedures has half a million otherwise."""
-    if level == INDENTED or not data or not isinstance(data, (dict, list, tuple)):
-        return json.dumps(data)
-    outer, inner = "\n" + "  " * level, "\n" + "  " * (level + 1)
-    if isinstance(data, dict):
-        parts = [f"{json.dumps(str(key))}: {_indented(value, level + 1)}" for key, value in data.items()]
-        return f"{{{inner}{f',{inner}'.join(parts)}{outer}}}"
-    parts = [_indented(value, level + 1) for value in data]
-    return f"[{inner}{f',{inner}'.join(parts)}{outer}]"
-
-
-def _json_pieces(data: Any) -> Iterator[str]:
-    """Yield the parts of a JSON text without recursion: a list of a hundred thousand nodes is nested as deep."""
-    pending: list[tuple[bool, Any]] = [(True, data)]
+    Nothing recurses where the standard encoder would be too deep: a list of a hundred thousand nodes is nested as deep.
+    """
+    done: list[str] = []
+    pending: list[tuple[Any, int]] = [(data, 0)]
     while pending:
-        is_value, item = pending.pop()
-        if not is_value:
-            yield item
-        elif isinstance(item, dict):
-            parts = [[(False, json.dumps(str(key)) + ": "), (True, value)] for key, value in item.items()]
-            pending += reversed(_enclosed("{", parts, "}"))
-        elif isinstance(item, list):
-            pending += reversed(_enclosed("[", [[(True, value)] for value in item], "]"))
+        item, level = pending.pop()
+        if level == _WRITTEN:
+            done.append(item)
+        elif level != INDENTED and item and isinstance(item, dict | list | tuple):
+            pending += reversed(_parts(item, level))
         else:
-            yield json.dumps(item)
+            try:
+                done.append(json.dumps(item))
+            except RecursionError:
+                pending.append((item, level + 1))
+    return "".join(done).replace(
+        "\x7f", "\\u007f"
+    )  # the only control character that the encoder leaves as it is
 
 
-def _enclosed(begin: str, parts: list[list[tuple[bool, Any]]], end: str) -> list[tuple[bool, Any]]:
-    """Return the parts with brackets around and commas between them."""
-    work: list[tuple[bool, Any]] = [(False, begin)]
-    for index, part in enumerate(parts):
-        work += [(False, ", "), *part] if index else part
-    return [*work, (False, end)]
+def _parts(data: Any, level: int) -> list[tuple[Any, int]]:
+    """Return a map or a list as its values, a level further in, with what is written around them."""
+    outer, inner = "\n" + "  " * level, "\n" + "  " * (level + 1)
+    if level > INDENTED:
+        outer, inner = "", ""
+    keys = [f"{json.dumps(str(key))}: " for key in data] if isinstance(data, dict) else [""] * len(data)
+    values = data.values() if isinstance(data, dict) else data
+    brackets = "{}" if isinstance(data, dict) else "[]"
+    parts: list[tuple[Any, int]] = []
+    for key, value in zip(keys, values, strict=True):
+        before = f",{inner or ' '}" if parts else brackets[0] + inner
+        parts += [(before + key, _WRITTEN), (value, level + 1)]
+    return [*parts, (outer + brackets[1], _WRITTEN)]

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rpcmemkit.environment import Environment
     from rpcmemkit.scenario import Scenario
 
-_SWITCHES = ("target", "mode", "robust", "rpcss", "app_config", "include_dirs", "include_anywhere")
 _SETTINGS = ("osf", "reading", "transfer_syntax", "pointer_size")
 
 
@@ -80,12 +79,12 @@ def add_switches(parser: argparse.ArgumentParser) -> None:
 
 def asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what the options ask for, under the keys of a scenario's ``environment``."""
+    from rpcmemkit.idl.switches import Switches
 
-    def given(names: tuple[str, ...]) -> dict[str, Any]:
-        found = {name: getattr(arguments, name, None) for name in names}
-        return {name: value for name, value in found.items() if value is not None}
-
-    return {**given(_SETTINGS), "midl": given(_SWITCHES)}
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    settings = {name: value for name, value in given.items() if name in _SETTINGS}
+    switches = Switches.__dataclass_fields__.keys() - settings
+    return {**settings, "midl": {name: value for name, value in given.items() if name in switches}}
 
 
 def environment(arguments: argparse.Namespace) -> Environment:
