@@ -13,9 +13,9 @@ from functools import cached_property
 from rpcmemkit import given
 from rpcmemkit.call import Call
 from rpcmemkit.errors import MemoryFault, counted
-from rpcmemkit.kinds import EventKind, FaultKind
+from rpcmemkit.kinds import BlockKind, EventKind, FaultKind
 from rpcmemkit.ledger import Block
-from rpcmemkit.memory import HEAPS, NEW, AddressSpace
+from rpcmemkit.memory import NEW, AddressSpace
 from rpcmemkit.paths import c_text, is_cut, path_text, storage_label, storage_name
 from rpcmemkit.plan import StructPlan
 from rpcmemkit.program import DISABLING
@@ -25,15 +25,6 @@ from rpcmemkit.trace import Event, Fault, Kept, PackageCall, Span, Trace
 from rpcmemkit.walk import Place, all_pointers, reach, reached_whole
 
 SHOWN = 6  # names or faults in a repr
-STORAGE_NAMES = {
-    "receive buffer": "buffer",
-    "midl_user": "allocated",
-    "RpcSs": "allocated",
-    "private": "allocated",
-    "task": "allocated",
-    "stack": "stub",
-    "global": "stub",
-}
 
 
 def stored_ending(call: Call) -> str:
@@ -332,7 +323,7 @@ class Audit:
     def storage(self, address: int) -> str | None:
         """Return where a server referent lived when the routine was entered, as ``server_storage`` names it."""
         block = self.call.space("server entry").block(address) if address else None
-        return STORAGE_NAMES.get(block.kind, block.kind) if block else None
+        return block.kind.seen if block else None
 
     @property
     def server_storage(self) -> dict[str, str | None]:
@@ -348,7 +339,7 @@ class Audit:
             path = path_text(pointer.path)
             if is_cut(path):  # shortened, so it may not be the only one of its name
                 path += f"@{pointer.address:#x}"
-            result[path] = STORAGE_NAMES.get(block.kind, block.kind) if block else None
+            result[path] = block.kind.seen if block else None
         return result
 
     def _server_roots(self, snapshot: str) -> list[Place]:
@@ -421,7 +412,7 @@ class Audit:
         return list(found.values())
 
     def _why_gone(self, block: Block) -> str:
-        if block.kind not in HEAPS:
+        if not block.kind.heap:
             return "the stub's own memory goes at the end of the call. Copy what you keep."
         freed = next(
             (e for e in self.trace.select(EventKind.FREE, side="server") if e.address == block.address), None
@@ -469,7 +460,7 @@ def leaked_in(trace: Trace) -> list[Block]:
     concerned = trace.blocks(EventKind.ALLOCATE, *LETS_GO, side="server")
     left = dict.fromkeys(address for addresses in concerned for address in space.left_live(addresses))
     blocks = [space.block(address) for address in left if address not in kept]
-    return [block for block in blocks if block and block.kind in HEAPS - {"RpcSs"}]
+    return [block for block in blocks if block and block.kind.heap and block.kind is not BlockKind.RPCSS]
 
 
 LETS_GO = (EventKind.CLOSE, EventKind.CHANGE, EventKind.RUN_DOWN, EventKind.LOSE)

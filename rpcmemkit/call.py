@@ -13,7 +13,7 @@ from rpcmemkit.asynchronous import STATE_SIZE, AsyncCall
 from rpcmemkit.environment import Environment
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, RpcError, UsageError
 from rpcmemkit.idl import compile_idl
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import path_text
 from rpcmemkit.plan import ArrayPlan, OpaquePlan, PointerPlan
@@ -543,7 +543,7 @@ class Session(OfThisProcess):
         self._check_names(frame, arguments)
         check_pipes(frame, arguments)
         arguments = {name: value for name, value in arguments.items() if not isinstance(value, Pipe)}
-        address = self.client.space.add_block(frame.plan.size, "stack", fill=0)
+        address = self.client.space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
         for parameter in parameters:
             self._given[parameter.name] = self._given.get(parameter.name, 0) + 1
             if parameter.name in arguments and "byte_count" not in parameter.attributes:
@@ -625,7 +625,7 @@ class Session(OfThisProcess):
     def _allocate_row(self, data: bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
         if max(sizes) > LARGEST_BLOCK:
             return None
-        addresses = self.client.space.add_blocks(data, sizes, "application")
+        addresses = self.client.space.add_blocks(data, sizes, BlockKind.APPLICATION)
         like = (EventKind.ALLOCATE, "client", "application", 0, 0, "client-owns", "application")
         self.client.trace.raw.append(Run.of_blocks(like, addresses, sizes))
         return addresses
@@ -653,7 +653,7 @@ class Session(OfThisProcess):
             UsageError: there is no such size.
         """
         given.number("size", size, f"a number of bytes, {LARGEST_BLOCK} at most", most=LARGEST_BLOCK)
-        address = self.client.space.add_block(size, "application", fill=0)
+        address = self.client.space.add_block(size, BlockKind.APPLICATION, fill=0)
         self.client.trace.raw.append(
             (EventKind.ALLOCATE, "client", "application", address, size, "client-owns", "application")
         )

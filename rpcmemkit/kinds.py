@@ -1,6 +1,7 @@
 """The kinds of what is recorded: events, faults and blocks of memory. Each is named here and nowhere else.
 
-A kind is text as well, so that JSON, tables and the callers of ``trace.select("free")`` need no table of names.
+A kind is text as well, so that JSON, tables and the callers of ``trace.select("free")`` need no table of names. What is
+to be said of a kind of block stands in its row.
 """
 
 from __future__ import annotations
@@ -87,3 +88,56 @@ class FaultKind(Kind):
     STACK = "stack"
     GLOBAL = "global"
     CONTEXT = "context"
+
+
+class BlockKind(Kind):
+    """What a block of memory is: whose, and from which heap if from one."""
+
+    called: str
+    """Its name in a story."""
+    gave: str
+    """The allocator that gave it out, if one did."""
+    frees: str
+    """The deallocator that takes it; of a block that no allocator gave, why none does."""
+    seen: str
+    """Its name in the ``expect`` of a call file."""
+    drawn: str
+    """The key of its colour, empty where that depends on who asked for the block."""
+
+    # fmt: off
+    APPLICATION = (
+        "application", "your application", "the application's malloc", "the application's free",
+        "application", "application",
+    )
+    MIDL_USER = "midl_user", "midl_user_allocate", "midl_user_allocate", "midl_user_free", "allocated", ""
+    RECEIVE_BUFFER = (
+        "receive buffer", "the receive buffer", "", "lies in the received data: no allocator gave it out",
+        "buffer", "buffer",
+    )
+    STACK = "stack", "the stub's own memory", "", "is the stub's own memory", "stub", ""
+    RPCSS = (
+        "RpcSs", "RpcSsAllocate", "an RpcSs environment",
+        "RpcSmFree, or RpcSmDisableAllocate for the whole environment,", "allocated", "rpcss",
+    )
+    PRIVATE = (
+        "private", "the routine's own allocator", "an allocator of the routine's own",
+        "the deallocator of that allocator", "allocated", "private",
+    )
+    GLOBAL = "global", "a global variable", "", "is a global variable", "stub", "global"
+    TASK = "task", "CoTaskMemAlloc", "CoTaskMemAlloc", "CoTaskMemFree", "allocated", "task"
+    CONTEXT = (
+        "context", "the stub's record of a context handle", "",
+        "is the stub's own record of a context handle", "context", "",
+    )
+    # fmt: on
+
+    def __new__(cls, name: str, *words: str) -> BlockKind:
+        kind = str.__new__(cls, name)
+        kind._value_ = name
+        kind.called, kind.gave, kind.frees, kind.seen, kind.drawn = words
+        return kind
+
+    @property
+    def heap(self) -> bool:
+        """Whether an allocator gave the block out, and a deallocator takes it back."""
+        return bool(self.gave)

@@ -11,22 +11,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from rpcmemkit.kinds import BlockKind
 from rpcmemkit.trace import Path
 
 PAGE = 6  # blocks are looked up by pages of 64 bytes, in which at most four of them begin
 NEVER = 0xFFFFFFFF  # the time of what has not happened
 
-KINDS = (
-    "application",
-    "midl_user",
-    "receive buffer",
-    "stack",
-    "RpcSs",
-    "private",
-    "global",
-    "task",
-    "context",
-)
+KINDS = tuple(BlockKind)
 KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 MARKED = 2  # live, but freed for later
 DIVIDED = 3  # live, and several referents lie in it
@@ -76,7 +67,7 @@ class Block(NamedTuple):
 
     address: int
     size: int
-    kind: str
+    kind: BlockKind
     live: bool
 
     @property

@@ -18,7 +18,7 @@ from zlib import compress as pack
 from zlib import decompress
 
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, counted
-from rpcmemkit.kinds import EventKind, FaultKind
+from rpcmemkit.kinds import BlockKind, EventKind, FaultKind
 from rpcmemkit.ledger import (
     DIVIDED,
     KIND_NUMBER,
@@ -41,7 +41,6 @@ STRETCH = 11  # what an image shows is kept by stretches of 2 KB
 MUCH = 1 << 16  # bytes that are packed when they are kept together
 WORTH = 512  # octets that are copied in the time of one look into an image
 
-HEAPS = frozenset({"midl_user", "RpcSs", "private", "application", "task"})
 _OCTETS = [bytes((value,)) for value in range(256)]
 
 
@@ -155,7 +154,7 @@ class AddressSpace(OfThisProcess):
 
     # --- blocks ---
 
-    def add_block(self, size: int, kind: str, fill: int = NEW) -> int:
+    def add_block(self, size: int, kind: BlockKind, fill: int = NEW) -> int:
         """Reserve ``size`` octets and return their address, a multiple of 8. A size of 0 has an address of its own."""
         data, ledger = self.data, self.ledger
         start, number, pages = len(data), len(ledger.live), ledger.pages
@@ -195,7 +194,7 @@ class AddressSpace(OfThisProcess):
         first = self.ledger.starts[max(self.ledger.index(address) - 1, 0)]
         return self.data[first - self.base :], first
 
-    def add_blocks(self, data: bytes | bytearray, sizes: Sequence[int], kind: str) -> Sequence[int]:
+    def add_blocks(self, data: bytes | bytearray, sizes: Sequence[int], kind: BlockKind) -> Sequence[int]:
         """Add blocks whose bytes are ``data``, each with what lies between it and the next; return their addresses."""
         ledger, start, number = self.ledger, len(self.data), len(self.ledger.live)
         many, first = len(sizes), self.base + len(self.data)
@@ -254,7 +253,7 @@ class AddressSpace(OfThisProcess):
                 return ()
         return [each for each in addresses if (at := ledger.index(each)) >= 0 and ledger.live[at]]
 
-    def row_of(self, addresses: Sequence[int], kind: str) -> range | None:
+    def row_of(self, addresses: Sequence[int], kind: BlockKind) -> range | None:
         """Return the numbers of live blocks of one kind that lie side by side; ``None`` if that is not what is there."""
         ledger, many = self.ledger, len(addresses)
         first = bisect_left(ledger.starts, min(addresses))
@@ -311,7 +310,7 @@ class AddressSpace(OfThisProcess):
         """Return the block that holds ``address``, live or freed, or ``None``."""
         return self.ledger.find(address)
 
-    def is_allocated(self, address: int, kind: str) -> bool:
+    def is_allocated(self, address: int, kind: BlockKind) -> bool:
         """Whether a live block of that kind begins at ``address``: what a deallocator takes."""
         ledger = self.ledger
         index = ledger.index(address)
@@ -327,7 +326,7 @@ class AddressSpace(OfThisProcess):
         ledger = self.ledger
         number = ledger.index(address)
         parts = ledger.parts.get(number)
-        if parts is None or ledger.kinds[number] != KIND_NUMBER["receive buffer"]:
+        if parts is None or ledger.kinds[number] != KIND_NUMBER[BlockKind.RECEIVE_BUFFER]:
             return address
         at = bisect_left(parts.starts, address)
         return address + (at < len(parts.starts) and parts.starts[at] == address and not parts.sizes[at])
@@ -388,7 +387,7 @@ class AddressSpace(OfThisProcess):
         part, following = self.ledger.part(number, start)
         assert part is not None
         name, where = self.describe(part[2]), KINDS[self.ledger.kinds[number]]
-        place = "the receive buffer" if where == "receive buffer" else "a block that it shares"
+        place = "the receive buffer" if where is BlockKind.RECEIVE_BUFFER else "a block that it shares"
         behind = f", where {self.describe(following[2])} lies" if following else ""
         past = counted(address + size - part[0] - part[1], "byte")
         extent = counted(part[1], "byte")

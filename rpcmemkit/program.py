@@ -16,8 +16,8 @@ from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
 from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError, UsageError, counted
-from rpcmemkit.kinds import EventKind, FaultKind
-from rpcmemkit.memory import HEAPS, AddressSpace
+from rpcmemkit.kinds import BlockKind, EventKind, FaultKind
+from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.status import OUT_OF_MEMORY
 from rpcmemkit.trace import Run, Trace, compact
@@ -29,26 +29,12 @@ OUT_LIMIT = 32 << 20
 DISABLING = ("RpcSsDisableAllocate", "RpcSmDisableAllocate")
 """The functions that release a whole environment: what they free was not freed block by block."""
 
-_WHY = {
-    "receive buffer": "lies in the received data: no allocator gave it out",
-    "stack": "is the stub's own memory",
-    "global": "is a global variable",
-    "context": "is the stub's own record of a context handle",
-}
-_PAIRS = {
-    "midl_user": ("midl_user_allocate", "midl_user_free"),
-    "RpcSs": ("an RpcSs environment", "RpcSmFree, or RpcSmDisableAllocate for the whole environment,"),
-    "task": ("CoTaskMemAlloc", "CoTaskMemFree"),
-    "application": ("the application's malloc", "the application's free"),
-    "private": ("an allocator of the routine's own", "the deallocator of that allocator"),
-}
-"""Where the blocks of each kind come from, and what frees them: in the words of a fault."""
 _FUNCTIONS = {
-    "midl_user_allocate": ("midl_user", "midl_user_free"),
-    "RpcSsAllocate": ("RpcSs", "RpcSsFree"),
-    "RpcSmAllocate": ("RpcSs", "RpcSmFree"),
-    "CoTaskMemAlloc": ("task", "CoTaskMemFree"),
-    "malloc": ("application", "free"),
+    "midl_user_allocate": (BlockKind.MIDL_USER, "midl_user_free"),
+    "RpcSsAllocate": (BlockKind.RPCSS, "RpcSsFree"),
+    "RpcSmAllocate": (BlockKind.RPCSS, "RpcSmFree"),
+    "CoTaskMemAlloc": (BlockKind.TASK, "CoTaskMemFree"),
+    "malloc": (BlockKind.APPLICATION, "free"),
 }
 """Every allocator there is: the kind of its blocks, and the deallocator that belongs to it."""
 
@@ -60,11 +46,6 @@ DEALLOCATORS = {free: allocate for allocate, (_, free) in _FUNCTIONS.items()}
 def default_allocator(osf: bool, is_object: bool) -> str:
     """Return the allocator of stubs that use no RpcSs environment."""
     return "CoTaskMemAlloc" if is_object else "malloc" if osf else "midl_user_allocate"
-
-
-def origin_of(kind: str) -> str:
-    """Return where the blocks of a kind come from, in a few words."""
-    return _PAIRS[kind][0]
 
 
 def deallocator_of(allocator: str) -> str:
@@ -220,16 +201,16 @@ class Program(OfThisProcess):
         kind, free_name = _FUNCTIONS[name]
 
         def allocate(size: int) -> int:
-            if kind == "midl_user":
+            if kind is BlockKind.MIDL_USER:
                 return self.midl_user_allocate(size)
-            if kind == "RpcSs":
+            if kind is BlockKind.RPCSS:
                 return self.environment_allocate(size, name)
             return self.space.add_block(size, kind)
 
         def free(address: int) -> None:
-            if kind == "midl_user":
+            if kind is BlockKind.MIDL_USER:
                 self.midl_user_free(address)
-            elif kind == "RpcSs":
+            elif kind is BlockKind.RPCSS:
                 self.environment_free(address, free_name)
             else:
                 self._heap_free(address, kind)
@@ -256,14 +237,14 @@ class Program(OfThisProcess):
             return self.pairs["RpcSsAllocate"]
         return self.pairs[self.default]
 
-    def row_kind(self, *, freeing: bool = False) -> str:
-        """Return the kind of the blocks that the pair in force handles many at a time, or nothing.
+    def row_kind(self, *, freeing: bool = False) -> BlockKind | None:
+        """Return the kind of the blocks that the pair in force handles many at a time, or ``None``.
 
         Functions of the application's, an environment and an allocator that is to fail are called for each block.
         """
         pair = self.pair
         if self.pairs.get(pair.name) is not pair:
-            return ""
+            return None
         kind = _FUNCTIONS[pair.name][0]
         own = (
             self.midl_user_free == self.heap_free
@@ -271,16 +252,18 @@ class Program(OfThisProcess):
             else self.midl_user_allocate == self.heap_allocate
         )
         if (
-            kind == "RpcSs"
-            or (kind == "midl_user" and not own)
+            kind is BlockKind.RPCSS
+            or (kind is BlockKind.MIDL_USER and not own)
             or (self.fail_after is not None and not freeing)
         ):
-            return ""
+            return None
         return kind
 
     def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Sequence[int]:
         """As the pair in force does it for each of the sizes; the blocks hold ``data`` already. Nothing is noted."""
-        return self.space.add_blocks(data, sizes, self.row_kind())
+        kind = self.row_kind()
+        assert kind is not None
+        return self.space.add_blocks(data, sizes, kind)
 
     def free_row(self, addresses: Sequence[int], actor: str, rule: str) -> bool:
         """Free many blocks at once, as :meth:`free` does one by one; return ``False``, with nothing done, if that cannot be."""
@@ -313,7 +296,7 @@ class Program(OfThisProcess):
     def heap_allocate(self, size: int) -> int:
         """Return a new block of ``size`` bytes, aligned to 8: the kit's own ``midl_user_allocate``."""
         with self.turn:
-            return self.space.add_block(size, "midl_user")
+            return self.space.add_block(size, BlockKind.MIDL_USER)
 
     def heap_free(self, address: int) -> None:
         """Free a block of :meth:`heap_allocate`: the kit's own ``midl_user_free``. It leaves a null pointer alone, as C's ``free`` does.
@@ -323,25 +306,25 @@ class Program(OfThisProcess):
         """
         if address:
             with self.turn:
-                self._heap_free(address, "midl_user")
+                self._heap_free(address, BlockKind.MIDL_USER)
 
-    def _heap_free(self, address: int, kind: str) -> None:
+    def _heap_free(self, address: int, kind: BlockKind) -> None:
         self.check_free(address, kind)
         self.space.drop_block(address)
 
-    def check_free(self, address: int, kind: str, function: str = "") -> None:
+    def check_free(self, address: int, kind: BlockKind, function: str = "") -> None:
         """Raise the :class:`MemoryFault` that freeing ``address`` would be, with the deallocator of ``kind``.
 
         ``function`` is its name, where ``kind`` has more than one.
         """
-        if self.space.is_allocated(address, kind) and kind in HEAPS:
+        if self.space.is_allocated(address, kind) and kind.heap:
             return
         block = self.space.block(address)
         if block is None:
             raise self.space.fault(FaultKind.NOT_ALLOCATED, address, f"free of {self.space.nowhere(address)}")
-        if block.kind not in HEAPS:
+        if not block.kind.heap:
             raise self.space.fault(
-                FaultKind(block.kind), address, f"free of {address:#x}, which {_WHY[block.kind]}"
+                FaultKind(block.kind), address, f"free of {address:#x}, which {block.kind.frees}"
             )
         if block.address != address:
             raise self.space.fault(
@@ -353,8 +336,8 @@ class Program(OfThisProcess):
             raise self.space.fault(
                 FaultKind.DOUBLE_FREE, address, f"the block at {address:#x} was freed before"
             )
-        if block.kind != kind:
-            came, right = _PAIRS[block.kind]
+        if block.kind is not kind:
+            came, right = block.kind.gave, block.kind.frees
             raise self.space.fault(
                 FaultKind.MISMATCHED_FREE,
                 address,
@@ -432,13 +415,13 @@ class Program(OfThisProcess):
             MemoryFault: it may not be freed.
         """
         block = self.space.block(address)
-        own = block is not None and block.kind == "application"
+        own = block is not None and block.kind is BlockKind.APPLICATION
         self.free(address, actor, rule, self.pairs["malloc"] if own else None)
 
     @in_turn
     def allocate_private(self, size: int, actor: str) -> int:
         """Allocate from the application's own memory, which no stub knows how to free."""
-        address = self.space.add_block(size, "private")
+        address = self.space.add_block(size, BlockKind.PRIVATE)
         self.trace.raw.append((EventKind.ALLOCATE, self.side, actor, address, size, "", "private"))
         return address
 
@@ -503,7 +486,7 @@ class Program(OfThisProcess):
             UsageError: the thread has none; what happens then is not documented (nf-rpcndr-rpcsmallocate.md).
         """
         level = self._needed(function).levels[-1]
-        address = self.space.add_block(size, "RpcSs")
+        address = self.space.add_block(size, BlockKind.RPCSS)
         level[address] = size
         return address
 
@@ -515,7 +498,7 @@ class Program(OfThisProcess):
             UsageError: the thread has no environment.
         """
         environment = self._needed(function)
-        self.check_free(address, "RpcSs", function)
+        self.check_free(address, BlockKind.RPCSS, function)
         level = environment.level_of(address)
         if level is None:
             owner = next((each.number for each in self.environments.values() if each.level_of(address)), 0)

@@ -15,12 +15,12 @@ from rpcmemkit.annotate import Direction, Row, bytes_text, rows, type_name
 from rpcmemkit.audit import Audit, Dangling, deeds, leaked_in, left_by_routine, stored_ending
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault, RpcError
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.ledger import Block
-from rpcmemkit.memory import HEAPS, AddressSpace
+from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import c_text, storage_name
 from rpcmemkit.plan import ArrayPlan, StructPlan
-from rpcmemkit.program import ALLOCATORS, deallocator_of, default_allocator, origin_of
+from rpcmemkit.program import ALLOCATORS, deallocator_of, default_allocator
 from rpcmemkit.prose import Section, Sentence, Story, Table
 from rpcmemkit.rules import RULES
 from rpcmemkit.status import status_meaning, status_name
@@ -36,18 +36,6 @@ HEAD, TAIL = 10, 2
 """Of longer lists, so many entries are told at the start and at the end."""
 
 BYTE_ROWS = 32
-
-WHO = {
-    "application": "your application",
-    "midl_user": "midl_user_allocate",
-    "receive buffer": "the receive buffer",
-    "stack": "the stub's own memory",
-    "RpcSs": "RpcSsAllocate",
-    "private": "the routine's own allocator",
-    "task": "CoTaskMemAlloc",
-    "global": "a global variable",
-    "context": "the stub's record of a context handle",
-}
 
 
 def tell(call: Call, title: str = "") -> Story:
@@ -277,11 +265,11 @@ class _Teller:
         free = deallocator_of(default_allocator(interface.osf, interface.is_object))
         match self.audit.why_leaked(block):
             case "other allocator":
-                return f"The stub tries {free}, which does not fit what {origin_of(block.kind)} gave."
+                return f"The stub tries {free}, which does not fit what {block.kind.gave} gave."
             case "inside":
                 return f"The stub tries {free} in the middle of a block, which frees nothing: only its start does."
             case "other environment":
-                gave = f"what {origin_of(block.kind)} gave is none of them"
+                gave = f"what {block.kind.gave} gave is none of them"
                 return f"The stub releases the blocks of its RpcSs environment; {gave}."
             case "conversion":
                 return "A routine of a converted type allocated there: such a routine has to free it, not the stub."
@@ -372,7 +360,9 @@ class _Teller:
         written = [event.address for event in self.trace.select(EventKind.UNMARSHAL, side="client")]
         before = self.call.space("client before")
         blocks = [
-            block.address for address in written if (block := before.block(address)) and block.kind != "stack"
+            block.address
+            for address in written
+            if (block := before.block(address)) and block.kind is not BlockKind.STACK
         ]
         kept = [address for address in dict.fromkeys(blocks) if address not in made]
         if self.call.status or self.call.stored:  # what was received is undone, or never got that far
@@ -509,8 +499,8 @@ class _Names:
 
     def _unnamed(self, address: int) -> str:
         block = self.last.block(address) if self.last else None
-        known = {"stack": "its own copy of a parameter", "global": "a global variable"}
-        return known.get(block.kind if block else "") or self._as_written(address) or f"{address:#x}"
+        known = {BlockKind.STACK: "its own copy of a parameter", BlockKind.GLOBAL: BlockKind.GLOBAL.called}
+        return (known.get(block.kind) if block else "") or self._as_written(address) or f"{address:#x}"
 
 
 def _field_at(place: Place, offset: int) -> Path | None:
@@ -553,14 +543,14 @@ def _extent(space: AddressSpace, place: Place) -> int:
     return space.capacity(place.address) if block.live else block.end - place.address
 
 
-def _memory(kind: str, blocks: Iterable[Block]) -> str:
+def _memory(kind: BlockKind, blocks: Iterable[Block]) -> str:
     """Return in what memory data lies, one block or several where an allocator gave them."""
     several = len({block.address for block in blocks if block.kind == kind}) > 1
-    return f"{'blocks' if several else 'a block'} from {WHO[kind]}" if kind in HEAPS else WHO[kind]
+    return f"{'blocks' if several else 'a block'} from {kind.called}" if kind.heap else kind.called
 
 
 def _who(block: Block | None) -> str:
-    return WHO[block.kind] if block else "nobody"
+    return block.kind.called if block else "nobody"
 
 
 def _server_row(

@@ -19,7 +19,7 @@ from zlib import compress, decompress
 
 from rpcmemkit import given
 from rpcmemkit.errors import UsageError, counted
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.memory import NEW, AddressSpace
 from rpcmemkit.paths import c_text, is_cut, path_text
 from rpcmemkit.plan import (
@@ -382,7 +382,12 @@ class Writer:
     def _allocate(self, plan: PointerPlan, place: Place) -> Allocate:
         """Return the allocator of what a pointer shall point to: what lies below an object pointer is freed with it."""
         block = self.space.block(place.address) if self._replaceable else None
-        if self._replaceable and block and block.kind != "stack" and (plan.is_object or block.kind == "task"):
+        if (
+            self._replaceable
+            and block
+            and block.kind is not BlockKind.STACK
+            and (plan.is_object or block.kind is BlockKind.TASK)
+        ):
             return self._replaceable
         return self.allocate
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from rpcmemkit.audit import SHOWN
 from rpcmemkit.draw.build import picture
 from rpcmemkit.draw.panel import TOLD
-from rpcmemkit.memory import HEAPS
+from rpcmemkit.kinds import BlockKind
 from rpcmemkit.paths import storage_label, storage_name
 from rpcmemkit.plan import Plan, StructPlan
 from rpcmemkit.reader import Reader
@@ -93,7 +93,12 @@ def server_ends(outcome: Outcome) -> list[str]:
         alive = block.live
         if alive == bool(freed[event.address]):
             found.append(f"server block {event.address:#x}: live {alive}, freed {freed[event.address]}")
-        if alive and event.address not in kept | leaked and block.kind in HEAPS - {"RpcSs"}:
+        if (
+            alive
+            and event.address not in kept | leaked
+            and block.kind.heap
+            and block.kind is not BlockKind.RPCSS
+        ):
             found.append(
                 f"server block {event.address:#x} of {event.actor} is neither freed, kept nor leaked"
             )

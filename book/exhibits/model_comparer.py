@@ -25,7 +25,6 @@ from rpcmemkit.errors import Diagnostic, IdlError, MemoryFault, counted
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.kinds import EventKind
 from rpcmemkit.ledger import Block
-from rpcmemkit.memory import HEAPS
 from rpcmemkit.notebook import Shown, sketch, table
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve
@@ -224,7 +223,7 @@ def _blocks(session: Session) -> str:
     """Say how many heap blocks the server has now."""
     ledger = session.server.space.ledger
     blocks = (ledger[index] for index in range(len(ledger)))
-    return counted(sum(block.live and block.kind in HEAPS for block in blocks), "block")
+    return counted(sum(block.live and block.kind.heap for block in blocks), "block")
 
 
 def _faults(act: Callable[[], object]) -> str:
@@ -385,7 +384,7 @@ class Measured(Exhibit):
         roots = self.call.roots.values()
         held = [place for place in reach(space, roots).values() if isinstance(place.plan, StructPlan)]
         blocks = {block.address: block for place in held if (block := space.block(place.address))}
-        return [block for block in blocks.values() if block.live and block.kind in HEAPS]
+        return [block for block in blocks.values() if block.live and block.kind.heap]
 
     # --- the server ---
 

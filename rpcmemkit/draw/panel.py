@@ -9,6 +9,7 @@ from rpcmemkit.draw.fields import Value, brief_path, clip, values_of
 from rpcmemkit.draw.model import TITLES, Arrow, Block, Column, Field, Gap, Item, Part, parts
 from rpcmemkit.draw.storage import AFTER, EXIT, FREED, STOP, Moment, Side, Storage
 from rpcmemkit.errors import counted
+from rpcmemkit.kinds import BlockKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import is_cut, storage_name
 from rpcmemkit.plan import PointerPlan
@@ -109,7 +110,7 @@ class Panel:
             if not parts or isinstance(parts[-1], Part):
                 parts.append(Gap(f"{name}-gap", len(places) - len(shown), "values"))
             self._targets[place.address] = (f"{name}-gap", None)
-        if not places and storage.block.kind != "receive buffer":
+        if not places and storage.block.kind is not BlockKind.RECEIVE_BUFFER:
             parts.append(self._untyped(f"{name}-1", storage))
         return self._framed(name, storage, tuple(parts))
 
@@ -141,7 +142,7 @@ class Panel:
             return Part(name, label, place.address, kind, rule, (Field(0, "", "DD DD DD DD …"),))
         assert self.space is not None
         values = values_of(self.space, place, FIELD_LIMIT)
-        frame = storage.block.kind == "stack" and place.path is None
+        frame = storage.block.kind is BlockKind.STACK and place.path is None
         if frame and not self._returned:
             values = [value for value in values if value.name.partition(".")[0] != "return"]
         fields = tuple(self._field(name, index, place.address, value) for index, value in enumerate(values))

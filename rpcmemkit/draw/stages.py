@@ -16,7 +16,7 @@ from rpcmemkit.draw.model import Block, Column, Part, Picture
 from rpcmemkit.draw.panel import Panel, with_changes
 from rpcmemkit.draw.storage import AFTER, BEFORE, ENTRY, EXIT, KEPT, LEAKED, NEW, ORPHANED, STOP, Moment
 from rpcmemkit.errors import counted
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.program import DISABLING
 from rpcmemkit.trace import Event, Fault
 
@@ -101,7 +101,7 @@ class _Telling:
         blocks = [
             s for s in self.builder.client.storages.values() if self.builder.client.exists(s, BEFORE.at)
         ]
-        heap = counted(sum(storage.block.kind != "stack" for storage in blocks), "block")
+        heap = counted(sum(storage.block.kind is not BlockKind.STACK for storage in blocks), "block")
         return f"The application calls {signature(self.call)}. It has allocated {heap} for it."
 
     def _unmarshal(self) -> Step:

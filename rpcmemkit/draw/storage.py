@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from rpcmemkit.audit import Audit
 from rpcmemkit.call import Call
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.ledger import Block
-from rpcmemkit.memory import HEAPS, AddressSpace
+from rpcmemkit.memory import AddressSpace
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.trace import Event
 from rpcmemkit.walk import Place, reach
@@ -58,15 +58,6 @@ OWNERS = {
     "global": "a global variable of the server",
 }
 """Who allocated a block, by the key that pictures colour it by."""
-
-_BY_KIND = {
-    "application": "application",
-    "receive buffer": "buffer",
-    "RpcSs": "rpcss",
-    "task": "task",
-    "private": "private",
-    "global": "global",
-}
 
 
 class Moment(NamedTuple):
@@ -144,17 +135,17 @@ class Side(ABC):
         """How many heap blocks are allocated at the end."""
         if not self.spaces:
             return 0
-        return sum(block.live and block.kind in HEAPS for block in list(self.spaces.values())[-1].ledger)
+        return sum(block.live and block.kind.heap for block in list(self.spaces.values())[-1].ledger)
 
     def owner(self, block: Block) -> str:
         """Return the key of :data:`OWNERS` that says who allocated a block."""
-        if block.kind == "stack":
+        if block.kind is BlockKind.STACK:
             return "variable" if self.side == "client" else "frame"
         event = self.made.get(block.address)
-        if event and event.actor == "stub" and block.kind == "application":
+        if event and event.actor == "stub" and block.kind is BlockKind.APPLICATION:
             return "malloc"  # DCE's client stub
-        if block.kind in _BY_KIND:
-            return _BY_KIND[block.kind]
+        if block.kind.drawn:
+            return block.kind.drawn
         if event is None:
             return "earlier"
         return "routine" if event.actor == "routine" else "stub"
@@ -230,7 +221,7 @@ class Client(Side):
             return "nobody can free it: no pointer leads here"
         if ORPHANED in words:
             return "out of reach"
-        if storage.block.kind == "stack":
+        if storage.block.kind is BlockKind.STACK:
             return "the application's own"
         return "the application must free it" if NEW in words else "freed by it"
 
@@ -264,7 +255,7 @@ class Server(Side):
         address = storage.block.address
         if not self.live(storage, moment.at):
             return (FREED,)
-        if not moment.ahead or storage.block.kind not in HEAPS:
+        if not moment.ahead or not storage.block.kind.heap:
             return ()
         if not self.live(storage, "server after"):
             return (GOING,)
@@ -289,7 +280,7 @@ class Server(Side):
         return Moment(self.served.values, "server after", True)
 
     def marked(self, storage: Storage) -> bool:
-        left = self.live(storage, "server after") and storage.block.kind in HEAPS
+        left = self.live(storage, "server after") and storage.block.kind.heap
         return left or FAULT in self.words(storage, self.served)
 
     def duty(self, storage: Storage, moment: Moment) -> str:
@@ -302,10 +293,10 @@ class Server(Side):
         event = self.freed.get(block.address)
         if FREED in words:
             return f"the {event.actor} freed it" if event else "gone with the call"
-        if block.kind == "receive buffer":
+        if block.kind is BlockKind.RECEIVE_BUFFER:
             return "goes with the request"
-        if block.kind not in HEAPS:
-            return "goes with the call" if block.kind == "stack" else "stays with the server"
+        if not block.kind.heap:
+            return "goes with the call" if block.kind is BlockKind.STACK else "stays with the server"
         return (
             "the routine frees it"
             if event and event.actor == "routine"

@@ -15,7 +15,7 @@ from struct import Struct as Codec
 from typing import Any, TypeAlias
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.cursor import MessageCursor
@@ -242,7 +242,7 @@ class Unmarshaller(MessageCursor):
         """Follow one pointer in a space that is thrown away; this reader stays where it is."""
         reader = _Rehearsal(space, self.planner, FullPointers(self.aliases), self.data, storage, self.frame)
         reader.position = self.position
-        slot = space.add_block(self.space.pointer_size, "stack", fill=0)
+        slot = space.add_block(self.space.pointer_size, BlockKind.STACK, fill=0)
         reader.follow_with(storage, waiting._replace(slot=slot, existing=0))
 
     # --- referents ---

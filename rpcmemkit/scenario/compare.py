@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rpcmemkit.audit import STORAGE_NAMES
 from rpcmemkit.call import Call
 from rpcmemkit.errors import RpcError, RpcMemKitError, UsageError
 from rpcmemkit.given import hint
@@ -99,7 +98,7 @@ def _storage_at(entry: Moment, path: str) -> str | None:
         block = entry.space.block(address) if address else None
     except RpcMemKitError as error:
         return str(error)
-    return STORAGE_NAMES.get(block.kind, block.kind) if block else None
+    return block.kind.seen if block else None
 
 
 def _stored(moment: Moment, path: str, count: int) -> Any:

@@ -13,7 +13,7 @@ from rpcmemkit.audit import Audit, deeds, leaked_in
 from rpcmemkit.call import Call, Departure, Session, rundowns_in
 from rpcmemkit.environment import Environment, environment_from
 from rpcmemkit.errors import IdlError, MemoryFault, RpcError, UsageError
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import c_text, resolve, storage_label
@@ -403,7 +403,7 @@ class _Script:
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"keep: {path!r} is no pointer")
         name = re.sub(r"\W+", "_", path.replace("$global.", "")).strip("_")
-        address = program.space.add_block(place.plan.size, "global", fill=0)
+        address = program.space.add_block(place.plan.size, BlockKind.GLOBAL, fill=0)
         program.space.set_pointer(address, program.space.pointer_at(place.address))
         self.globals[name] = Place(place.plan, address, place.scope, (None, f"$global.{name}"))
         kept = Kept(c_text(place.path), f"$global.{name}")
@@ -497,7 +497,7 @@ class _Layout:
         value, pointer = self.scenario.memory[name], self.types[name]
         inner = _unlabelled(value)
         space = self.session.client.space
-        variable = space.add_block(pointer.size, "stack", fill=0)
+        variable = space.add_block(pointer.size, BlockKind.STACK, fill=0)
         place = Place(_measured(pointer, inner), variable, variable, (None, name))
         address = self.session.allocate(storage_size(pointer.target, inner, place.path))
         space.set_pointer(variable, address)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from rpcmemkit.errors import MemoryFault, counted
-from rpcmemkit.kinds import EventKind, FaultKind
+from rpcmemkit.kinds import BlockKind, EventKind, FaultKind
 from rpcmemkit.ledger import KINDS
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import c_text
@@ -23,7 +23,9 @@ from rpcmemkit.program import Program
 from rpcmemkit.trace import Path, recording
 from rpcmemkit.walk import Hop, Place, all_pointers, found_whole, hops, reach
 
-STUB_MEMORY = frozenset({"receive buffer", "stack"})  # the stub's own: no allocator gave it out
+STUB_MEMORY = frozenset(
+    {BlockKind.RECEIVE_BUFFER, BlockKind.STACK}
+)  # the stub's own: no allocator gave it out
 REVISITS = 10_000
 """So often storage that is never freed is looked into again: where pointers share it, the ways multiply."""
 
@@ -44,7 +46,7 @@ class CleanUp:
         program: Program,
         graphs: Collection[int] = (),
         rule: str = "server-frees-after-reply",
-        own: Collection[str] = STUB_MEMORY,
+        own: Collection[BlockKind] = STUB_MEMORY,
     ) -> None:
         self.program = program
         self.space = program.space
@@ -72,10 +74,12 @@ class CleanUp:
 
     def _free_rows(self, parameters: Sequence[Place]) -> bool:
         """Free what is a plain graph throughout, and in order; return ``False``, with nothing freed, if something is odd."""
-        kind = "" if self.graphs else self.program.row_kind(freeing=True)
+        kind = None if self.graphs else self.program.row_kind(freeing=True)
+        if kind is None:
+            return False
         rows: list[list[int]] = []
         met: list[int] = []
-        for place in parameters if kind else ():
+        for place in parameters:
             unlooked: list[Place] = []
             for pointer, address, scope, _ in hops(self.space, place, unlooked):
                 found = found_whole(self.space, pointer, address, scope)
@@ -90,7 +94,7 @@ class CleanUp:
             return False
         rows = [row if self.space.row_of(row, kind) else self._not_own(row) for row in rows]
         rows = [row for row in rows if row]
-        if not kind or not all(self.space.row_of(row, kind) for row in rows):
+        if not all(self.space.row_of(row, kind) for row in rows):
             return False
         for row in rows:
             self.program.free_row(row, "stub", self.rule)

@@ -12,7 +12,7 @@ from struct import Struct as Codec
 from typing import Literal, TypeAlias
 
 from rpcmemkit.errors import RpcError
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.paths import c_text
@@ -150,7 +150,7 @@ class ClientContexts:
 
     def _record(self, token: bytes) -> int:
         space = self.program.space
-        record = space.add_block(WIRE_SIZE, "context")
+        record = space.add_block(WIRE_SIZE, BlockKind.CONTEXT)
         space.write(record, token)
         space.trace.add(
             EventKind.OPEN,
@@ -171,7 +171,7 @@ def token_at(space: AddressSpace, record: int, path: Path | None = None) -> byte
         RpcError: RPC_X_SS_CONTEXT_MISMATCH, there is no record: the handle was closed, or never was one.
     """
     block = space.block(record)
-    if block is None or block.kind != "context" or block.address != record or not block.live:
+    if block is None or block.kind is not BlockKind.CONTEXT or block.address != record or not block.live:
         raise mismatch("this is no open context handle", path)
     return space.read(record, WIRE_SIZE)
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from rpcmemkit import types
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError, counted
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
@@ -215,7 +215,7 @@ class Conversions:
         def provide(size: int) -> int:
             self._begin(reader)
             self._allowance.take(size)
-            given.append(self.space.add_block(size, "stack"))
+            given.append(self.space.add_block(size, BlockKind.STACK))
             return given[0]
 
         try:
@@ -276,7 +276,7 @@ class Conversions:
         known = self._sizes.pop(address, None)
         room = self._size(plan, address, start) if known is None else known
         lead = start % 8  # so that the routine aligns as the message wants it
-        block = self.space.add_block(lead + room, "stack", fill=0)
+        block = self.space.add_block(lead + room, BlockKind.STACK, fill=0)
         try:
             start_at, end = block + lead, block + lead + room
             size = self._position(plan, WRITE, start_at, end, address, path) - start_at
@@ -317,7 +317,7 @@ class Conversions:
         if reader.buffer and not self.planner.big_endian:
             return reader.buffer
         if not self._copy:
-            self._copy = self.space.add_block(len(reader.data), "receive buffer")
+            self._copy = self.space.add_block(len(reader.data), BlockKind.RECEIVE_BUFFER)
             self.space.write(self._copy, reader.data)
         return self._copy
 
@@ -407,7 +407,7 @@ class Conversions:
         space, made = self.space, []
 
         def cell(value: int) -> int:
-            made.append(space.add_block(space.pointer_size, "stack", fill=0))
+            made.append(space.add_block(space.pointer_size, BlockKind.STACK, fill=0))
             space.set_pointer(made[-1], value)
             return made[-1]
 

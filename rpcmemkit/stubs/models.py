@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rpcmemkit.errors import RpcError, counted
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.ledger import Parts
 from rpcmemkit.memory import ALIGNMENT, AddressSpace
 from rpcmemkit.ndr import FullPointers, Shape, Storage, Unmarshaller, Waiting, existing_string_length
@@ -169,7 +169,7 @@ class ServerNodes(Rows):
 
     def keep(self, size: int, rule: str, path: Path | None) -> int:
         """Return zeroed memory of the stub's own, until the call ends."""
-        address = self.program.space.add_block(size, "stack", fill=0)
+        address = self.program.space.add_block(size, BlockKind.STACK, fill=0)
         self.own.append(address)
         self.program.trace.raw.append((EventKind.STACK, "server", "stub", address, size, rule, path))
         return address
@@ -350,7 +350,7 @@ class _Sizes:
                 f"the graph takes more than {counted(self.limit, 'byte')}",
                 rule="bad-data-rejected",
             )
-        return self.space.add_block(size, "stack", fill=0), True
+        return self.space.add_block(size, BlockKind.STACK, fill=0), True
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
         return self

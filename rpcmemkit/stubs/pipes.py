@@ -16,7 +16,7 @@ from typing import Any
 
 from rpcmemkit import given
 from rpcmemkit.errors import RpcError, UsageError, counted
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.ndr import Marshaller, Unmarshaller
 from rpcmemkit.plan import ArrayPlan, PipePlan
@@ -331,7 +331,7 @@ class ServerPipes:
         size = count * plan.elements.stride
         if not self._block or size > self._room:
             self.release()
-            self._block, self._room = self.program.space.add_block(size, "stack"), size
+            self._block, self._room = self.program.space.add_block(size, BlockKind.STACK), size
         return PipeBuffer(self.program.space, plan.elements, self._block, count)
 
     def _note(self, what: str, buffer: PipeBuffer, count: int) -> None:

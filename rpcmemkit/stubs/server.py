@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rpcmemkit.errors import MemoryFault, RpcError
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.plan import Plan, Planner, PointerPlan
 from rpcmemkit.program import Program
 from rpcmemkit.status import PROCNUM_OUT_OF_RANGE
@@ -83,7 +83,7 @@ class ServerStub:
             EventKind.RUN_DOWN, "server", "stub", context.address, size, "context-run-down", context.handle
         )
         frame = self._rundown_frame(context)
-        address = space.add_block(frame.plan.size, "stack", fill=0)
+        address = space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
         space.set_pointer(address, context.address)
         try:
             routine(ServerCall(self.program, frame, address, address))

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rpcmemkit.errors import MemoryFault, RpcError
-from rpcmemkit.kinds import EventKind, FaultKind
+from rpcmemkit.kinds import BlockKind, EventKind, FaultKind
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, PointerPlan
 from rpcmemkit.program import Program, StubAllocator
@@ -97,9 +97,9 @@ class Serving:
         self.pipes: ServerPipes | None = None
         self.handle: AsyncHandle | None = None
         self.request = request
-        self.buffer = self.space.add_block(len(request), "receive buffer")
+        self.buffer = self.space.add_block(len(request), BlockKind.RECEIVE_BUFFER)
         self.space.write(self.buffer, request)
-        self.address = self.space.add_block(frame.plan.size, "stack", fill=0)
+        self.address = self.space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
         self.stack = [self.buffer, self.address]
         self.reading = Reading(osf=stub.osf, wine=stub.planner.reading == "wine")
         self.storage = ServerNodes(
@@ -264,7 +264,7 @@ class Serving:
     def call_routine(self, routine: Routine) -> None:
         """Call the routine with a frame of its own: what it assigns to a parameter never reaches the stub."""
         size = self.frame.plan.size
-        copy = self.space.add_block(size, "stack", fill=0)
+        copy = self.space.add_block(size, BlockKind.STACK, fill=0)
         self.stack.append(copy)
         self.space.write(copy, self.space.read(self.address, size))
         self.routine_ran = True
