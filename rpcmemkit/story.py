@@ -53,8 +53,19 @@ def tell(call: Call, title: str = "") -> Story:
         ("After the call: the client", teller.after()),
         ("The counts", [Sentence(counts(teller.audit))]),
     ]
-    sections = tuple(Section(heading, tuple(inner)) for heading, inner in parts if inner)
+    told: set[str] = set()
+    sections = tuple(Section(heading, tuple(_told_once(inner, told))) for heading, inner in parts if inner)
     return Story(title or f"{call.procedure.name}: the memory story of one call", sections)
+
+
+def _told_once(parts: Iterable[Sentence | Table], told: set[str]) -> Iterator[Sentence | Table]:
+    """Leave out what a rule says where an earlier section has said it: its id tells enough."""
+    for part in parts:
+        if isinstance(part, Sentence) and part.tone == "rule":
+            if part.text in told:
+                continue
+            told.add(part.text)
+        yield part
 
 
 def counts(audit: Audit) -> str:

@@ -18,7 +18,7 @@ from rpcmemkit.kinds import EventKind
 from rpcmemkit.operations import IN_FORCE, Operations
 from rpcmemkit.paths import c_text, resolve, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
-from rpcmemkit.program import Method, Program
+from rpcmemkit.program import Method, Program, Turn, in_turn
 from rpcmemkit.reader import Reader
 from rpcmemkit.records import equal, shown
 from rpcmemkit.rpcss import RpcSm, RpcSs
@@ -188,6 +188,10 @@ class Allocating:
 
     operations: Operations
 
+    @property
+    def turn(self) -> Turn:
+        return self.operations.program.turn
+
     def new(self, value: Any, allocator: str = IN_FORCE) -> New:
         """Return a value for new storage; assigning it to a pointer allocates, with the allocator in force or another.
 
@@ -200,6 +204,7 @@ class Allocating:
         """
         return New(_plain(value), allocator)
 
+    @in_turn
     def free(self, view: View | None, deallocator: str = IN_FORCE) -> None:
         """Free what the view's pointer names, with the deallocator in force or another. ``None`` is left alone.
 
@@ -221,6 +226,7 @@ class RoutineCall(Allocating):
         self.rpcsm = RpcSm(call.program, "routine")
         """The RpcSm functions, which return it."""
 
+    @in_turn
     def argument(self, name: str) -> Any:
         """Return an argument: a number, ``None`` for a null pointer, a :class:`PipeEnd`, else a view."""
         given.known("the argument", name, self._call.frame.plan.by_name)
@@ -235,6 +241,7 @@ class RoutineCall(Allocating):
 
     # --- asynchronous calls ---
 
+    @in_turn
     def complete(self, result: Any = None) -> int:
         """RpcAsyncCompleteCall: send the reply and let go of the parameters; return the status that the client gets.
 
@@ -247,6 +254,7 @@ class RoutineCall(Allocating):
             self.set_result(result)
         return handle.complete()
 
+    @in_turn
     def abort(self, code: int) -> None:
         """RpcAsyncAbortCall: let go of the parameters; the client gets the exception ``code``. Raises as :meth:`complete`."""
         self._handle().abort(_exception(code))
@@ -269,6 +277,7 @@ class RoutineCall(Allocating):
         """
         raise RpcError(_exception(code), rule="server-exception-reaches-client")
 
+    @in_turn
     def set_result(self, value: Any) -> None:
         """Store what the function returns."""
         place = self._call.result

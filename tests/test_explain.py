@@ -1,6 +1,8 @@
 """The command `explain`, its tables and its JSON."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -153,7 +155,7 @@ def test_what_the_kit_cannot_marshal_is_named_and_the_rest_is_told(explain, tmp_
     code, out, err = explain(file)
     assert (code, err) == (0, "")
     assert "long Get([out] long **p)" in out
-    assert out.endswith(f"Not explained: {why}\n")
+    assert f"\nNot explained: {why}\n" in out
     data = json.loads(explain(file, "--json")[1])
     assert [each["procedure"] for each in data["procedures"]] == ["A", "Get"]
     assert data["not_explained"] == {"Make": why}
@@ -233,3 +235,13 @@ def test_contracts_under_different_allocators_tell_both(idl):
     told = " ".join(as_text([contract(plain, "Get"), contract(com, "Get")]).split())
     assert "it calls midl_user_allocate, so that the stub can free. When" in told
     assert "it calls CoTaskMemAlloc, so that the stub can free." in told
+
+
+def test_a_rule_is_told_once_for_all_interfaces(explain):
+    file = Path(__file__).parent / "faults" / "idl" / "three-interfaces.idl"
+    told = explain(file)[1]
+
+    assert [
+        len(re.findall(rf"\[\d+\] +{rule}: ", told)) for rule in ("client-owns", "routine-allocates")
+    ] == [1, 1]
+    assert told.index("long C(") < told.index("client-owns:")

@@ -1,12 +1,13 @@
 """What story, picture and JSON say of a call is what happened: who raised, freed, left what dangling, and on which side."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from rpcmemkit.draw.build import picture
 from rpcmemkit.draw.stages import steps
-from rpcmemkit.scenario import Run, as_step, parse_scenario
+from rpcmemkit.scenario import Run, as_step, load_scenario, parse_scenario
 from rpcmemkit.story import tell
 
 HEAD = "[{}uuid(6f2a3c10-11d4-4a57-9d3e-0a5b6c7d8e28), pointer_default(unique)] interface s {{ {} }}"
@@ -196,3 +197,19 @@ def test_storage_that_no_parameter_leads_to_has_a_name():
     assert "It allocates what t points to (at" in told
     assert "It allocates return (at" in told
     assert "It writes its result and return." in told
+
+
+@pytest.mark.parametrize("name", ["a01-com-in-out-longer", "empty-array-all-nodes"])
+def test_no_section_repeats_what_a_rule_says(name):
+    """What the proxy frees and what it allocates, what comes in one block here and there, follow from one rule."""
+    scenario = load_scenario(Path(__file__).parent / "faults" / "calls" / f"{name}.yaml")
+    story = tell(next(iter(Run(scenario).happenings())).call)
+    told = [
+        part.text
+        for section in story.sections
+        for part in section.parts
+        if getattr(part, "tone", "") == "rule"
+    ]
+
+    assert len(told) > 2
+    assert len(set(told)) == len(told)

@@ -237,18 +237,25 @@ def _explained_data(told: Sequence[Told], subject: Subject) -> dict[str, Any]:
     }
 
 
-def _explained_text(told: Sequence[Told]) -> Iterator[str]:
-    from rpcmemkit.contract import as_text
+def _explained_text(told: Sequence[Told]) -> list[str]:
+    from rpcmemkit.contract import as_texts
 
-    for one in told:
+    parts = []
+    texts, legend = as_texts([one.contracts for one in told], width())
+    for one, text in zip(told, texts, strict=True):
         if len(told) > 1:
             title = f"Interface {one.interface.name}"
-            yield f"{title}\n{'=' * len(title)}"
+            parts.append(f"{title}\n{'=' * len(title)}")
         if one.contracts:
-            yield as_text(one.contracts, width())
+            parts.append(text)
         elif not one.refused:
-            yield "No procedures." if not one.interface.procedures else "All its procedures are told above."
-        yield from (f"Not explained: {why}" for why in one.refused.values())
+            parts.append(
+                "No procedures." if not one.interface.procedures else "All its procedures are told above."
+            )
+        parts += [f"Not explained: {why}" for why in one.refused.values()]
+    if legend:
+        parts[-1] += f"\n\n{legend}"
+    return parts
 
 
 # --- check ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ A :class:`Contract` is made from the same plans and the same decisions that the 
 
 from rpcmemkit.contract.c_code import c_code
 from rpcmemkit.contract.derive import contract, contracts
-from rpcmemkit.contract.explain import as_data, as_text, sheets
+from rpcmemkit.contract.explain import as_data, as_text, as_texts, sheets
 from rpcmemkit.contract.free_plan import Freed, FreePlan
 from rpcmemkit.contract.promises import OWN, STUB_MEMORY, Act, Cell, Contract, Promise, path_parts
 from rpcmemkit.contract.steps import Step
@@ -24,6 +24,7 @@ __all__ = [
     "Step",
     "as_data",
     "as_text",
+    "as_texts",
     "c_code",
     "contract",
     "contracts",

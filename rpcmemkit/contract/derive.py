@@ -177,9 +177,12 @@ class _Parameter:
 
     def follow(self, client: Plan, server: Plan, parts: Parts, below: _Below, chain: _Chain) -> None:
         """Tell of the pointers inside a value, and of what they name."""
-        if len(self.rows) + how_many(client, self.counts) > MOST or len(chain) > DEEPEST:
+        if len(self.rows) + how_many(client, self.counts) > MOST:
+            raise UsageError(f"{parts[0]} leads to more than {MOST:,} pointers: a contract tells of no more")
+        if len(chain) > DEEPEST:
             raise UsageError(
-                f"{parts[0]} leads to more than {MOST} pointers, or further than {DEEPEST} types"
+                f"{parts[0]} leads through more than {DEEPEST} types, one pointed to by the other: a contract tells of no "
+                f"more. Declare a procedure with a pointer to {type_name(client)} to read on from there"
             )
         given = frozenset() if any(part.startswith(".") for part in parts) else self.setting.given
         kept = {spot.parts for spot in spots(client, parts, given) if not spot.loose}
@@ -570,7 +573,10 @@ def contract(interface: types.Interface, procedure: str, environment: Environmen
     values, handles = [], []
     for (name, plan, _), (_, other, _) in zip(client.all, server.all, strict=True):
         told = _Parameter(setting, parameters.get(name))
-        told.follow(plan, other, (name,), _Below(), {})
+        try:
+            told.follow(plan, other, (name,), _Below(), {})
+        except UsageError as error:
+            raise UsageError(f"{procedure}: {error}") from None
         promises += _folded(list(told.rows.values()), told.referents)
         if any(row.kind == "context handle" for row in told.rows.values()):
             handles.append(name)

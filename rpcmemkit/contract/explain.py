@@ -219,11 +219,16 @@ def _marks(rules: Iterable[str], numbers: dict[str, int]) -> str:
 
 def as_text(contract: Contract | Sequence[Contract], width: int = 100) -> str:
     """Return a contract, or several, as tables of at most ``width`` columns, with each rule told once at the end."""
-    all_ = [contract] if isinstance(contract, Contract) else list(contract)
+    (tables,), legend = as_texts([[contract] if isinstance(contract, Contract) else contract], width)
+    return f"{tables}\n\n{legend}" if legend else tables
+
+
+def as_texts(groups: Sequence[Sequence[Contract]], width: int = 100) -> tuple[list[str], str]:
+    """Return the tables of each group of contracts, and what the rules of all say."""
+    all_ = [contract for group in groups for contract in group]
     numbers = _numbers(all_)
-    parts = [_tables(each, numbers, width) for each in all_]
-    legend = [table_text(None, _legend(all_, numbers), width)] if numbers else []
-    return "\n\n".join(["\n\n\n".join(parts), *legend])
+    parts = ["\n\n\n".join(_tables(each, numbers, width) for each in group) for group in groups]
+    return parts, table_text(None, _legend(all_, numbers), width) if numbers else ""
 
 
 def _tables(contract: Contract, numbers: dict[str, int], width: int) -> str:

@@ -23,7 +23,7 @@ from rpcmemkit.idl.preprocess import read_source
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.scope import predefined
-from rpcmemkit.idl.source import Folders, Source
+from rpcmemkit.idl.source import Folders, Source, where_to_get
 from rpcmemkit.idl.switches import Switches
 from rpcmemkit.types import Interface, PointerKind, Type
 
@@ -271,7 +271,10 @@ class Compiler:
                     Finding.OTHER_CASE_OF_FILE, place.source, at, len(token), name=repr(name), found=found
                 )
             if path is None:
-                self.report.add(Finding.NO_SUCH_FILE, place.source, at, len(token), name=repr(name))
+                remedy = where_to_get(name)
+                self.report.add(
+                    Finding.NO_SUCH_FILE, place.source, at, len(token), name=repr(name), remedy=remedy
+                )
             elif path in self.open:
                 chain = " → ".join(each.name for each in [*self.open[self.open.index(path) :], path])
                 self.report.add(

@@ -22,7 +22,7 @@ from pcpp import Action, OutputDirective, Preprocessor
 from rpcmemkit.errors import UsageError
 from rpcmemkit.files import read_text, reason
 from rpcmemkit.idl.findings import Finding
-from rpcmemkit.idl.source import OUTSIDE, Folders, Mark, in_any_case
+from rpcmemkit.idl.source import OUTSIDE, Folders, Mark, in_any_case, where_to_get
 
 _DIRECTIVE = re.compile(r"^(?<!\\\n)([ \t]*#(?:\\[ \t]*\n|[^\n])*\n)", re.MULTILINE)
 _CONTINUED = re.compile(r"\\[ \t]*\n")
@@ -247,7 +247,9 @@ class Expansion(Preprocessor):  # type: ignore[misc]  # pcpp has no types
         if self.refusal:
             self.complain(Finding.FILE_NOT_READ, self.here, name=repr(includepath), why=self.refusal)
         else:
-            self.complain(Finding.NO_SUCH_FILE, self.here, name=repr(includepath))
+            self.complain(
+                Finding.NO_SUCH_FILE, self.here, name=repr(includepath), remedy=where_to_get(includepath)
+            )
         raise OutputDirective(Action.IgnoreAndRemove)
 
     # --- lines ---------------------------------------------------------------------------------

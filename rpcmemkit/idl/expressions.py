@@ -293,7 +293,7 @@ class _Reader:
 
     def allowed(self, found: Expr, token: Token) -> Expr:
         if not self.real and isinstance(found, Const):
-            _whole(found.value, token, "" if token.type == "NUMBER" else f"{token}, ")
+            _whole(found.value, token, "" if token.type == "NUMBER" else f"{token} = ")
         return found
 
     def literal(self, token: Token) -> Expr:

@@ -9,6 +9,7 @@ from rpcmemkit.idl.levels import Level
 from rpcmemkit.types import Array, Base, Opaque, Pointer, Struct, Switched, Type
 
 DEEPEST = 64  # types in each other, and stars and dimensions of one declaration
+SHALLOWER = "put a pointer between two of the types, or have fewer levels of pointers, arrays or conversions"
 LARGEST = 0x7FFFFFFF  # elements of an array, and bytes of what is sent
 _POINTER = 8
 

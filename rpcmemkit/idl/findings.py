@@ -50,7 +50,7 @@ class Finding(Enum):
     UNEXPECTED = _error("IDL101", 2025, "unexpected {found}")
     BAD_CHARACTER = _error("IDL102", 2023, "the character {found} does not belong here")
     TEXT_ENDS = _error("IDL103", 2025, "the text ends too early", "close what is still open")
-    TOO_DEEP = _error("IDL104", 2002, "nested more than {limit} deep", "name the inner parts with typedef")
+    TOO_DEEP = _error("IDL104", 2002, "nested more than {limit} deep", "give the inner parts a name of their own")
     OPEN_COMMENT = _error("IDL105", 2109, "the comment is never closed", "add */")
     OPEN_QUOTE = _error("IDL106", 2112, "the quoted text is never closed", "add the closing quote on the same line")
     PREPROCESSOR = _error("IDL107", None, "preprocessor: {reason}")

@@ -263,14 +263,16 @@ class _Builder(Transformer[Token, Any]):
     ) -> Any:
         at = s.start(name)
         return s.InterfaceBody(
-            attributes or s.NO_ATTRIBUTES, str(keyword), str(name), bases or (), _items(items), at
+            attributes or s.NO_ATTRIBUTES, str(keyword), _new_name(name), bases or (), _items(items), at
         )
 
     def forward(self, attributes: Any, keyword: Token, name: Token, generic: Any) -> Any:
-        return s.Forward(attributes or s.NO_ATTRIBUTES, str(keyword), str(name), s.start(name))
+        return s.Forward(attributes or s.NO_ATTRIBUTES, str(keyword), _new_name(name), s.start(name))
 
     def block(self, attributes: Any, keyword: Token, name: Token, bases: Any, *items: Any) -> Any:
-        return s.Block(attributes or s.NO_ATTRIBUTES, str(keyword), str(name), _items(items), s.start(name))
+        return s.Block(
+            attributes or s.NO_ATTRIBUTES, str(keyword), _new_name(name), _items(items), s.start(name)
+        )
 
     def declare(self, *items: Any) -> None:
         return None
@@ -365,14 +367,14 @@ class _Builder(Transformer[Token, Any]):
         union: Token | None,
         *cases: s.Case,
     ) -> s.SwitchedSpec:
-        at = s.start(keyword)
-        return s.SwitchedSpec(tag and str(tag), at, switch, str(name), union and str(union), list(cases))
+        names = [each and _new_name(each) for each in (tag, name, union)]
+        return s.SwitchedSpec(names[0], s.start(keyword), switch, str(name), names[2], list(cases))
 
     def enum(self, keyword: Token, tag: Token) -> s.EnumSpec:
-        return s.EnumSpec(str(tag), s.start(keyword))
+        return s.EnumSpec(_new_name(tag), s.start(keyword))
 
     def enum_body(self, keyword: Token, tag: Token | None, *labels: Any) -> s.EnumSpec:
-        return s.EnumSpec(tag and str(tag), s.start(keyword), list(labels))
+        return s.EnumSpec(tag and _new_name(tag), s.start(keyword), list(labels))
 
     def enumerator(self, attributes: Any, name: Token, value: s.Run | None) -> tuple[Token, s.Run | None]:
         _new_name(name)

@@ -38,12 +38,16 @@ class Report:
         length = min(length, len(position.text) - position.column + 1)
         self._add(finding, position, length, details, parameter, expected, remedy)
 
-    def at_line(self, finding: Finding, source: Source, file: str, line: int, /, **details: Any) -> None:
+    def at_line(
+        self, finding: Finding, source: Source, file: str, line: int, /, *, remedy: str = "", **details: Any
+    ) -> None:
         """Report a finding where only the line is known."""
         lines = source.originals.get(file, [])
         text = lines[line - 1] if 0 < line <= len(lines) else ""
         indent = len(text) - len(text.lstrip())
-        self._add(finding, Position(file, max(line, 1), indent + 1, text), len(text.strip()), details)
+        self._add(
+            finding, Position(file, max(line, 1), indent + 1, text), len(text.strip()), details, remedy=remedy
+        )
 
     def _add(
         self,

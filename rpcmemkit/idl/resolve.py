@@ -17,7 +17,7 @@ from rpcmemkit.idl.expressions import (
     read_real,
     unquote,
 )
-from rpcmemkit.idl.extents import DEEPEST, LARGEST, TOO_DEEP
+from rpcmemkit.idl.extents import DEEPEST, LARGEST, SHALLOWER, TOO_DEEP
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import Level, assemble, copies
 from rpcmemkit.idl.memory import apply_allocate
@@ -300,7 +300,9 @@ class Resolver(Context):
         if height <= DEEPEST:
             return levels, base
         if self.extents.of(base) != TOO_DEEP:
-            self.report.add(Finding.TOO_DEEP, place.source, target.at, len(target.name), limit=DEEPEST)
+            self.report.add(
+                Finding.TOO_DEEP, place.source, target.at, len(target.name), limit=DEEPEST, remedy=SHALLOWER
+            )
         return [], self.extents.too_deep
 
     def _is_const(self, core: s.Core) -> bool:
@@ -399,7 +401,7 @@ class Resolver(Context):
         if height <= DEEPEST:
             return conversion
         if height < TOO_DEEP.height:
-            self.complain(Finding.TOO_DEEP, declared, limit=DEEPEST)
+            self.complain(Finding.TOO_DEEP, declared, limit=DEEPEST, remedy=SHALLOWER)
         return self.extents.too_deep
 
     def _predefined(self, declared: Declared, known: Alias, levels: list[Level], base: Type) -> None:

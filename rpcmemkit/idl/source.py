@@ -6,8 +6,10 @@ And the rule for the files that a text may name: those below its own folder and 
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,26 @@ from rpcmemkit.errors import UsageError
 from rpcmemkit.files import is_file
 
 OUTSIDE = "it lies outside the folder of the interface and the -I folders"
+
+_OF_WINDOWS = re.compile(
+    r"(?:unknwn|wtypes|objidl)(?:base)?|oaidl|ocidl|oleidl|propidl|propsys|servprov|urlmon|comcat|shtypes|shobjidl(?:_core)?"
+    r"|docobj|exdisp|msxml|activscp|dispex|mmdeviceapi|audioclient|strmif|wbemcli|inspectable|hstring"
+)
+_OF_A_SPECIFICATION = re.compile(r"ms-[a-z0-9]+")
+
+
+def where_to_get(name: str) -> str:
+    """Say where a file can be had that is not there, if it is one that comes with Windows; nothing of another."""
+    stem, _, kind = name.casefold().rpartition(".")
+    known = partial(re.fullmatch, string=stem)
+    if kind not in ("idl", "h") or not (known(_OF_WINDOWS) or known(_OF_A_SPECIFICATION)):
+        return ""
+    source = (
+        "it comes with the Windows SDK, and with Wine (/usr/include/wine/wine/windows from Debian's libwine-dev)"
+        if known(_OF_WINDOWS)
+        else "it stands at the end of the Open Specification of that name; save it as a file"
+    )
+    return f"{source}: add its folder, -I FOLDER on the command line, include_dirs in Python"
 
 
 @dataclass(frozen=True, slots=True)

@@ -469,6 +469,9 @@ def test_a_thread_that_a_routine_starts_is_told_that_it_waits_in_vain(
             lambda: setattr(head, "v", 9),
             lambda: len(head),
             lambda: dir(head),
+            lambda: call.argument("head"),
+            lambda: call.set_result(7),
+            lambda: call.free(head.next),
         )
         for look in looks:
             failed.extend(in_threads(look))
@@ -478,6 +481,6 @@ def test_a_thread_that_a_routine_starts_is_told_that_it_waits_in_vain(
     call = session.call("f", head=linked(2), n=0)
 
     assert call.result == 1
-    assert [type(error) for error in failed] == [UsageError] * 5
+    assert [type(error) for error in failed] == [UsageError] * 8
     assert "another thread has been in a call of this session" in str(failed[0])
     assert len(list(call.trace.select(EventKind.READ))) == 1

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rpcmemkit.cli import main
-from rpcmemkit.contract import contract
+from rpcmemkit.contract import contract, contracts
 from rpcmemkit.errors import IdlError
-from rpcmemkit.idl import compile_file
+from rpcmemkit.idl import compile_file, compile_idl
 
 FOLDER = Path(__file__).parent / "idl"
 ACCEPTED: dict[str, list[str]] = {
@@ -21,6 +21,7 @@ ACCEPTED: dict[str, list[str]] = {
     "context-handle-ref": [],
     "enum-big": ["IDL381"],
     "ignore-void": [],
+    "memory-review": [],
     "sizeof_tree40": [],
     "trailing-ctrl-z": [],
     "tree24": [],
@@ -101,3 +102,60 @@ def test_a_presented_pointer_may_be_null() -> None:
     for procedure, pointer in (("Put", "text"), ("Get", "*text")):
         (found,) = [row for row in contract(interface, procedure).promises if row.path == pointer]
         assert "null" in found.client.before.outcomes
+
+
+def found_in(text: str) -> list[tuple[str, str, str]]:
+    with pytest.raises(IdlError) as caught:
+        compile_idl(text)
+    return [(one.code, one.message, one.remedy) for one in caught.value.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("imported", "where"),
+    [
+        ('import "unknwn.idl";', "Windows SDK"),
+        ('import "WTypes.idl";', "libwine-dev"),
+        ('import "ms-dtyp.idl";', "Open Specification"),
+        ('\n#include "oaidl.idl"\n', "libwine-dev"),
+    ],
+)
+def test_files_of_the_system_can_be_had(imported: str, where: str) -> None:
+    code, _, remedy = found_in(imported)[0]
+
+    assert code == "IDL108"
+    assert where in remedy
+    assert "-I FOLDER" in remedy
+
+
+def test_of_a_file_of_your_own_only_the_folder_is_asked() -> None:
+    (_, _, remedy), *_ = found_in('import "mine.idl";')
+
+    assert remedy.startswith("add its folder: -I FOLDER")
+
+
+@pytest.mark.parametrize("name", ["deep300", "typedef_pointer_chain_1000"])
+def test_what_is_too_deep_is_not_advised_to_do_what_it_does(name: str) -> None:
+    (code, _, remedy), *_ = found_in((FOLDER / f"{name}.idl").read_text(encoding="utf-8"))
+
+    assert code == "IDL104"
+    assert "typedef" not in remedy
+    assert "pointer" in remedy
+
+
+@pytest.mark.parametrize(
+    "form", ["struct {{ t{0} *next; }}", "union switch (long s) u {{ case 1: t{0} *next; }}"]
+)
+def test_a_chain_of_types_too_long_for_a_contract_says_where_it_stops(form: str) -> None:
+    types = "".join(f"typedef {form.format(n)} t{n + 1};\n" for n in range(300))
+    text = f"interface i {{ typedef struct {{ long *a; }} t0;\n{types} void f([in, out] t300 *p); void g([in] t9 *q); }}"
+    found, refused = contracts(compile_idl(f"[uuid(6f2a3c10-11d4-4a57-9d3e-0a5b6c7d8e01)] {text}").interface)
+
+    assert [each.procedure.name for each in found] == ["g"]
+    assert refused["f"].startswith("f: p leads through more than 64 types")
+    assert "pointer to t236" in refused["f"]
+
+
+def test_a_fraction_is_told_with_the_name_of_its_constant() -> None:
+    (code, message, _), *_ = found_in((FOLDER / "float_to_long.idl").read_text(encoding="utf-8"))
+
+    assert (code, message) == ("IDL116", "A = 1.5 is a fraction: an integer is needed here")
