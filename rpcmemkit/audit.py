@@ -27,6 +27,12 @@ from rpcmemkit.walk import Place, all_pointers, reach, reached_whole
 SHOWN = 6  # names or faults in a repr
 
 
+def storage_at(space: AddressSpace, address: int) -> str | None:
+    """Return where the storage at an address lies, as scenarios say it; ``None`` for a null pointer."""
+    block = space.block(address) if address else None
+    return block.kind.seen if block else None
+
+
 def stored_ending(call: Call) -> str:
     """Return how a call ended whose exception became a value ([comm_status], [fault_status]); nothing of other calls."""
     error = call.stored
@@ -40,9 +46,13 @@ def stored_ending(call: Call) -> str:
     variable = status_variable(call.client_frame, error.code)
     where = "the function's result" if variable == "return" else f"in {variable}"
     data = "Other [out] data may be half written" if call.response else "No other [out] data came back"
-    name = status_name(error.code)
-    shown = f"exception {name}" if name == str(error.code) else f"{name} ({error.code})"
-    return f"{who} raised {shown}. The call returns normally; the code is {where}. {data}: do not use it."
+    return f"{who} raised {ending(error.code)}. The call returns normally; the code is {where}. {data}: do not use it."
+
+
+def ending(status: int) -> str:
+    """Return a status by its name and its number, or as an exception that only has a number."""
+    name = status_name(status)
+    return f"exception {name}" if name == str(status) else f"{name} ({status})"
 
 
 LEAKS = ("other allocator", "inside", "state", "conversion", "other environment", "unreachable")
@@ -204,9 +214,14 @@ class Audit:
         return {**self._after, **self._before}
 
     @property
+    def client_made(self) -> Iterator[Event]:
+        """What the client stub allocated, or tried to."""
+        return self.trace.select(EventKind.ALLOCATE, side="client", actor="stub")
+
+    @property
     def new_places(self) -> list[Place]:
         """Client storage that the stub allocated and the application can reach: its own to free now."""
-        made = {event.address for event in self.trace.select(EventKind.ALLOCATE, side="client", actor="stub")}
+        made = {event.address for event in self.client_made}
         return [place for address, place in self._after.items() if address in made]
 
     @property
@@ -322,8 +337,7 @@ class Audit:
 
     def storage(self, address: int) -> str | None:
         """Return where a server referent lived when the routine was entered, as ``server_storage`` names it."""
-        block = self.call.space("server entry").block(address) if address else None
-        return block.kind.seen if block else None
+        return storage_at(self.call.space("server entry"), address)
 
     @property
     def server_storage(self) -> dict[str, str | None]:
@@ -331,15 +345,12 @@ class Audit:
         if "server entry" not in self.trace.snapshots:
             return {}
         space = self.call.space("server entry")
-        blocks = space.ledger
         result: dict[str, str | None] = {}
         for pointer in all_pointers(space, self._server_roots("server entry")):
-            address = space.pointer_at(pointer.address)
-            block = blocks.find(address) if address else None
             path = path_text(pointer.path)
             if is_cut(path):  # shortened, so it may not be the only one of its name
                 path += f"@{pointer.address:#x}"
-            result[path] = block.kind.seen if block else None
+            result[path] = storage_at(space, space.pointer_at(pointer.address))
         return result
 
     def _server_roots(self, snapshot: str) -> list[Place]:

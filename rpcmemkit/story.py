@@ -12,7 +12,7 @@ from itertools import groupby, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from rpcmemkit.annotate import Direction, Row, bytes_text, rows, type_name
-from rpcmemkit.audit import Audit, Dangling, deeds, leaked_in, left_by_routine, stored_ending
+from rpcmemkit.audit import Audit, Dangling, deeds, ending, leaked_in, left_by_routine, stored_ending
 from rpcmemkit.call import Call, Departure, no_routine
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.kinds import BlockKind, EventKind
@@ -88,22 +88,15 @@ class _Teller:
         found: list[Sentence | Table] = [self._ending()]
         orphans, leaked = len(self.audit.orphaned_places), self.audit.server_leaked
         if orphans:
-            found.append(
-                Sentence(f"ORPHANED: {_number(orphans, 'client block')} that nothing names any more.", "bad")
-            )
+            text = f"ORPHANED: {_number(orphans, 'client block')} that nothing names any more."
+            found.append(Sentence(text, "bad"))
         if leaked:
             found.append(Sentence(f"LEAKED: {_number(leaked, 'server block')} that nobody will free.", "bad"))
-        dangling = [str(each) for each in self.audit.dangling]
-        found += [Sentence(text, "bad") for text in _cut(dangling, str)]
-        found += [Sentence(text, "bad") for text in _cut(self.audit.faults, _fault)]
+        found += [*_bad(self.audit.dangling, str), *_bad(self.audit.faults, _fault)]
         if self.audit.unwritten_sent:
-            found.append(
-                Sentence(
-                    f"UNWRITTEN: {_number(self.audit.unwritten_sent, 'byte')} of new server memory that nobody wrote "
-                    "travel to the client, whatever they held.",
-                    "bad",
-                )
-            )
+            unwritten = _number(self.audit.unwritten_sent, "byte")
+            told = "of new server memory that nobody wrote travel to the client, whatever they held."
+            found.append(Sentence(f"UNWRITTEN: {unwritten} {told}", "bad"))
         if len(found) == 1 and not self.call.status:
             found.append(Sentence("Nothing is orphaned, leaked or left dangling.", "good"))
         return found
@@ -114,11 +107,10 @@ class _Teller:
             return Sentence(stored, "bad")
         if not call.status:
             return Sentence("The call succeeds.", "good")
-        name, meaning = status_name(call.status), status_meaning(call.status)
+        meaning = status_meaning(call.status)
         why = f": {meaning}" if meaning else ""
-        shown = f"{name} ({call.status})" if name != str(call.status) else f"exception {name}"
         raised = next(iter(self.trace.select(EventKind.RAISE)), None)
-        text = f"The call ends with {shown}{why}. {_raiser(call, raised)}"
+        text = f"The call ends with {ending(call.status)}{why}. {_raiser(call, raised)}"
         rule = raised.rule if raised else ""
         return Sentence(text + (f" [{rule}]" if rule else ""), "bad")
 
@@ -130,17 +122,16 @@ class _Teller:
         places = _reached(space, self.call.roots)
         if not places:
             return [Sentence("You pass no storage: no parameter holds a pointer that leads anywhere.")]
-        rows = _cut_rows(
-            [(address, place) for address, place in places.items()], lambda it: self._client_row(space, *it)
-        )
         size = sum(_extent(space, place) for place in places.values())
         text = f"You pass storage of your own: {_number(len(places), 'block')}, {_number(size, 'byte')}."
-        return [Sentence(text), Table(("storage", "type", "bytes", "address", "allocated by"), rows)]
 
-    def _client_row(self, space: AddressSpace, address: int, place: Place) -> tuple[str, ...]:
-        block = space.block(address)
-        size = str(_extent(space, place))
-        return self._label(place), type_name(place.plan), size, f"{address:#x}", _who(block)
+        def row(place: Place) -> tuple[str, ...]:
+            return *_facts(space, place, self._label(place)), _who(space.block(place.address))
+
+        return [
+            Sentence(text),
+            _table(("storage", "type", "bytes", "address", "allocated by"), list(places.values()), row),
+        ]
 
     def _label(self, place: Place) -> str:
         return self.call.labels.shown(place.address) or storage_name(place)
@@ -172,9 +163,11 @@ class _Teller:
         places = _reached(space, _server_roots(self.call, frame))
         if not places:
             return [Sentence("Your routine gets no pointers.")]
-        why = self._placing_rules()
+        placed = self.trace.select(
+            EventKind.REUSE, EventKind.STACK, EventKind.ALLOCATE, side="server", actor="stub"
+        )
+        why = {event.address: event.rule for event in placed}
         reused = {event.address: event.size for event in self.trace.select(EventKind.REUSE, side="server")}
-        rows = _cut_rows(list(places.values()), lambda place: _server_row(space, place, why, reused))
         cited = [why[address] for address in places if why.get(address)]
         lies = [block for address in places if (block := space.block(address))]
         used = Counter(block.kind for block in lies)
@@ -182,16 +175,13 @@ class _Teller:
         text = f"Your routine finds its data in {_listed(found)}."
         return [
             Sentence(text),
-            Table(("pointer", "where it leads", "bytes", "address", "rule"), rows),
+            _table(
+                ("pointer", "where it leads", "bytes", "address", "rule"),
+                list(places.values()),
+                lambda place: _server_row(space, place, why, reused),
+            ),
             *_cited(cited),
         ]
-
-    def _placing_rules(self) -> dict[int, str]:
-        """Return the rule by which each referent got its place."""
-        placed = self.trace.select(
-            EventKind.REUSE, EventKind.STACK, EventKind.ALLOCATE, side="server", actor="stub"
-        )
-        return {event.address: event.rule for event in placed}
 
     def routine(self) -> list[Sentence | Table]:
         """Tell what the routine does to memory."""
@@ -218,16 +208,11 @@ class _Teller:
             return []
         names = _Names.of_call(self.call)
         freed = list(self.trace.select(EventKind.FREE, side="server", actor="stub"))
-        found: list[Sentence | Table] = [*self._converted(names)]
-        for function in dict.fromkeys(event.of(str) for event in freed):
-            these = [event for event in freed if event.detail == function]
-            found.append(Sentence(_freeing(function, these, names)))
+        found: list[Sentence | Table] = [*self._converted(names), *_freeing(freed, names)]
         if not found and not self.audit.clean_up_faults:
             found.append(Sentence("The stub has nothing to free: the receive buffer goes as a whole."))
-        found += [Sentence(text, "bad") for text in _cut(self.audit.clean_up_faults, _fault)]
-        found += self._kept(names)
-        found += self._handles(names)
-        found += self._leaked(names)
+        found += _bad(self.audit.clean_up_faults, _fault)
+        found += [*self._kept(names), *self._handles(names), *self._leaked(names)]
         return [*found, *_cited(event.rule for event in freed)]
 
     def _converted(self, names: _Names) -> Iterator[Sentence]:
@@ -305,24 +290,21 @@ class _Teller:
             they = "It is" if len(orphans) == 1 else "They are"
             advice = f"{they} still yours to free, but no pointer leads there now: keep one of your own before the call."
             found.append(Sentence(f"ORPHANED: {lost}. {advice}", "bad"))
-        dangling = [_do_not_follow(each) for each in self.audit.dangling if each.side == "client"]
-        found += [Sentence(text, "bad") for text in _cut(dangling, str)]
+        found += _bad([each for each in self.audit.dangling if each.side == "client"], _do_not_follow)
         return found or [Sentence("Nothing has changed in your memory.")]
 
     def _freed(self) -> Iterator[Sentence]:
         """Tell which blocks the client stub frees: what a proxy replaces or clears, what [reflect_deletions] names."""
         freed = list(self.trace.select(EventKind.FREE, side="client", actor="stub"))
         names = _Names(self.audit.client_places, self.trace, self.call.labels)
-        for function in dict.fromkeys(event.of(str) for event in freed):
-            these = [event for event in freed if event.detail == function]
-            yield Sentence(_freeing(function, these, names, "client stub"))
+        yield from _freeing(freed, names, "client stub")
         yield from _cited(event.rule for event in freed)
 
     def _new(self, space: AddressSpace) -> list[Sentence | Table]:
         new = self.audit.new_places
         if not new:
             return []
-        made = list(self.trace.select(EventKind.ALLOCATE, side="client", actor="stub"))
+        made = list(self.audit.client_made)
         rules = {event.address: event.rule for event in made}
         rules |= dict.fromkeys(self.audit.replacing, "object-pointer-replaced")
         allocator = made[0].of(str)
@@ -334,22 +316,15 @@ class _Teller:
             f"{_number(len(new), 'block')} {'is' if len(new) == 1 else 'are'} yours now: free "
             f"{'it' if len(new) == 1 else 'each'} with {deallocator}."
         )
-        rows = _cut_rows(new, lambda place: self._new_row(space, place, rules))
+
+        def row(place: Place) -> tuple[str, ...]:
+            return *_facts(space, place, storage_name(place)), rules.get(place.address, "")
+
         return [
             Sentence(text),
-            Table(("storage", "type", "bytes", "address", "rule"), rows),
+            _table(("storage", "type", "bytes", "address", "rule"), new, row),
             *_cited(rules.values(), allocator, deallocator),
         ]
-
-    def _new_row(self, space: AddressSpace, place: Place, rules: Mapping[int, str]) -> tuple[str, ...]:
-        size = str(_extent(space, place))
-        return (
-            storage_name(place),
-            type_name(place.plan),
-            size,
-            f"{place.address:#x}",
-            rules.get(place.address, ""),
-        )
 
     def _changed(self, address: int) -> bool:
         """Whether the client's block at an address holds other bytes after the call than before."""
@@ -367,7 +342,7 @@ class _Teller:
             yield from _cited(["status-stored"])
 
     def _overwritten(self) -> Iterator[Sentence]:
-        made = {event.address for event in self.trace.select(EventKind.ALLOCATE, side="client", actor="stub")}
+        made = {event.address for event in self.audit.client_made}
         written = [event.address for event in self.trace.select(EventKind.UNMARSHAL, side="client")]
         before = self.call.space("client before")
         blocks = [
@@ -404,12 +379,10 @@ def _told(done: Sequence[Event], names: _Names) -> list[Sentence | Table]:
         return [Sentence("It changes nothing.")]
     told = [
         Sentence(text, "bad" if kind == EventKind.FAULT else "")
-        for kind, events in _runs(done)
-        for text in _deeds(kind, events, names)
+        for kind, events in groupby(done, key=lambda event: event.kind)
+        for text in _deeds(kind, list(events), names)
     ]
-    if len(told) <= HEAD + TAIL + 1:
-        return [*told]
-    return [*told[:HEAD], Sentence(f"… {len(told) - HEAD - TAIL:,} more"), *told[-TAIL:]]
+    return _ends(told, lambda sentence: sentence, Sentence)
 
 
 # --- a client that goes away ---------------------------------------------------------------------
@@ -601,12 +574,6 @@ def _fault(event: Event, name: str = "") -> str:
     return f"FAULT on the {event.side}{' at ' if name else ''}{name} ({kind}): {why}."
 
 
-def _runs(events: Iterable[Event]) -> Iterator[tuple[EventKind, list[Event]]]:
-    """Group events that follow one another and are of one kind."""
-    for kind, run in groupby(events, key=lambda event: event.kind):
-        yield kind, list(run)
-
-
 def _deeds(kind: EventKind, events: Sequence[Event], names: _Names) -> list[str]:
     """Tell what the routine does: consecutive writes in one sentence, everything else one by one."""
     if kind == EventKind.WRITE:
@@ -637,21 +604,25 @@ def _deed(event: Event, names: _Names) -> str:
             return "The client goes away: its handles are run down when this call has ended, no response reaches it."
         case EventKind.RPCSS:
             call = event.of(PackageCall)
-            ending = f", which ends in {status_name(call.status)}" if call.status else ""
-            return f"It calls {call.name}{ending}."
-    name, code = event.of(RpcError).name, event.of(RpcError).code
-    return f"It raises exception {name if name == str(code) else f'{name} ({code})'}."
+            failed = f", which ends in {status_name(call.status)}" if call.status else ""
+            return f"It calls {call.name}{failed}."
+    return f"It raises exception {ending(event.of(RpcError).code).removeprefix('exception ')}."
 
 
 def _allocator(event: Event) -> str:
     return "an allocator of its own" if event.detail == "private" else event.of(str)
 
 
-def _freeing(function: str, events: Sequence[Event], names: _Names, who: str = "stub") -> str:
-    shown = _listed(_cut([event.address for event in events], names.block))
-    if function == "RpcSsDisableAllocate":
-        return f"The stub releases the whole RpcSs environment, {_number(len(events), 'block')}: {shown}."
-    return f"The {who} calls {function} {_times(len(events))}: {shown}."
+def _freeing(freed: Sequence[Event], names: _Names, who: str = "stub") -> Iterator[Sentence]:
+    """Tell what a stub frees, a sentence for each function that it calls."""
+    for function in dict.fromkeys(event.of(str) for event in freed):
+        blocks = [event.address for event in freed if event.detail == function]
+        shown = _listed(_cut(blocks, names.block))
+        if function == "RpcSsDisableAllocate":
+            whole = _number(len(blocks), "block")
+            yield Sentence(f"The stub releases the whole RpcSs environment, {whole}: {shown}.")
+        else:
+            yield Sentence(f"The {who} calls {function} {_times(len(blocks))}: {shown}.")
 
 
 def _cited(
@@ -680,20 +651,28 @@ def _listed(words: Sequence[str]) -> str:
     )
 
 
-def _cut(items: Sequence[Any], tell_one: Callable[[Any], str]) -> list[str]:
+def _ends(items: Sequence[Any], tell_one: Callable[[Any], Any], more: Callable[[str], Any]) -> list[Any]:
     """Tell items one by one; of many, those at both ends and how many there are between."""
     if len(items) <= HEAD + TAIL + 1:
-        return [tell_one(item) for item in items]
-    middle = f"… {len(items) - HEAD - TAIL:,} more"
+        return [*map(tell_one, items)]
+    middle = more(f"… {len(items) - HEAD - TAIL:,} more")
     return [*map(tell_one, items[:HEAD]), middle, *map(tell_one, items[-TAIL:])]
 
 
-def _cut_rows(items: Sequence[Any], row: Callable[[Any], tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    if len(items) <= HEAD + TAIL + 1:
-        return tuple(row(item) for item in items)
-    first = [row(item) for item in items[:HEAD]]
-    middle = (f"… {len(items) - HEAD - TAIL:,} more", *[""] * (len(first[0]) - 1))
-    return (*first, middle, *(row(item) for item in items[-TAIL:]))
+def _cut(items: Sequence[Any], tell_one: Callable[[Any], str]) -> list[str]:
+    return _ends(items, tell_one, str)
+
+
+def _bad(items: Sequence[Any], tell_one: Callable[[Any], str]) -> list[Sentence]:
+    return [Sentence(text, "bad") for text in _cut(items, tell_one)]
+
+
+def _table(heads: tuple[str, ...], items: Sequence[Any], row: Callable[[Any], tuple[str, ...]]) -> Table:
+    return Table(heads, tuple(_ends(items, row, lambda text: (text, *[""] * (len(heads) - 1)))))
+
+
+def _facts(space: AddressSpace, place: Place, name: str) -> tuple[str, ...]:
+    return name, type_name(place.plan), str(_extent(space, place)), f"{place.address:#x}"
 
 
 def _byte_rows(found: Iterator[Row]) -> tuple[tuple[str, ...], ...]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from rpcmemkit.audit import storage_at
 from rpcmemkit.call import Call
 from rpcmemkit.errors import RpcError, RpcMemKitError, UsageError
 from rpcmemkit.given import hint
@@ -94,11 +95,9 @@ def _storage_at(entry: Moment, path: str) -> str | None:
         place = resolve(entry.space, path, entry.places.get)
         if not isinstance(place.plan, PointerPlan):
             raise UsageError(f"{path!r} is no pointer")
-        address = entry.space.pointer_at(place.address)
-        block = entry.space.block(address) if address else None
+        return storage_at(entry.space, entry.space.pointer_at(place.address))
     except RpcMemKitError as error:
         return str(error)
-    return block.kind.seen if block else None
 
 
 def _stored(moment: Moment, path: str, count: int) -> Any:
