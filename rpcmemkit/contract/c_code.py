@@ -201,7 +201,7 @@ class _Writer:
     # --- the procedure ---
 
     def procedure(self) -> str:
-        text = "\n".join(self._body())
+        text = "\n".join(_inner(self._body()))
         if not text:
             return self._comment(f"After {self.plan.procedure} the client frees nothing.")
         head = f"void free_after_{self.of}{self.plan.procedure}({self._parameters_in(text)})"
@@ -217,7 +217,7 @@ class _Writer:
         """Return the function that notes what the client passes, if there has to be one."""
         if not self.compares:
             return ""
-        text = "\n".join(self._yours())
+        text = "\n".join(_inner(self._yours()))
         head = f"void note_before_{self.of}{self.plan.procedure}({self._parameters_in(text)})"
         told = (
             f"/* Call it before {self.plan.procedure}, with noted_blocks {{0}}: what you pass stays yours. */"
@@ -316,28 +316,26 @@ class _Writer:
         """Return the statements that note what is there, and then free what is not the client's own."""
         met, all_ = self.met, self.met if self.compares else f"&{self.met}"
         at = f"{met}->" if self.compares else f"{met}."
-        found = [
-            line for step, plan in roots for line in self._root(step, plan, _Leaf("collect", noted=all_))
-        ]
+        leaf = _Leaf("collect", noted=all_)
+        found = [line for step, plan in roots for line in self._root(step, plan, leaf)]
         block = self._unused("block")
-        own = [] if self.compares else [f"    noted_blocks {met} = {{0}};", *self._yours()]
-        return [
-            *own,
-            *found,
-            f"    while ({at}used > {at}yours) {{",
-            f"        void *{block} = {at}at[--{at}used];",
-            f"        if (!is_yours({all_}, {block}))",
-            f"            {self.plan.deallocator}({block});",
-            "    }",
-            *([] if self.compares else [f"    free({met}.at);"]),
-        ]
+        freed = [f"void *{block} = {at}at[--{at}used];", *self._free_new(block, all_)]
+        found += _block(f"while ({at}used > {at}yours)", freed)
+        return (
+            found
+            if self.compares
+            else [f"noted_blocks {met} = {{0}};", *self._yours(), *found, f"free({met}.at);"]
+        )
+
+    def _free_new(self, block: str, noted: str) -> list[str]:
+        return _if(f"!is_yours({noted}, {block})", f"{self.plan.deallocator}({block});")
 
     def _yours(self) -> list[str]:
         """Return the statements that note what the client passes."""
         note = _Leaf("note", noted=self.met if self.compares else f"&{self.met}")
         pairs = zip(self.plan.steps, self.plan.frame.all, strict=True)
         lines = [line for step, (_, plan, _) in pairs for line in self._own(step, plan, note)]
-        return [*lines, f"    mark_yours({note.noted});  /* what the client passed stays its own */"]
+        return [*lines, f"mark_yours({note.noted});  /* what the client passed stays its own */"]
 
     @property
     def _noting(self) -> str:
@@ -350,7 +348,7 @@ class _Writer:
             return []
         if step.action == "keep" and not (self.shares and holds_pointers(plan.target)):
             return []
-        itself = [f"    {self._noting}({note.noted}, {step.name});"]
+        itself = [f"{self._noting}({note.noted}, {step.name});"]
         if not parameter.is_in:
             return itself if self.shares else []
         return [*itself, *self._below(plan, parameter, note)]
@@ -358,13 +356,11 @@ class _Writer:
     def _root(self, step: Step, plan: Plan, leaf: _Leaf) -> list[str]:
         parameter = self.parameters.get(step.name)
         if parameter is None:
-            return (
-                self._inside(plan, _Value(self.result, False), "", leaf, 1) if step.action == "free" else []
-            )
+            return self._inside(plan, _Value(self.result, False), "", leaf) if step.action == "free" else []
         if step.action == "free block":
             if not self._mixes(step, plan):
                 return self._one_block(plan, parameter)
-            return self._start_of(self._below(plan, parameter, leaf._replace(name="collect")), leaf, "    ")
+            return self._start_of(self._below(plan, parameter, leaf._replace(name="collect")), leaf)
         if step.action != "free below":
             return []
         keeps = not (parameter.is_in and self.compares)
@@ -372,82 +368,64 @@ class _Writer:
 
     def _below(self, plan: Plan, parameter: types.Parameter, leaf: _Leaf) -> list[str]:
         """Return the statements for what a parameter's own storage holds; a unique or full parameter may be null."""
-        guarded = isinstance(plan, PointerPlan) and not plan.is_ref
         value = _Value(parameter.name, isinstance(plan, PointerPlan))
-        lines = self._inside(below(plan), _whole(plan, value), "", leaf, 1 + guarded)
-        return [f"    if ({parameter.name}) {{", *lines, "    }"] if guarded and lines else lines
+        lines = self._inside(below(plan), _whole(plan, value), "", leaf)
+        guarded = isinstance(plan, PointerPlan) and not plan.is_ref
+        return _block(f"if ({parameter.name})", lines) if guarded and lines else lines
 
     def _one_block(self, plan: Plan, parameter: types.Parameter) -> list[str]:
         """The first pointer that is not null names the start of the block."""
         block = self._unused("block")
-        lines = self._below(plan, parameter, _Leaf("first", noted=block))
-        nulls = self._below(plan, parameter, _Leaf("null"))
-        return [
-            "    {",
-            f"        void *{block} = NULL;",
-            *(f"    {line}" for line in lines),
-            f"        if ({block})",
-            f"            {self.plan.deallocator}({block});",
-            *(f"    {line}" for line in nulls),
-            "    }",
-        ]
+        return _block(
+            "",
+            [
+                f"void *{block} = NULL;",
+                *self._below(plan, parameter, _Leaf("first", noted=block)),
+                *_if(block, f"{self.plan.deallocator}({block});"),
+                *self._below(plan, parameter, _Leaf("null")),
+            ],
+        )
 
-    def _start_of(self, collected: list[str], leaf: _Leaf, pad: str) -> list[str]:
+    def _start_of(self, collected: list[str], leaf: _Leaf) -> list[str]:
         """Return statements that collect what lies in one block, and then keep only the start of that block."""
         since = self._unused("since")
         used = f"{leaf.noted.removeprefix('&')}{'.' if leaf.noted.startswith('&') else '->'}used"
-        return [
-            f"{pad}{{",
-            f"{pad}    size_t {since} = {used};",
-            *(f"    {line}" for line in collected),
-            f"{pad}    one_block({leaf.noted}, {since});",
-            f"{pad}}}",
-        ]
+        return _block("", [f"size_t {since} = {used};", *collected, f"one_block({leaf.noted}, {since});"])
 
     # --- values ---
 
-    def _inside(self, plan: Plan, value: _Value, scope: str, leaf: _Leaf, depth: int) -> list[str]:
+    def _inside(self, plan: Plan, value: _Value, scope: str, leaf: _Leaf) -> list[str]:
         """Return the statements for the pointers inside a value; ``scope`` is where size expressions find names."""
         if not holds_pointers(plan):
             return []
         if isinstance(plan, PointerPlan):
-            text = f"*{value.text}" if value.is_address else value.text
-            return self._pointer(plan, text, scope, leaf, depth)
+            return self._pointer(plan, f"*{value.text}" if value.is_address else value.text, scope, leaf)
         if isinstance(plan, StructPlan) and plan.type.name and leaf.name in {"free", "note", "collect"}:
-            call = self._called(plan, leaf, value.address)
-            return [f"{'    ' * depth}{call}"] if call else []
+            return self._called(plan, leaf, value.address)
         if isinstance(plan, StructPlan):
-            return self._inline(plan, value, leaf, depth)
+            return self._inline(plan, value, leaf)
         if isinstance(plan, ArrayPlan):
-            return self._loop(plan, value, scope, leaf, depth)
+            return self._loop(plan, value, scope, leaf)
         assert isinstance(plan, UnionPlan)
-        return self._switch(plan, value, scope, leaf, depth)
+        return self._switch(plan, value, scope, leaf)
 
-    def _inline(self, plan: StructPlan, value: _Value, leaf: _Leaf, depth: int) -> list[str]:
+    def _inline(self, plan: StructPlan, value: _Value, leaf: _Leaf) -> list[str]:
         """Return the statements for the members; nothing for a structure that holds itself by reference pointers only."""
         if plan in self.inside:
             return []
         self.inside.append(plan)
-        lines = self._members(plan, value, leaf, depth)
+        lines = self._members(plan, value, leaf)
         self.inside.pop()
         return lines
 
-    def _members(
-        self, plan: StructPlan, value: _Value, leaf: _Leaf, depth: int, without: str | None = None
-    ) -> list[str]:
+    def _members(self, plan: StructPlan, value: _Value, leaf: _Leaf, without: str | None = None) -> list[str]:
         scope = value.member("")
-        return [
-            line
-            for member in plan.members
-            if member.name != without
-            for line in self._inside(
-                member.plan, _Value(value.member(member.name), False), scope, leaf, depth
-            )
-        ]
+        members = [(m.plan, _Value(value.member(m.name), False)) for m in plan.members if m.name != without]
+        return [line for inner, part in members for line in self._inside(inner, part, scope, leaf)]
 
     # --- functions ---
 
-    def _called(self, plan: StructPlan, leaf: _Leaf, address: str) -> str:
+    def _called(self, plan: StructPlan, leaf: _Leaf, address: str) -> list[str]:
         """Return the call of the function for a structure, and write the function if it is new; nothing if it does nothing."""
         leaf = leaf._replace(keeps=leaf.keeps and _has_refs(plan))
         kind = self._type_name(plan)
@@ -460,66 +438,61 @@ class _Writer:
         if name not in self.functions:
             self.functions[name] = ""
             first = "noted_blocks *all, " if leaf.noted else ""
-            body = "\n".join(self._function(plan, kind, leaf._replace(noted="all" if leaf.noted else "")))
+            body = self._function(plan, kind, leaf._replace(noted="all" if leaf.noted else ""))
             if not body:
                 del self.functions[name]
-                return ""
-            self.functions[name] = f"static void {name}({first}{kind} *it)\n{{\n{body}\n}}\n"
-        return f"{name}({f'{leaf.noted}, ' if leaf.noted else ''}{address});"
+                return []
+            text = "\n".join(_inner(body))
+            self.functions[name] = f"static void {name}({first}{kind} *it)\n{{\n{text}\n}}\n"
+        return [f"{name}({f'{leaf.noted}, ' if leaf.noted else ''}{address});"]
 
     def _function(self, plan: StructPlan, kind: str, leaf: _Leaf) -> list[str]:
         """Return the statements of a function. A list is followed in a loop: it may be longer than a stack is deep."""
         tail = _tail(plan, leaf)
         it = _Value("it", True)
-        if tail is None or (
-            leaf.name != "free" and leaf.keeps
-        ):  # what the tail names is not the client's own
-            return self._members(plan, it, leaf, 1)
+        if tail is None or (leaf.name != "free" and leaf.keeps):
+            return self._members(plan, it, leaf)  # what the tail names is not the client's own
+        others = self._members(plan, it, leaf, tail)
         if leaf.name == "note":
-            others = self._members(plan, it, leaf, 2, tail)
-            step = f"        it = {self._noting}(all, it->{tail}) ? it->{tail} : NULL;"
-            return ["    while (it) {", *others, step, "    }"]
+            step = f"it = {self._noting}(all, it->{tail}) ? it->{tail} : NULL;"
+            return _block("while (it)", [*others, step])
         if leaf.name == "collect":
-            return [
-                "    while (it) {",
-                f"        {kind} *next = it->{tail};",
-                *self._members(plan, it, leaf, 2, tail),
-                "        if (!is_yours(all, next))",
-                f"            it->{tail} = NULL;",
-                "        it = note_block(all, next) ? next : NULL;",
-                "    }",
-            ]
+            return _block(
+                "while (it)",
+                [
+                    f"{kind} *next = it->{tail};",
+                    *others,
+                    *_if("!is_yours(all, next)", f"it->{tail} = NULL;"),
+                    "it = note_block(all, next) ? next : NULL;",
+                ],
+            )
         if leaf.noted:
-            return self._mixed_list(plan, kind, tail, leaf)
-        others = self._members(plan, it, leaf, 1, tail)
-        inner = [f"        gone->{tail} = NULL;", f"        {self._called(plan, _Leaf('free'), 'gone')}"]
-        return [
-            *others,
-            f"    while (it->{tail}) {{",
-            f"        {kind} *gone = it->{tail};",
-            f"        it->{tail} = gone->{tail};",
-            *(inner if others or leaf.keeps else []),
-            f"        {self.plan.deallocator}(gone);",
-            "    }",
+            return self._mixed_list(plan, kind, tail, leaf, others)
+        below_gone = [f"gone->{tail} = NULL;", *self._called(plan, _Leaf("free"), "gone")]
+        freed = [
+            f"{kind} *gone = it->{tail};",
+            f"it->{tail} = gone->{tail};",
+            *(below_gone if others or leaf.keeps else []),
+            f"{self.plan.deallocator}(gone);",
         ]
+        return [*others, *_block(f"while (it->{tail})", freed)]
 
-    def _mixed_list(self, plan: StructPlan, kind: str, tail: str, leaf: _Leaf) -> list[str]:
+    def _mixed_list(
+        self, plan: StructPlan, kind: str, tail: str, leaf: _Leaf, below_it: list[str]
+    ) -> list[str]:
         """A list in which the client's own nodes and the stub's may stand in any order."""
-        below_it = self._members(plan, _Value("it", True), leaf, 1, tail)
-        below_gone = self._members(plan, _Value("gone", True), leaf._replace(keeps=False), 2, tail)
-        return [
-            f"    {kind} *next = it->{tail}, *gone;",
-            *below_it,
-            "    if (!is_yours(all, next))",
-            f"        it->{tail} = NULL;",
-            "    while ((gone = next) != NULL) {",
-            f"        next = gone->{tail};",
+        below_gone = self._members(plan, _Value("gone", True), leaf._replace(keeps=False), tail)
+        freed = [
+            f"next = gone->{tail};",
             *below_gone,
-            "        if (!is_yours(all, next))",
-            f"            gone->{tail} = NULL;",
-            "        if (!is_yours(all, gone))",
-            f"            {self.plan.deallocator}(gone);",
-            "    }",
+            *_if("!is_yours(all, next)", f"gone->{tail} = NULL;"),
+            *self._free_new("gone", "all"),
+        ]
+        return [
+            f"{kind} *next = it->{tail}, *gone;",
+            *below_it,
+            *_if("!is_yours(all, next)", f"it->{tail} = NULL;"),
+            *_block("while ((gone = next) != NULL)", freed),
         ]
 
     def _type_name(self, plan: StructPlan) -> str:
@@ -530,87 +503,78 @@ class _Writer:
 
     # --- arrays and unions ---
 
-    def _loop(self, plan: ArrayPlan, value: _Value, scope: str, leaf: _Leaf, depth: int) -> list[str]:
-        pad = "    " * depth
+    def _loop(self, plan: ArrayPlan, value: _Value, scope: str, leaf: _Leaf) -> list[str]:
         free = [index for index in "ijklmnopqrstuvwxyz" if index not in self.parameters]
         index = free[value.text.count("[")]
         leaf = leaf._replace(keeps=leaf.keeps and not plan.varying)
         element = _Value(f"{_simple(value.text)}[{index}]", False)
-        body = self._inside(plan.element, element, scope, leaf, depth + 1)
+        body = self._inside(plan.element, element, scope, leaf)
         first, end = _range(plan, scope)
-        head = f"for (size_t {index} = {first}; {index} < {end}; {index}++)"
-        return [f"{pad}{head} {{", *body, f"{pad}}}"] if body else []
+        return _block(f"for (size_t {index} = {first}; {index} < {end}; {index}++)", body) if body else []
 
-    def _switch(self, plan: UnionPlan, value: _Value, scope: str, leaf: _Leaf, depth: int) -> list[str]:
-        pad = "    " * depth
+    def _switch(self, plan: UnionPlan, value: _Value, scope: str, leaf: _Leaf) -> list[str]:
         held = value if plan.tag_of is not None else _Value(value.member(plan.union_name), False)
         own = value.member(plan.tag_name)
         tag = _c(plan.type.switch_is, scope) if isinstance(plan.type, types.Switched) else own
         leaf = leaf._replace(keeps=False)
-        lines = [f"{pad}switch ({tag}) {{"]
+        lines = [f"switch ({tag}) {{"]
         for arm in dict.fromkeys(plan.arms.values()):
-            lines += [f"{pad}case {label}:" for label, other in plan.arms.items() if other is arm]
-            lines += self._arm(arm, held, scope, leaf, depth)
-        default = self._arm(plan.default, held, scope, leaf, depth)
-        return [*lines, f"{pad}default:", *default, f"{pad}}}"]
+            lines += [f"case {label}:" for label, other in plan.arms.items() if other is arm]
+            lines += self._arm(arm, held, scope, leaf)
+        return [*lines, "default:", *self._arm(plan.default, held, scope, leaf), "}"]
 
-    def _arm(self, arm: ArmPlan | None, held: _Value, scope: str, leaf: _Leaf, depth: int) -> list[str]:
+    def _arm(self, arm: ArmPlan | None, held: _Value, scope: str, leaf: _Leaf) -> list[str]:
         inner: list[str] = []
         if arm is not None and arm.plan is not None:
-            inner = self._inside(arm.plan, _Value(held.member(arm.name), False), scope, leaf, depth + 1)
-        return [*inner, "    " * (depth + 1) + "break;"]
+            inner = self._inside(arm.plan, _Value(held.member(arm.name), False), scope, leaf)
+        return _inner([*inner, "break;"])
 
     # --- pointers ---
 
-    def _pointer(self, plan: PointerPlan, text: str, scope: str, leaf: _Leaf, depth: int) -> list[str]:
-        pad = "    " * depth
+    def _pointer(self, plan: PointerPlan, text: str, scope: str, leaf: _Leaf) -> list[str]:
         value = _whole(plan, _Value(f"({text})" if text.startswith("*") else text, True))
         if not plan.travels:
             return []
         if plan.is_ref and leaf.keeps:
-            return self._inside(plan.target, value, scope, leaf, depth)
+            return self._inside(plan.target, value, scope, leaf)
         leaf = leaf._replace(keeps=False)
         if leaf.name == "null":
-            return [f"{pad}{text} = NULL;"]
+            return [f"{text} = NULL;"]
         if leaf.name == "first":
-            return [f"{pad}if (!{leaf.noted})", f"{pad}    {leaf.noted} = {text};"]
+            return _if(f"!{leaf.noted}", f"{leaf.noted} = {text};")
         is_block = plan.type.all_nodes and leaf.name == "free"
-        inner = [] if is_block else self._inside(plan.target, value, scope, leaf, depth + 1)
-        null = [f"{pad}    {text} = NULL;"] if text != self.result else []
+        inner = [] if is_block else self._inside(plan.target, value, scope, leaf)
+        null = [f"{text} = NULL;"] if text != self.result else []
         if leaf.name != "free":
-            lines = [*self._noted(text, inner, leaf, pad), *self._cleared(null, text, leaf, pad)]
-            in_one = plan.type.all_nodes and leaf.name == "collect"
-            return self._start_of(lines, leaf, pad) if in_one else lines
-        if leaf.noted:
-            free = [
-                f"{pad}if (!is_yours({leaf.noted}, {text})) {{",
-                f"{pad}    {self.plan.deallocator}({text});",
-            ]
-            return [
-                *([f"{pad}if ({text}) {{", *inner, f"{pad}}}"] if inner else []),
-                *free,
-                *null,
-                f"{pad}}}",
-            ]
-        return [
-            f"{pad}if ({text}) {{",
-            *inner,
-            f"{pad}    {self.plan.deallocator}({text});",
-            *null,
-            f"{pad}}}",
-        ]
+            return self._noted(plan, text, inner, null, leaf)
+        free = [f"{self.plan.deallocator}({text});", *null]
+        if not leaf.noted:
+            return _block(f"if ({text})", [*inner, *free])
+        found = _block(f"if ({text})", inner) if inner else []
+        return [*found, *_block(f"if (!is_yours({leaf.noted}, {text}))", free)]
 
-    def _noted(self, text: str, inner: list[str], leaf: _Leaf, pad: str) -> list[str]:
-        note = self._noting if leaf.name == "note" else "note_block"
-        if not inner:
-            return [f"{pad}{note}({leaf.noted}, {text});"]
-        return [f"{pad}if ({note}({leaf.noted}, {text})) {{", *inner, f"{pad}}}"]
+    def _noted(
+        self, plan: PointerPlan, text: str, inner: list[str], null: list[str], leaf: _Leaf
+    ) -> list[str]:
+        """Note what a pointer leads to; one to what will be freed is null from here on."""
+        call = f"{self._noting if leaf.name == 'note' else 'note_block'}({leaf.noted}, {text})"
+        lines = _block(f"if ({call})", inner) if inner else [f"{call};"]
+        if leaf.name != "collect":
+            return lines
+        lines += [line for each in null for line in _if(f"!is_yours({leaf.noted}, {text})", each)]
+        return self._start_of(lines, leaf) if plan.type.all_nodes else lines
 
-    def _cleared(self, null: list[str], text: str, leaf: _Leaf, pad: str) -> list[str]:
-        """A pointer to what will be freed is null from here on."""
-        return (
-            [f"{pad}if (!is_yours({leaf.noted}, {text}))", *null] if null and leaf.name == "collect" else []
-        )
+
+def _inner(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _block(head: str, lines: Iterable[str]) -> list[str]:
+    return [f"{head} {{".lstrip(), *_inner(lines), "}"]
+
+
+def _if(condition: str, statement: str) -> list[str]:
+    return [f"if ({condition})", *_inner([statement])]
 
 
 def _whole(plan: Plan, value: _Value) -> _Value:
