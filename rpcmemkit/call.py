@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from rpcmemkit import given, types
 from rpcmemkit.asynchronous import STATE_SIZE, AsyncCall
 from rpcmemkit.environment import Environment
-from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, RpcError, UsageError
+from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, RpcError, UsageError, counted
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.kinds import BlockKind, EventKind
 from rpcmemkit.memory import AddressSpace
@@ -574,10 +574,18 @@ class Session(OfThisProcess):
             value = value.get("$value")
         else:
             self.labels.call_by_path(address, place.path, self._suffix(name))
-        if value is not None:
-            writer = self.writer()
+        if value is None:
+            return
+        writer = self.writer()
+        try:
             writer.write(inner, value)
-            writer.finish()
+        except MemoryFault:
+            room = counted(self.client.space.capacity(address), "byte")
+            raise UsageError(
+                f"{frame.procedure.name}: the value of {name} does not fit its buffer: [byte_count] makes that {room}. Pass a "
+                f"larger count, or leave {name} out: the buffer is there, zeroed"
+            ) from None
+        writer.finish()
 
     def _suffix(self, name: str) -> str:
         count = self._given[name]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rpcmemkit import Audit, Call
+from rpcmemkit import Audit, Call, UsageError
 from rpcmemkit.program import UNSENT_LIMIT
 from rpcmemkit.status import status_code
 from tests.engine.helpers import NODE, TREE, linked, open_session, run
@@ -295,6 +295,19 @@ def test_a_buffer_smaller_than_its_type_is_refused_on_the_server(size: int, said
         [(1782, "root", "byte-count-too-small")] if said else []
     )
     assert all(said in each.message for each in raised)
+
+
+@pytest.mark.parametrize("pointer_size", [4, 8])
+@pytest.mark.parametrize("size", [-1, 0, 4, 11])
+def test_a_value_that_does_not_fit_its_buffer_is_refused(size: int, pointer_size: int) -> None:
+    """What lies in the buffer before the call is the application's: it cannot have written more than there is room for."""
+    sizes = {"client_pointer_size": pointer_size, "server_pointer_size": pointer_size}
+    session = open_session(COUNTED, lambda call, size, root: None, IN_PLACE, **sizes)
+    value = {"value": 1, "left": None, "right": None}
+
+    with pytest.raises(UsageError, match=rf"value of root does not fit .* {max(size, 0)} bytes"):
+        session.try_call("f", {"size": size, "root": value})
+    assert session.try_call("f", {"size": max(size, 0)}).status == status_code("RPC_X_BYTE_COUNT_TOO_SMALL")
 
 
 def test_data_that_outgrows_a_buffer_is_named() -> None:
