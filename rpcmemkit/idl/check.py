@@ -12,6 +12,7 @@ from rpcmemkit.idl.declared import Declared
 from rpcmemkit.idl.extents import LARGEST
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import Level
+from rpcmemkit.idl.pipes import misplaced, not_sent
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.terms import Term, discriminant, names, terms
 from rpcmemkit.types import (
@@ -69,6 +70,7 @@ class Checker:
                 self._known_on_entry(declared, parameter, level, directions)
             self._discriminant(declared, siblings)
             self._reach(parameter.type, declared, 0)
+        self._second_handle(parameters)
         self._pipes(parameters, built)
         self._modes(parameters, result)
         self._result(result, result_type)
@@ -177,16 +179,32 @@ class Checker:
         elif _is_opaque(declared.base, "handle"):
             self.complain(Finding.HANDLE_POINTER, declared)
 
+    def _second_handle(self, parameters: list[Declared]) -> None:
+        """The leftmost handle is the binding; another handle_t would have to be sent, and cannot (handle-t.md)."""
+        for declared in [each for each in parameters if _is_opaque(each.base, "handle") and not each.levels][
+            1:
+        ]:
+            self.complain(Finding.SECOND_HANDLE, declared)
+
     def _pipes(self, parameters: list[Declared], built: list[Parameter]) -> None:
         """What has no size of its own does not go well with a pipe (combining-pipe-and-nonpipe-parameters.md)."""
-        if not any(_is_opaque(declared.base, "pipe") for declared in parameters):
-            return
-        for declared, parameter in zip(parameters, built, strict=True):
+        pipes = {declared.name for declared in parameters if _is_opaque(declared.base, "pipe")}
+        for declared, parameter in zip(parameters, built, strict=True) if pipes else ():
+            if declared.name in pipes:
+                continue
             type_ = parameter.type
             nullable = isinstance(type_, Pointer) and type_.kind is not PointerKind.REF
             target = type_.target if isinstance(type_, Pointer) else type_
             if nullable or self._is_conformant_structure(target) or _counted(declared):
                 self.complain(Finding.UNFIXED_BESIDE_PIPE, declared)
+
+    def _pipe(self, pipe: Opaque, member: Declared | None, root: Declared, *, result: bool) -> None:
+        if member is not None or any(level.form == "array" for level in root.levels):
+            self.complain(Finding.PIPE_INSIDE, member or root)
+        elif where := misplaced(root, result=result):
+            self.complain(Finding.PIPE_MISPLACED, root, where=where)
+        elif held := next(not_sent(pipe, osf=self.osf), ""):
+            self.complain(Finding.PIPE_ELEMENTS, root, held=held)
 
     def _modes(self, parameters: list[Declared], result: Declared) -> None:
         """What the mode of the stubs cannot do: MIDL warns and takes another (-oi.md, -os.md)."""
@@ -209,6 +227,10 @@ class Checker:
             self.complain(Finding.CONFORMANT_RESULT, result)
         elif isinstance(type_, Array):
             self.complain(Finding.ARRAY_RESULT, result)
+        elif _is_opaque(result.base, "handle"):
+            self.complain(Finding.HANDLE_RESULT, result)
+        elif isinstance(result.base, ContextHandle) and result.levels:
+            self.complain(Finding.CONTEXT_POINTER_RESULT, result)
         elif isinstance(type_, (Struct, EncapsulatedUnion)) and self.switches.effective_mode != "Os":
             self.complain(Finding.BY_VALUE_MODE, result)
         if result.const and type_ is not None:
@@ -354,6 +376,8 @@ class Checker:
         if isinstance(type_, Opaque) and type_.what in _NOT_SENT:
             if not (member is None and role == 1 and type_.what == "void" and not root.levels):
                 self.complain(_NOT_SENT[type_.what][2 if member else role], member or root)
+        elif isinstance(type_, Opaque) and type_.what == "pipe":
+            self._pipe(type_, member, root, result=role == 1)
         elif isinstance(type_, Struct):
             self._structure(type_, root)
         elif isinstance(type_, EncapsulatedUnion):
@@ -406,12 +430,15 @@ class Checker:
     def _union(self, union: Union, member: Declared | None, root: Declared, role: int) -> None:
         if id(union) in self.resolver.scope.incomplete:
             self.complain(Finding.NO_MEMBERS, root, name=repr(union.name))
+            return
         declared = member or root
         if declared.switch_is is None and (member is not None or role == 0):
             self.complain(Finding.NO_SWITCH_IS, declared, name=repr(declared.name))
         self._arms(union.arms, root)
 
     def _arms(self, arms: list[Arm], root: Declared) -> None:
+        if not arms:
+            self.complain(Finding.EMPTY_UNION, root)
         for arm in arms:
             if not arm.labels and not arm.default:
                 self.complain(Finding.ARM_WITHOUT_CASE, root)

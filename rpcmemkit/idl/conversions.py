@@ -57,10 +57,17 @@ def _problems(
         return
     if _allocated(context, attribute):
         yield Finding.ALLOCATE_CONVERTED
+    if any(
+        isinstance(part, Opaque) and part.what == "pipe"
+        for side in (sent, presented)
+        if side
+        for part in parts(side, through_pointers=True)
+    ):
+        yield Finding.CONVERTED_PIPE
     if attribute.name not in _BY_ROUTINES:
         yield from _wire_problems(sent)
         return
-    if sent is not None and any(isinstance(part, Pointer) for part in _parts(sent, through_pointers=True)):
+    if sent is not None and any(isinstance(part, Pointer) for part in parts(sent, through_pointers=True)):
         yield Finding.SENT_POINTERS
     if presented is not None and _open(presented):
         yield Finding.PRESENTED_NOT_FIXED
@@ -70,7 +77,7 @@ def _wire_problems(sent: Type | None) -> Iterator[Finding]:
     """The rules for types whose bytes the program writes (marshaling-rules-for-user-marshal-and-wire-marshal.md)."""
     if sent is None:
         return
-    if any(_is_full(part) for part in _parts(sent, through_pointers=True)):
+    if any(_is_full(part) for part in parts(sent, through_pointers=True)):
         yield Finding.SENT_FULL_POINTER
     if not isinstance(sent, Pointer) and _open(sent):
         yield Finding.SENT_NOT_FIXED
@@ -131,7 +138,7 @@ def _open(found: Type) -> bool:
     """Whether the size of a type, or of what a sized pointer names, varies at run time."""
     if isinstance(found, Pointer):
         return _is_open_array(found.target)
-    return any(_is_open_array(part) for part in _parts(found, through_pointers=False))
+    return any(_is_open_array(part) for part in parts(found, through_pointers=False))
 
 
 def _is_open_array(found: Type) -> bool:
@@ -142,7 +149,7 @@ def _is_full(found: Type) -> bool:
     return isinstance(found, Pointer) and found.kind is PointerKind.FULL
 
 
-def _parts(found: Type, *, through_pointers: bool) -> Iterator[Type]:
+def parts(found: Type, *, through_pointers: bool) -> Iterator[Type]:
     """A type and every type inside it."""
     waiting, seen = [found], set()
     while waiting:

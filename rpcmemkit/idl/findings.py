@@ -121,6 +121,7 @@ class Finding(Enum):
         "in MIDL 3, another dialect, the compiler makes interfaces of classes: write them out")
     VALUE_NOT_IN_TYPE = _error("IDL228", 2175,
         "{value} is no value of the type {type}", "give the constant a wider type", page="const.md")
+    CONSTANT_OF_OTHER_TYPE = _error("IDL229", 2154, "{value} is no value of the type {type}", page="const.md")
     # --- directions, pointers and arrays
     OUT_NO_POINTER = _error("IDL301", 2042,
         "the [out] parameter {name} is no pointer", "write a * before its name, or make it an array", page="out-idl.md",
@@ -290,6 +291,20 @@ class Finding(Enum):
     UNSENT_LABEL = _warning("IDL381", None,
         "{label} = {value} cannot be sent: a plain enumeration travels in 16 bits, 0 to 32767", "add [v1_enum] to the typedef",
         page="enum.md")
+    PIPE_INSIDE = _error("IDL382", 2321,
+        "the pipe {name} is inside an array, a structure or a union", "pass it as a parameter", page="pipe.md")
+    PIPE_MISPLACED = _error("IDL383", 2322,
+        "the pipe {name} {where}", "pass it by value, or behind one [ref] pointer", page="pipe.md")
+    CONVERTED_PIPE = _error("IDL384", 2322, "[{attribute}] on {name}, which holds a pipe", page="pipe.md")
+    PIPE_ELEMENTS = _error("IDL385", 2317,
+        "the elements of the pipe {name} hold {held}", "send elements of one fixed size, without pointers", page="pipe.md")
+    HANDLE_RESULT = _error("IDL386", 2238, "the result of {name} is a binding handle", page="handle-t.md")
+    CONTEXT_POINTER_RESULT = _error("IDL387", 2268,
+        "the result of {name} is a pointer to a context handle", "return the handle itself", page="context-handle.md")
+    SECOND_HANDLE = _error("IDL388", 2182,
+        "{name} is a second handle_t: the first one is the binding, and no handle_t can be sent", "leave it out",
+        page="handle-t.md")
+    EMPTY_UNION = _error("IDL389", 2235, "{name} is or holds a union without arms", "give it an arm", page="union.md")
     # --- attribute files and memory attributes
     ACF_UNKNOWN_NAME = _error("IDL401", None,
         "the attribute file names {name}, which the interface does not have", page="the-acf-body.md")

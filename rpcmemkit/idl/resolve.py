@@ -455,22 +455,31 @@ class Resolver(Context):
                     )
 
     def _constant_value(self, run: s.Run, declared: Declared, place: Place) -> object:
+        base = declared.base
         if all(token.type == "STRING" for token in run):
+            if not declared.levels and isinstance(base, (Base, Struct, EnumType)):
+                self._not_of_type(Finding.CONSTANT_OF_OTHER_TYPE, run, declared, place, str(run[0]))
             return "".join(unquote(token) for token in run)
-        if isinstance(declared.base, Base) and declared.base.code in "fd" and not declared.levels:
+        if isinstance(base, Base) and base.code in "fd" and not declared.levels:
             return self._float(run, place)
         value = self.constant(run, place)
-        base = declared.base
+        bare = len(run) == 1 and value != 0  # a cast makes a pointer of anything
+        if isinstance(base, Struct) if not declared.levels else bare:
+            self._not_of_type(Finding.CONSTANT_OF_OTHER_TYPE, run, declared, place, value)
         if not isinstance(base, Base) or declared.levels:
             return value
         bits = 8 * base.size
         # numbers here have no width: ~0x80000000 is below the smallest long, and what ocidl.idl writes for a DWORD
         if base.code != "?" and not -(1 << bits) <= value < 1 << bits:
-            at = s.start(run[0])
-            self.report.add(
-                Finding.VALUE_NOT_IN_TYPE, place.source, at, len(run[0]), value=value, type=base.name
-            )
+            self._not_of_type(Finding.VALUE_NOT_IN_TYPE, run, declared, place, value)
         return wrapped(value, base)
+
+    def _not_of_type(
+        self, finding: Finding, run: s.Run, declared: Declared, place: Place, value: object
+    ) -> None:
+        name = getattr(declared.base, "name", "") or "void"
+        type_ = name + " *" * bool(declared.levels)
+        self.report.add(finding, place.source, s.start(run[0]), len(run[0]), value=value, type=type_)
 
     def _float(self, run: s.Run, place: Place) -> float:
         try:

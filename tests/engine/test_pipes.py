@@ -213,12 +213,6 @@ def test_a_pipe_must_be_passed() -> None:
         open_session(OUT).call("f")
 
 
-def test_pointers_do_not_go_through_pipes() -> None:
-    body = "typedef struct { long *p; } S; typedef pipe S P; void f([in] P p);"
-    with pytest.raises(UsageError, match="no pointers"):
-        open_session(body).try_call("f", {})
-
-
 # --- hostile bytes ---
 
 

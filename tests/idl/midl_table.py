@@ -14,7 +14,7 @@ from tests.idl.helpers import HEADER, findings, interface
 
 # Every number of compiler-errors.md that concerns memory attributes.
 NUMBERS = frozenset(
-    [2038, 2040, 2041, 2042, 2043, 2044, 2045, 2055, 2058, 2059, 2060, 2061, 2062, 2063, 2064, 2065, 2068, 2072,
+    [2154, 2182, 2235, 2238, 2268, 2317, 2321, 2322, 2038, 2040, 2041, 2042, 2043, 2044, 2045, 2055, 2058, 2059, 2060, 2061, 2062, 2063, 2064, 2065, 2068, 2072,
      2073, 2074, 2075, 2076, 2077, 2081, 2082, 2084, 2086, 2087, 2096, 2102, 2103, 2104, 2105, 2121, 2123, 2124,
      2135, 2136, 2139, 2142, 2145, 2148, 2150, 2158, 2162, 2163, 2164, 2166, 2171, 2172, 2176, 2177, 2178, 2181,
      2187, 2191, 2195, 2198, 2199, 2209, 2211, 2216, 2222, 2223, 2227, 2237, 2241, 2244, 2246, 2248, 2249, 2279,
@@ -250,6 +250,28 @@ ROWS = [
     row(2352, "typedef pipe char P; void f([in] P p, [in, unique] long *a);", "typedef pipe char P; void f([in] P p, [in] long *a);"),
     row(2352, "typedef pipe char P; " + OPEN + "void f([in] P p, [in] OPEN *a);", "typedef pipe char P; " + STRUCT + "void f([in] P p, [in] S *a);"),
     row(2352, "typedef pipe char P; void f([in] P p, [in, ptr] long *a);", "typedef pipe char P; void f([in] P p, [in] long *a);"),
+    row(2317, "typedef struct { long *p; } S; typedef pipe S P; void f([in] P p);", "typedef struct { long p; } S; typedef pipe S P; void f([in] P p);"),
+    row(2317, "typedef [string] char T[8]; typedef pipe T P; void f([in] P p);", "typedef char T[8]; typedef pipe T P; void f([in] P p);"),
+    row(2317, "typedef enum { A } E; typedef pipe E P; void f([out] P *p);", "typedef [v1_enum] enum { A } E; typedef pipe E P; void f([out] P *p);"),
+    row(2317, "typedef union switch (long k) { case 1: long a; } U; typedef pipe U P; void f([in] P p);", "typedef pipe long P; void f([in] P p);"),
+    row(2317, "typedef pipe __int3264 P; void f([in] P p);", "typedef pipe hyper P; void f([in] P p);"),
+    row(2317, "typedef pipe char Q; typedef pipe Q P; void f([in] P p);", "typedef pipe char P; void f([in] P p);"),
+    row(2321, "typedef pipe char P; typedef struct { P p; } S; void f([in] S *s);", "typedef pipe char P; void f([in] P p);"),
+    row(2321, "typedef pipe char P; void f([in] P p[2]);", "typedef pipe char P; void f([in] P p);"),
+    row(2321, "typedef pipe char P; typedef union switch (long k) { case 1: P p; } U; void f([in] U u);", "typedef pipe char P; void f([in] P p);"),
+    row(2322, "typedef pipe char P; P f(void);", "typedef pipe char P; void f([out] P *p);"),
+    row(2322, "typedef pipe char P; void f([in, unique] P *p);", "typedef pipe char P; void f([in, ref] P *p);"),
+    row(2322, "typedef pipe char P; void f([in] P **p);", "typedef pipe char P; void f([in, out] P *p);"),
+    row(2322, "typedef pipe char P; typedef [transmit_as(long)] P T; void f([in] P p);", "typedef pipe char P; void f([in] P p);"),
+    # handles, unions and constants
+    row(2182, "void f([in] handle_t h, [in] long a, [in] handle_t g);", "void f([in] handle_t h, [in] long a);"),
+    row(2238, "handle_t f(void);", "void f([in] handle_t h);"),
+    row(2268, CONTEXT + "PCTX *f(void);", CONTEXT + "PCTX f(void);"),
+    row(2235, "typedef [switch_type(long)] union { } U; void f([in] long t, [in, switch_is(t)] U *u);",
+        "typedef [switch_type(long)] union { [default]; } U; void f([in] long t, [in, switch_is(t)] U *u);"),
+    row(2154, "const char C = \"x\"; void f(void);", "const char *C = \"x\"; void f(void);"),
+    row(2154, "const char *C = 5; void f(void);", "const char *C = 0; void f(void);"),
+    row(2154, "typedef struct { long a; } S; const S C = 5; void f(void);", "const long C = 5; void f(void);"),
     # what no page numbers
     row("IDL344", "void f([in, unique, partial_ignore] long *a);", "void f([in, out, unique, partial_ignore] long *a);"),
     row("IDL344", "void f([in, out, partial_ignore] long *a);", "void f([in, out, unique, partial_ignore] long *a);"),
