@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rpcmemkit import types
-from rpcmemkit.contract.spots import all_pointers, arms, converted, spots
-from rpcmemkit.contract.steps import Step, below, holds_pointers
+from rpcmemkit.contract.spots import all_pointers, converted, is_counted, parts_of, spots
+from rpcmemkit.contract.steps import Owed, Step, below, holds_pointers
 from rpcmemkit.plan import ArmPlan, ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
-
-if TYPE_CHECKING:
-    from rpcmemkit.contract.free_plan import FreePlan
 
 HEADERS = {"midl_user_free": "rpc.h", "RpcSmClientFree": "rpc.h", "CoTaskMemFree": "objbase.h"}
 STATUS = {
@@ -84,7 +81,7 @@ static void one_block(noted_blocks *all, size_t since)
 """
 
 
-def c_code(plans: Iterable[FreePlan]) -> str:
+def c_code(plans: Iterable[Owed]) -> str:
     """Return several plans as C (C99), each helper function once.
 
     They free with the same deallocator. A name that procedures of two interfaces have gets the interface in front.
@@ -155,7 +152,7 @@ class _Leaf(NamedTuple):
 class _Writer:
     """Writes the C of one plan."""
 
-    def __init__(self, plan: FreePlan, of: str) -> None:
+    def __init__(self, plan: Owed, of: str) -> None:
         self.plan = plan
         self.of = of
         self.functions: dict[str, str] = {}
@@ -614,15 +611,8 @@ def _is_counted(root: Plan) -> bool:
 
 
 def _counts(plan: Plan) -> bool:
-    match plan:
-        case ArrayPlan():
-            counted = plan.varying or plan.size_of is not None
-            return holds_pointers(plan.element) and (counted or _counts(plan.element))
-        case StructPlan():
-            return any(_counts(member.plan) for member in plan.members)
-        case UnionPlan():
-            return any(_counts(arm) for _, arm in arms(plan))
-    return False
+    here = isinstance(plan, ArrayPlan) and is_counted(plan) and holds_pointers(plan.element)
+    return here or any(_counts(part) for _, part in parts_of(plan))
 
 
 # --- the text of declarations and expressions -----------------------------------------------------

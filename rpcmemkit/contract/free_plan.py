@@ -8,19 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
-from rpcmemkit import types
 from rpcmemkit.call import Call, Session
 from rpcmemkit.contract.c_code import c_code
-from rpcmemkit.contract.promises import require_procedure, usual_environment
-from rpcmemkit.contract.steps import Step, step_of
-from rpcmemkit.environment import Environment
+from rpcmemkit.contract.steps import Owed, Step
 from rpcmemkit.errors import UsageError
 from rpcmemkit.kinds import EventKind
 from rpcmemkit.plan import PointerPlan
-from rpcmemkit.program import deallocator_of, default_allocator
-from rpcmemkit.stubs.frame import Frame, Procedures
 from rpcmemkit.walk import Place, pointers_in, reach, referent
 
 
@@ -39,46 +33,8 @@ class Freed:
         return len(self.addresses) + len(self.beyond_reach)
 
 
-@dataclass(frozen=True)
-class FreePlan:
-    """The frees that the client owes after a call of one procedure.
-
-    Raises :class:`~rpcmemkit.errors.UsageError` if this is no interface, or it has no such procedure.
-    """
-
-    interface: types.Interface
-    procedure: str
-    environment: Environment | None = None
-
-    def __post_init__(self) -> None:
-        require_procedure(self.interface, self.procedure)
-
-    @cached_property
-    def _setting(self) -> Environment:
-        return self.environment or usual_environment(self.interface)
-
-    @cached_property
-    def frame(self) -> Frame:
-        """The procedure compiled for the client."""
-        planner = self._setting.planner(self._setting.client_pointer_size)
-        return Procedures(self.interface, planner)[self.procedure]
-
-    @property
-    def deallocator(self) -> str:
-        """The name of the function that frees what the client stub allocated.
-
-        A stub that goes by the thread's RpcSs environment leaves open which pair it calls: RpcSmClientFree fits both
-        (nf-rpcndr-rpcsmclientfree.md).
-        """
-        if self._setting.osf or self.frame.enables_environment:
-            return "RpcSmClientFree"
-        return deallocator_of(default_allocator(False, self.interface.is_object))
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """What is owed, parameter by parameter, the result last."""
-        given = {parameter.name: parameter for parameter in self.frame.procedure.parameters}
-        return tuple(step_of(name, plan, given.get(name)) for name, plan, _ in self.frame.all)
+class FreePlan(Owed):
+    """The frees that the client owes after a call of one procedure, as C and as steps that run."""
 
     @property
     def c(self) -> str:

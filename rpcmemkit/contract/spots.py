@@ -53,15 +53,8 @@ def how_many(plan: Plan, known: dict[int, int]) -> int:
     if plan.plain:
         return 0
     if id(plan) not in known:
-        if isinstance(plan, ArrayPlan):
-            inside = [plan.element]
-        elif isinstance(plan, StructPlan):
-            inside = [member.plan for member in plan.members]
-        elif isinstance(plan, UnionPlan):
-            inside = [arm for _, arm in arms(plan)]
-        else:
-            inside = []
-        known[id(plan)] = sum(how_many(part, known) for part in inside) if inside else 1
+        inside = parts_of(plan)
+        known[id(plan)] = sum(how_many(part, known) for _, part in inside) if inside else 1
     return known[id(plan)]
 
 
@@ -76,25 +69,35 @@ def leaves(
     """Yield what a value consists of that is no array, structure or union, and no base value beside others."""
     if plan.plain:
         return
-    if isinstance(plan, ArrayPlan):
-        open_end = (plan.varying or plan.size_of is not None) and not _is_steady(plan, steady)
-        yield from leaves(plan.element, (*parts, "[]"), loose or open_end, steady)
-    elif isinstance(plan, StructPlan):
-        for member in plan.members:
-            yield from leaves(member.plan, (*parts, member.step), loose)
-    elif isinstance(plan, UnionPlan):
-        for step, arm in arms(plan):
-            yield from leaves(arm, (*parts, step), loose or not _is_steady(plan, steady))
-    else:
+    inside = parts_of(plan)
+    if not inside:
         yield parts, plan, loose
+    if isinstance(plan, StructPlan):
+        steady = frozenset()
+    elif isinstance(plan, UnionPlan) or (isinstance(plan, ArrayPlan) and is_counted(plan)):
+        loose = loose or not _is_steady(plan, steady)
+    for step, part in inside:
+        yield from leaves(part, (*parts, step), loose, steady)
+
+
+def parts_of(plan: Plan) -> list[tuple[str, Plan]]:
+    """Return what an array, a structure or a union consists of, each with its step in a path; of a union every arm once."""
+    match plan:
+        case ArrayPlan():
+            return [("[]", plan.element)]
+        case StructPlan():
+            return [(member.step, member.plan) for member in plan.members]
+        case UnionPlan():
+            held = {arm.step: arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan}
+            return list(held.items())
+    return []
+
+
+def is_counted(plan: ArrayPlan) -> bool:
+    """Whether data decides how many elements of an array there are."""
+    return plan.varying or plan.size_of is not None
 
 
 def _is_steady(plan: ArrayPlan | UnionPlan, steady: frozenset[str]) -> bool:
     names = frozenset().union(*map(names_in, attributes_of(plan)))
     return bool(names) and names <= steady
-
-
-def arms(plan: UnionPlan) -> Iterator[tuple[str, Plan]]:
-    """Yield the part of a path and the plan of every arm that holds something, each once."""
-    found = {arm.step: arm.plan for arm in (*plan.arms.values(), plan.default) if arm and arm.plan}
-    yield from found.items()

@@ -1,12 +1,18 @@
-"""The steps of a free plan: what is owed for each parameter, and for the result."""
+"""What the client owes after a call, step by step: for each parameter, and for the result."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from rpcmemkit import types
+from rpcmemkit.contract.promises import require_procedure, usual_environment
 from rpcmemkit.contract.spots import spots
+from rpcmemkit.environment import Environment
 from rpcmemkit.plan import Plan, PointerPlan
+from rpcmemkit.program import deallocator_of, default_allocator
+from rpcmemkit.stubs.frame import Frame, Procedures
 
 
 class Step(NamedTuple):
@@ -21,7 +27,49 @@ class Step(NamedTuple):
     rule: str
 
 
-def step_of(name: str, plan: Plan, parameter: types.Parameter | None) -> Step:
+@dataclass(frozen=True)
+class Owed:
+    """What the client has to free after a call of one procedure.
+
+    Raises :class:`~rpcmemkit.errors.UsageError` if this is no interface, or it has no such procedure.
+    """
+
+    interface: types.Interface
+    procedure: str
+    environment: Environment | None = None
+
+    def __post_init__(self) -> None:
+        require_procedure(self.interface, self.procedure)
+
+    @cached_property
+    def _setting(self) -> Environment:
+        return self.environment or usual_environment(self.interface)
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The procedure compiled for the client."""
+        planner = self._setting.planner(self._setting.client_pointer_size)
+        return Procedures(self.interface, planner)[self.procedure]
+
+    @property
+    def deallocator(self) -> str:
+        """The name of the function that frees what the client stub allocated.
+
+        A stub that goes by the thread's RpcSs environment leaves open which pair it calls: RpcSmClientFree fits both
+        (nf-rpcndr-rpcsmclientfree.md).
+        """
+        if self._setting.osf or self.frame.enables_environment:
+            return "RpcSmClientFree"
+        return deallocator_of(default_allocator(False, self.interface.is_object))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is owed, parameter by parameter, the result last."""
+        given = {parameter.name: parameter for parameter in self.frame.procedure.parameters}
+        return tuple(_step_of(name, plan, given.get(name)) for name, plan, _ in self.frame.all)
+
+
+def _step_of(name: str, plan: Plan, parameter: types.Parameter | None) -> Step:
     if _is_context_handle(plan):
         return Step(name, "close", "client-owns")
     if parameter is not None and "byte_count" in parameter.attributes:
