@@ -14,6 +14,7 @@ from rpcmemkit.environment import Environment
 from rpcmemkit.errors import Finished, MemoryFault, OfThisProcess, RpcError, UsageError, counted
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.kinds import BlockKind, EventKind
+from rpcmemkit.ledger import Row
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import path_text
 from rpcmemkit.plan import ArrayPlan, OpaquePlan, PointerPlan
@@ -630,12 +631,12 @@ class Session(OfThisProcess):
             rows=rows,
         )
 
-    def _allocate_row(self, data: bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
+    def _allocate_row(self, data: bytearray, sizes: Sequence[int]) -> Row | None:
         if max(sizes) > LARGEST_BLOCK:
             return None
         addresses = self.client.space.add_blocks(data, sizes, BlockKind.APPLICATION)
         like = (EventKind.ALLOCATE, "client", "application", 0, 0, "client-owns", "application")
-        self.client.trace.raw.append(Run.of_blocks(like, addresses, sizes))
+        self.client.trace.raw.append(Run.of_blocks(like, addresses, addresses.sizes))
         return addresses
 
     def _allocate_for_proxy(self, size: int) -> int:

@@ -6,10 +6,11 @@ is the same arrays, read with that moment's eyes.
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from rpcmemkit.kinds import BlockKind
 from rpcmemkit.trace import Path
@@ -21,6 +22,7 @@ KINDS = tuple(BlockKind)
 KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 MARKED = 2  # live, but freed for later
 DIVIDED = 3  # live, and several referents lie in it
+_ALIVE = re.compile(rb"[^\0]")
 
 
 Part: TypeAlias = "tuple[int, int, Path | None]"
@@ -33,8 +35,8 @@ class Parts:
     __slots__ = ("_paths", "_runs", "sizes", "starts")
 
     def __init__(self) -> None:
-        self.starts = array("Q")
-        self.sizes = array("Q")
+        self.starts = array("I")
+        self.sizes = array("I")
         self._paths: dict[int, Path | None] = {}
         self._runs: list[tuple[int, Callable[[], Sequence[Path | None]]]] = []
 
@@ -62,6 +64,30 @@ class Parts:
         return self.starts[index], self.sizes[index], path
 
 
+class Row(Sequence[int]):
+    """The addresses of blocks that were added together, or their sizes: the ledger holds them, a row says which."""
+
+    __slots__ = ("_column", "_ledger", "_numbers")
+
+    def __init__(self, ledger: Ledger, numbers: range, column: array[int] | None = None) -> None:
+        self._ledger, self._numbers = ledger, numbers
+        self._column = ledger.starts if column is None else column
+
+    @property
+    def sizes(self) -> Row:
+        return Row(self._ledger, self._numbers, self._ledger.sizes)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._numbers[index]
+        return Row(self._ledger, found, self._column) if isinstance(index, slice) else self._column[found]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._column[self._numbers.start : self._numbers.stop])
+
+
 class Block(NamedTuple):
     """One block of memory: its address, its size in octets, who allocated it, and whether it is still live."""
 
@@ -87,6 +113,7 @@ class Ledger:
         "base",
         "by_routine",
         "clock",
+        "dead",
         "ended",
         "kinds",
         "live",
@@ -100,7 +127,8 @@ class Ledger:
     def __init__(self, base: int) -> None:
         self.base = base
         self.clock = 0
-        self.starts = array("Q")
+        self.dead = 0
+        self.starts = array("I")
         self.sizes = array("I")
         self.kinds = bytearray()
         self.live = bytearray()
@@ -180,6 +208,14 @@ class Ledger:
     def none_live(self, first: int, past: int) -> bool:
         """Whether the blocks from ``first`` to before ``past`` are all freed."""
         return self.live.count(0, first, past) == past - first
+
+    def first_live(self) -> int | None:
+        """Return where the first live block begins; ``None`` if there is none."""
+        found = _ALIVE.search(
+            self.live, self.dead
+        )  # no block lives twice: who was dead need not be looked at again
+        self.dead = found.start() if found else len(self)
+        return self.starts[self.dead] if found else None
 
     def find(self, address: int) -> Block | None:
         """Return the block that holds ``address``, or ends there (C lets a pointer go that far), or ``None``."""

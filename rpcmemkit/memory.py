@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, compress, islice, repeat
 from operator import ge
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 from zlib import compress as pack
 from zlib import decompress
@@ -30,6 +31,7 @@ from rpcmemkit.ledger import (
     Ledger,
     Parts,
     PastLedger,
+    Row,
 )
 from rpcmemkit.trace import Fault, Path, Trace
 
@@ -51,6 +53,17 @@ def taken(size: int) -> int:
 
 class Packed(bytes):
     """Old bytes of memory, compressed: of much that is freed at once a picture shows little."""
+
+
+class Received(NamedTuple):
+    """A message that lies in memory, as long as its bytes are what they were."""
+
+    start: int
+    message: bytes
+
+    def stretch(self, at: int) -> bytes:
+        """Return the bytes of a stretch that begins in it."""
+        return self.message[at - self.start : at - self.start + (1 << STRETCH)]
 
 
 class Image(Finished):
@@ -78,10 +91,11 @@ class Image(Finished):
 
     def __init__(self, space: AddressSpace) -> None:
         self.space = space
-        self.base, self.pointer_size, self.size = space.base, space.pointer_size, len(space.data)
+        self.base, self.pointer_size = space.ledger.base, space.pointer_size
+        self.size = space.base - self.base + len(space.data)
         self.clock = space.ledger.clock
         self.blocks = PastLedger(space.ledger)
-        self.kept: dict[int, bytes] = {}
+        self.kept: dict[int, bytes | Received] = {}
         self.later: Image | None = None
         self._asked = 0
         self._whole: bytes | None = None
@@ -100,9 +114,11 @@ class Image(Finished):
     def _read(self, start: int, stop: int) -> bytes:
         if start >= stop:
             return b""
-        octets = bytearray(
-            self.space.data[start:stop]
-        )  # before looking for what was kept: a thread may write now
+        base, data = self.space.arena  # before looking for what was kept: a thread may write now
+        gone = base - self.base
+        octets = bytearray(data[max(start - gone, 0) : max(stop - gone, 0)])
+        if start < gone:
+            octets[:0] = _OCTETS[FREED] * (min(stop, gone) - start)
         for number in range(start >> STRETCH, (stop - 1 >> STRETCH) + 1):
             if old := self.space.as_of(number, self.clock):
                 at = number << STRETCH
@@ -127,6 +143,8 @@ class AddressSpace(OfThisProcess):
         "_images",
         "_kept",
         "_last",
+        "_received",
+        "arena",
         "base",
         "data",
         "describe",
@@ -142,7 +160,10 @@ class AddressSpace(OfThisProcess):
         self.pointer_size = pointer_size
         self.base = BASES[side]
         self.data: bytearray = bytearray()
+        self.arena = self.base, self.data
+        """The same two together, for another thread that looks at an image."""
         self.ledger = Ledger(self.base)
+        self._received = Received(0, b"")
         self.shown = 0
         """How much of ``data`` the last image shows: who writes below calls :meth:`keep` first."""
         self._last: Image | None = None
@@ -166,12 +187,34 @@ class AddressSpace(OfThisProcess):
         ledger.live.append(1)
         ledger.by_routine.append(0)
         ledger.ended.append(NEVER)
-        first, past = start >> PAGE, (len(data) - 1 >> PAGE) + 1
+        gone = self.base - ledger.base
+        first, past = gone + start >> PAGE, (gone + len(data) - 1 >> PAGE) + 1
         if first < len(pages):
             pages[first] = number
         if past > len(pages):
             pages += array("I", (number,)) * (past - len(pages))
         return address
+
+    def receive(self, message: bytes) -> int:
+        """Add a receive buffer. While its bytes are those of the message, no image need have them for itself."""
+        address = self.add_block(len(message), BlockKind.RECEIVE_BUFFER)
+        self.data[address - self.base : address - self.base + len(message)] = message
+        self._received = Received(address - self.ledger.base, message)
+        return address
+
+    def forget(self) -> None:
+        """Give up the memory in front of the first live block, if that is most of it. Its addresses are not used again.
+
+        Images show what they have kept of it, and else that it was freed.
+        """
+        first = self.ledger.first_live()
+        end = self.base + len(self.data) if first is None else first
+        step = 1 << STRETCH
+        gone = (end - self.ledger.base) // step * step + self.ledger.base - self.base
+        if gone > max(MUCH, len(self.data) // 2):
+            self.arena = self.base + gone, self.data[gone:]
+            self.base, self.data = self.arena
+            self.shown = max(self.shown - gone, 0)
 
     # --- many blocks at once ---
 
@@ -194,29 +237,25 @@ class AddressSpace(OfThisProcess):
         first = self.ledger.starts[max(self.ledger.index(address) - 1, 0)]
         return self.data[first - self.base :], first
 
-    def add_blocks(self, data: bytes | bytearray, sizes: Sequence[int], kind: BlockKind) -> Sequence[int]:
+    def add_blocks(self, data: bytes | bytearray, sizes: Sequence[int], kind: BlockKind) -> Row:
         """Add blocks whose bytes are ``data``, each with what lies between it and the next; return their addresses."""
-        ledger, start, number = self.ledger, len(self.data), len(self.ledger.live)
-        many, first = len(sizes), self.base + len(self.data)
-        if sizes.count(sizes[0]) == many:
-            step = taken(sizes[0])
-            addresses: Sequence[int] = range(first, first + many * step, step)
-        else:
-            addresses = list(accumulate(map(taken, islice(sizes, many - 1)), initial=first))
+        ledger, number, many = self.ledger, len(self.ledger.live), len(sizes)
+        base, top = ledger.base, self.base + len(self.data)
         self.data += data
-        ledger.starts.extend(addresses)
+        ledger.starts.extend(accumulate(map(taken, islice(sizes, many - 1)), initial=top))
         ledger.sizes.extend(sizes)
         ledger.kinds += bytes((KIND_NUMBER[kind],)) * many
         ledger.live += b"\1" * many
         ledger.by_routine += bytes(many)
         ledger.ended.extend(repeat(NEVER, many))
-        page, past, base = start >> PAGE, (len(self.data) - 1 >> PAGE) + 1, self.base
+        page, past = top - base >> PAGE, (self.base + len(self.data) - base - 1 >> PAGE) + 1
         begun = array("I", bytes(4 * (past - page)))
-        for index, address in enumerate(addresses, number):
+        row = Row(ledger, range(number, number + many))
+        for index, address in enumerate(row, number):
             begun[(address - base >> PAGE) - page] = index
         del ledger.pages[page:]
         ledger.pages.extend(accumulate(begun, max))
-        return addresses
+        return row
 
     def take_back(self, start: int) -> None:
         """Remove the blocks that were added since ``data`` was ``start`` bytes long: they have never been."""
@@ -227,7 +266,7 @@ class AddressSpace(OfThisProcess):
             ledger.live[count:],
             ledger.by_routine[count:],
             ledger.ended[count:],
-            ledger.pages[(start - 1 >> PAGE) + 1 :],
+            ledger.pages[(last - ledger.base - 1 >> PAGE) + 1 :],
         )
         if ledger.pages:
             ledger.pages[-1] = count - 1
@@ -358,7 +397,7 @@ class AddressSpace(OfThisProcess):
             MemoryFault: null, unmapped or freed memory, or past the end of the block.
         """
         ledger, offset = self.ledger, address - self.base
-        page, pages, starts = offset >> PAGE, ledger.pages, ledger.starts
+        page, pages, starts = address - ledger.base >> PAGE, ledger.pages, ledger.starts
         if 0 <= page < len(pages):  # as Ledger.index, without a call: this runs several times for each node
             number = pages[page]
             while starts[number] > address:
@@ -465,7 +504,7 @@ class AddressSpace(OfThisProcess):
         image = Image(self)
         if self._last is not None:
             self._last.later = image
-        self._last, self._images[image.clock], self.shown = image, image, image.size
+        self._last, self._images[image.clock], self.shown = image, image, len(self.data)
         self.ledger.clock += 1
         return image
 
@@ -473,10 +512,17 @@ class AddressSpace(OfThisProcess):
         """Let the last image have the octets from the offset ``start`` on before they are written over."""
         image = self._last
         assert image is not None
-        for number in range(start >> STRETCH, (min(start + size, self.shown) - 1 >> STRETCH) + 1):
+        gone = self.base - self.ledger.base
+        for number in range(
+            start + gone >> STRETCH, (min(start + size, self.shown) + gone - 1 >> STRETCH) + 1
+        ):
             if number not in image.kept:
-                old = bytes(self.data[number << STRETCH : number + 1 << STRETCH])
-                image.kept[number] = Packed(pack(old, 1)) if size > MUCH else old
+                at = number << STRETCH
+                old = self.data[at - gone : at - gone + (1 << STRETCH)]
+                if at >= self._received.start and self._received.stretch(at) == old:
+                    image.kept[number] = self._received
+                else:
+                    image.kept[number] = Packed(pack(old, 1)) if size > MUCH else bytes(old)
                 times = self._kept.setdefault(number, [])
                 if (
                     times and times[0] not in self._images
@@ -489,6 +535,8 @@ class AddressSpace(OfThisProcess):
         times = self._kept.get(number, ())
         at = bisect_left(times, clock)
         old = self._images[times[at]].kept[number] if at < len(times) else b""
+        if isinstance(old, Received):
+            return old.stretch(number << STRETCH)
         return decompress(old) if isinstance(old, Packed) else old
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 
 from rpcmemkit.errors import MemoryFault, RpcError, UsageError
 from rpcmemkit.kinds import EventKind
+from rpcmemkit.ledger import Row
 from rpcmemkit.memory import NEW
 from rpcmemkit.paths import c_text, value_place
 from rpcmemkit.plan import ArrayPlan, Plan, PointerPlan
@@ -173,15 +174,13 @@ class Operations:
         if self.labels is not None or is_unwritten(value) or space.capacity(place.address) < place.plan.size:
             return False
 
-        def allocate(data: bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
+        def allocate(data: bytearray, sizes: Sequence[int]) -> Row | None:
             return self._allocate_row(data, sizes, place)
 
         writer = Writer(space, self._allocate_new, zeroes=self.zeroes, rows=Rows(NEW, allocate))
         return writer.whole(place, value)
 
-    def _allocate_row(
-        self, data: bytearray, sizes: Sequence[int], root: Place | None = None
-    ) -> Sequence[int] | None:
+    def _allocate_row(self, data: bytearray, sizes: Sequence[int], root: Place | None = None) -> Row | None:
         """As :meth:`_allocate` with the pair in force, for many blocks; ``root`` is a pointer that is set to the first."""
         program = self.program
         if not program.row_kind() or max(sizes) > LARGEST_BLOCK:
@@ -201,7 +200,7 @@ class Operations:
             program.trace.raw.append((*like[:3], addresses[0], sizes[0], *like[5:]))
             self._note(EventKind.WRITE, root.address, root.plan.size, root.path)
         if len(sizes) > (alone := root is not None):
-            program.trace.raw.append(Run.of_blocks(like, addresses[alone:], sizes[alone:]))
+            program.trace.raw.append(Run.of_blocks(like, addresses[alone:], addresses[alone:].sizes))
         return addresses
 
     def _clear(self, plan: Plan, address: int) -> None:

@@ -7,7 +7,6 @@ cannot, and free what they allocated. Which pair is *in force* follows from the 
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,10 +16,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError, UsageError, counted
 from rpcmemkit.kinds import BlockKind, EventKind, FaultKind
+from rpcmemkit.ledger import Row
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.paths import c_text
 from rpcmemkit.status import OUT_OF_MEMORY
-from rpcmemkit.trace import Run, Trace, compact
+from rpcmemkit.trace import Run, Trace
 
 LARGEST_BLOCK = 1 << 28  # bytes; who asks for more finds no memory
 UNSENT_LIMIT = 4 << 20  # bytes a stub makes room for beyond what the size of the message justifies
@@ -194,6 +194,8 @@ class Program(OfThisProcess):
                 self._remote_calls -= 1
                 if self._remote_calls:
                     self.space.trace = outer
+                else:
+                    self.space.forget()
 
     # --- the pairs ---
 
@@ -259,7 +261,7 @@ class Program(OfThisProcess):
             return None
         return kind
 
-    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Sequence[int]:
+    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Row:
         """As the pair in force does it for each of the sizes; the blocks hold ``data`` already. Nothing is noted."""
         kind = self.row_kind()
         assert kind is not None
@@ -274,11 +276,13 @@ class Program(OfThisProcess):
         )
         if row is None:
             return False
-        ledger = self.space.ledger
-        starts, extents = ledger.starts[row.start : row.stop], ledger.sizes[row.start : row.stop]
-        if list(starts) != list(addresses):
-            room = dict(zip(starts, extents, strict=True))
-            extents = array("Q", map(room.__getitem__, addresses))
+        blocks = Row(self.space.ledger, row)
+        extents: Sequence[int] = blocks.sizes
+        if list(blocks) != list(addresses):
+            room = dict(zip(blocks, extents, strict=True))
+            extents = list(map(room.__getitem__, addresses))
+        else:
+            addresses = blocks
         self.space.drop_row(row)
         like = (EventKind.FREE, self.side, actor, 0, 0, rule, self.pair.free_name)
         self.space.trace.raw.append(Run.of_blocks(like, addresses, extents))
@@ -617,19 +621,19 @@ class StubAllocator:
         self._made.append((address,))
         return address
 
-    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
+    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Row | None:
         """Return new blocks that hold ``data``, or ``None`` if some might be refused; :meth:`note_row` says that they stay."""
         if not sizes:
-            return ()
+            return Row(self.program.space.ledger, range(0))
         if sum(sizes) > self.allowance.left or max(sizes) > LARGEST_BLOCK:
             return None
         return self.program.allocate_row(data, sizes)
 
-    def note_row(self, addresses: Sequence[int], total: int) -> None:
+    def note_row(self, addresses: Row) -> None:
         """Count blocks that were allocated together."""
-        self.allowance.take(total)
+        self.allowance.take(sum(addresses.sizes))
         self.program.calls += len(addresses)
-        self._made.append(compact(addresses))
+        self._made.append(addresses)
 
     @property
     def made(self) -> list[int]:

@@ -230,7 +230,7 @@ class Run:
 
 def compact(numbers: Sequence[int]) -> Sequence[int]:
     """Return the same numbers in little room."""
-    if isinstance(numbers, range):
+    if not isinstance(numbers, list):
         return numbers
     if numbers and numbers.count(numbers[0]) == len(numbers):
         return Same(numbers[0], len(numbers))

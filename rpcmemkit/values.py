@@ -20,6 +20,7 @@ from zlib import compress, decompress
 from rpcmemkit import given
 from rpcmemkit.errors import UsageError, counted
 from rpcmemkit.kinds import BlockKind, EventKind
+from rpcmemkit.ledger import Row
 from rpcmemkit.memory import NEW, AddressSpace
 from rpcmemkit.paths import c_text, is_cut, path_text
 from rpcmemkit.plan import (
@@ -34,7 +35,7 @@ from rpcmemkit.plan import (
 )
 from rpcmemkit.plan.generated import graph_of, row_paths
 from rpcmemkit.plan.graphs import ODD
-from rpcmemkit.trace import Path, compact, recording
+from rpcmemkit.trace import Path, recording
 from rpcmemkit.types import Base, EnumType
 from rpcmemkit.walk import Place, presented
 
@@ -202,7 +203,7 @@ class Rows(NamedTuple):
     """
 
     fill: int
-    allocate: Callable[[bytearray, Sequence[int]], Sequence[int] | None]
+    allocate: Callable[[bytearray, Sequence[int]], Row | None]
 
 
 _PLACE = tuple.__new__  # twice as fast as Place(…)
@@ -272,10 +273,10 @@ class Writer:
             return False
         space.set_pointer(place.address, addresses[0])
         if self.labels is not None:
-            kept, path, extents = compress(mem, 1), place.path, compact(sizes)
+            kept, path = compress(mem, 1), place.path
             self.labels.call_row(
-                compact(addresses),
-                lambda: row_paths(graph, decompress(kept), first, extents, path),
+                addresses,
+                lambda: row_paths(graph, decompress(kept), first, addresses.sizes, path),
                 self.suffix,
             )
         return True

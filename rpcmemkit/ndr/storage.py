@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from rpcmemkit.ledger import Row
 from rpcmemkit.plan import PointerPlan
 from rpcmemkit.trace import Path, Raw, Trace
 
@@ -65,10 +66,10 @@ class Storage(Protocol):
 class RowAllocator(Protocol):
     """Allocates many blocks at once."""
 
-    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Sequence[int] | None:
+    def allocate_row(self, data: bytes | bytearray, sizes: Sequence[int]) -> Row | None:
         """Return new blocks that hold ``data``, or ``None`` if they have to be allocated one by one."""
 
-    def note_row(self, addresses: Sequence[int], total: int) -> None:
+    def note_row(self, addresses: Row) -> None:
         """Count such blocks: they stay."""
 
 

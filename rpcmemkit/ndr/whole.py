@@ -8,17 +8,17 @@ nothing, and the careful code does the work, and says what is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from rpcmemkit.kinds import EventKind
+from rpcmemkit.ledger import Row
 from rpcmemkit.memory import AddressSpace, Image
 from rpcmemkit.ndr.aliases import FullPointers
 from rpcmemkit.ndr.storage import IN_PLACE, Shape, Waiting
 from rpcmemkit.plan import ArrayPlan, PointerPlan
 from rpcmemkit.plan.generated import BUFFER, Graph
 from rpcmemkit.plan.graphs import ODD
-from rpcmemkit.trace import Event, Path, Raw, Run, compact
+from rpcmemkit.trace import Event, Path, Raw, Run
 
 if TYPE_CHECKING:
     from rpcmemkit.ndr.marshal import Marshaller
@@ -130,8 +130,8 @@ def receive(reader: Unmarshaller, graph: Graph, waiting: Waiting) -> bool:
         return False
     reader.position = position
     space.set_pointer(waiting.slot, root)
-    storage.allocator.note_row(blocks, sum(sizes))
-    run = _run(reader, graph, waiting, start, blocks, sizes)
+    storage.allocator.note_row(blocks)
+    run = _run(reader, graph, waiting, start, blocks)
     if lie:
         storage.lie_in_buffer(
             lie, extents, lambda: [Event._make(event).path for event in run.select((EventKind.REUSE,))]
@@ -143,12 +143,9 @@ def _written_in_place(graph: Graph, modes: tuple[str, ...]) -> bool:
     return any(mode == BUFFER and graph.changes(node) for node, mode in zip(graph.nodes, modes, strict=True))
 
 
-def _run(
-    reader: Unmarshaller, graph: Graph, waiting: Waiting, start: int, blocks: Sequence[int], sizes: list[int]
-) -> Run:
+def _run(reader: Unmarshaller, graph: Graph, waiting: Waiting, start: int, blocks: Row) -> Run:
     space, planner, data, moment = reader.space, reader.planner, reader.data, reader.moment
     storage, maker, frame = cast("RowStorage", reader.storage), type(reader), reader.frame
-    blocks = compact(blocks)
 
     def replay() -> tuple[list[Raw], list[Any]]:
         assert moment.image is not None
@@ -159,7 +156,7 @@ def _run(
         return copy.trace.raw, again.spans  # type: ignore[return-value]
 
     moment.wanted = True
-    run = Run(RECEIVED, storage.like(graph, waiting), blocks, compact(sizes), replay)
+    run = Run(RECEIVED, storage.like(graph, waiting), blocks, blocks.sizes, replay)
     space.trace.raw.append(run)
     reader.spans.append(run)
     return run

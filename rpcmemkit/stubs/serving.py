@@ -97,8 +97,7 @@ class Serving:
         self.pipes: ServerPipes | None = None
         self.handle: AsyncHandle | None = None
         self.request = request
-        self.buffer = self.space.add_block(len(request), BlockKind.RECEIVE_BUFFER)
-        self.space.write(self.buffer, request)
+        self.buffer = self.space.receive(request)
         self.address = self.space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
         self.stack = [self.buffer, self.address]
         self.reading = Reading(osf=stub.osf, wine=stub.planner.reading == "wine")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rpcmemkit import AddressSpace, Audit
+from rpcmemkit import AddressSpace, Audit, MemoryFault
 from rpcmemkit.memory import Image
 from rpcmemkit.stubs.contexts import ContextTable
 from tests.engine.helpers import NODE, linked, open_session, serve
@@ -143,3 +143,46 @@ def test_a_call_looks_at_its_own_handles_only(monkeypatch: pytest.MonkeyPatch) -
         session.call("Open")
     assert len(session.contexts) == 50
     assert max(looked) == 1
+
+
+def test_memory_in_front_of_what_is_live_is_given_up() -> None:
+    """Addresses stay what they were: what is gone is a block that was freed, and images show what they showed."""
+    many = 1 << 18
+    body = "void f([in] long n, [in, out, size_is(n)] byte *a);"
+    session = open_session(body, lambda call, n, a: a.__setitem__(0, 255))
+    calls = [session.call("f", n=many, a=bytes([number]) * many) for number in (1, 2, 3)]
+    space = session.server.space
+    assert len(space.data) < many < space.base - space.ledger.base
+    for number, call in enumerate(calls, 1):
+        entry, left = (call.trace.snapshots[moment].image for moment in ("server entry", "server exit"))
+        buffer = next(block for block in entry.blocks if block.kind == "receive buffer" and block.live)
+        at = buffer.address - entry.base
+        assert entry[at : at + buffer.size].count(number) == many
+        assert left[at : at + buffer.size].count(number) == many - 1
+        assert call.values["a"] == {"$hex": "ff" + f"{number:02x}" * (many - 1)}
+        now = space.block(buffer.address)
+        assert now is not None
+        assert not now.live
+        with pytest.raises(MemoryFault, match="in a block that was freed"):
+            space.read(buffer.address, 1)
+
+
+def test_memory_behind_what_is_live_is_not_given_up() -> None:
+    space = AddressSpace("server")
+    kept, dropped = (space.add_block(1 << 17, "midl_user") for _ in range(2))
+    space.write(dropped, b"dropped")
+    before = space.image()
+    space.drop_block(dropped)
+    space.forget()
+    assert space.base == space.ledger.base
+    space.drop_block(kept)
+    after = space.image()
+    space.forget()
+    assert space.base > kept
+    new = space.add_block(8, "midl_user")
+    space.write(new, b"new room")
+    assert new > dropped + (1 << 17)
+    assert space.read(new, 8) == b"new room"
+    assert before[dropped - before.base :][:7] == b"dropped"
+    assert set(after[: 1 << 17]) == {0xDD}
+    assert space.image()[new - before.base :][:8] == b"new room"

@@ -7,7 +7,7 @@ seen of all of them together. Strings that something follows in their block are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from operator import add
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,8 +23,7 @@ Octets: TypeAlias = "bytes | bytearray"
 
 def read(space: AddressSpace, data: Octets, base: int, addresses: list[int], width: int) -> list[str]:
     """Return the strings at these addresses without their terminators."""
-    whole = b"".join(_found(space, data, base, addresses, width))
-    return whole.decode(*CODINGS[width]).split("\0")[:-1]
+    return _found(space, data, base, addresses, width)[2] if addresses else []
 
 
 def marshal(
@@ -37,41 +36,40 @@ def marshal(
     step: int,
 ) -> bytes:
     """Return the strings at these addresses as they are sent one after the other, each behind its counts."""
-    found = _found(space, data, base, addresses, width)
-    sizes = list(map(len, found))
+    sizes, found, _ = _found(space, data, base, addresses, width)
     heads = {size: counts(size // width, 0, size // width) for size in set(sizes)}
     tails = {size: bytes(-size % step) for size in heads}
-    tail = [*map(tails.__getitem__, sizes[:-1]), b""]
-    return b"".join(chain.from_iterable(zip(map(heads.__getitem__, sizes), found, tail, strict=False)))
+    *behind, _ = map(tails.__getitem__, sizes)
+    return b"".join(
+        chain.from_iterable(zip(map(heads.__getitem__, sizes), found, [*behind, b""], strict=True))
+    )
 
 
 def blocks(strings: list[str], sizes: Sequence[int], width: int, fill: int) -> bytes:
     """Return strings as they lie in memory, each of so many bytes, with what lies between it and the next."""
     gap = chr(fill) if width == 1 else chr(fill << 8 | fill)
     ends = {size: "\0" + gap * ((-size % ALIGNMENT + GAP) // width) for size in set(sizes)}
-    return "".join(chain.from_iterable(zip(strings, map(ends.__getitem__, sizes), strict=True))).encode(
-        *CODINGS[width]
-    )
+    laid = chain.from_iterable(zip(strings, map(ends.__getitem__, sizes), strict=True))
+    return "".join(laid).encode(*CODINGS[width])
 
 
-def _found(space: AddressSpace, data: Octets, base: int, addresses: list[int], width: int) -> list[Octets]:
-    """Return the bytes of the strings at these addresses, each with its terminator."""
-    if not addresses:
-        return []
+def _found(
+    space: AddressSpace, data: Octets, base: int, addresses: list[int], width: int
+) -> tuple[list[int], list[Octets], list[str]]:
+    """Return of the strings at these addresses the sizes, the bytes with their terminators, and the text without."""
     starts, sizes = [address - base for address in addresses], space.rooms(addresses)
     if min(starts) < 0 or not min(sizes):
         raise Odd
     found = _cut(data, starts, sizes)
-    if not any(size % width for size in set(sizes)) and all(map(_ends(data), found, repeat(bytes(width)))):
-        whole = b"".join(found).decode(*CODINGS[width])
-        if whole.count("\0") == len(found):
-            return found
+    try:
+        texts = b"".join(found).decode(*CODINGS[width]).split("\0")
+        if list(map(len, texts)) == [*[size // width - 1 for size in sizes], 0]:
+            return sizes, found, texts[:-1]
+    except UnicodeDecodeError:
+        pass  # an odd number of bytes, of a string and what follows it
     sizes = [_measured(data, start, start + size, width) for start, size in zip(starts, sizes, strict=True)]
-    return _cut(data, starts, sizes)
-
-
-def _ends(data: Octets) -> Callable[[Octets, bytes], bool]:
-    return type(data).endswith  # type: ignore[return-value]
+    found = _cut(data, starts, sizes)
+    return sizes, found, b"".join(found).decode(*CODINGS[width]).split("\0")[:-1]
 
 
 def _cut(data: Octets, starts: list[int], sizes: list[int]) -> list[Octets]:
