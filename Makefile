@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 PORT   ?= 8000
-# `make random N=20000` draws so many calls.
+# `make random N=20000` draws so many calls, `make hostile N=1000000 SEED=2` throws so many inputs.
 N      ?= 2000
+SEED   ?= 1
 # `make book STRICT=1` fails when the stored outputs of a chapter are not what its code gives.
 STRICT ?=
 # `make book REPOSITORY=https://github.com/OWNER/NAME` adds buttons for Binder, source and issues; LITE=1 is `make lite`.
@@ -24,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv book lite wheel test format lint types layers unit random coverage chapters notebooks evidence grammar test-browser links serve bench mutation clean distclean
+.PHONY: help venv book lite wheel test format lint types layers unit random hostile coverage chapters notebooks evidence grammar test-browser links serve bench mutation clean distclean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -75,7 +76,10 @@ unit: venv ## the tests of the library
 	$(PY) -m pytest -q -n 2 --dist loadfile
 
 random: venv ## N new random calls, each in three environments, held to every invariant (N=2000)
-	RANDOM_CASES=$(N) $(PY) -m pytest -q tests/test_invariants.py
+	$(PY) -m tests.random_calls --cases $(N)
+
+hostile: venv ## N hostile inputs at every door: messages, texts, values, scenarios, threads, outputs (N=2000)
+	$(PY) -m tests.hostile --inputs $(N) --seed $(SEED)
 
 coverage: venv ## the same tests, with branch coverage (twice as long)
 	$(PY) -m pytest -q -n 2 --dist loadfile --cov --cov-report=term

@@ -21,7 +21,7 @@ from rpcmemkit.plan import StructPlan
 from rpcmemkit.program import DISABLING
 from rpcmemkit.status import status_name
 from rpcmemkit.stubs.statuses import status_variable
-from rpcmemkit.trace import Event, Fault, Kept, PackageCall, Span, Trace
+from rpcmemkit.trace import Event, Fault, HandleName, Kept, PackageCall, Span, Trace
 from rpcmemkit.walk import Place, all_pointers, reach, reached_whole
 
 SHOWN = 6  # names or faults in a repr
@@ -406,7 +406,7 @@ class Audit:
         found = []
         if "server exit" in self.trace.snapshots:
             found = _dangling(self.call.space("server exit"), self._server_roots("server exit"))
-        found += self._dangling_globals()
+        found += [*self._dangling_globals(), *self._dangling_states()]
         return found + _dangling(self.call.space("client after"), self.call.roots.values())
 
     def _dangling_globals(self) -> list[Dangling]:
@@ -422,7 +422,22 @@ class Audit:
                 found[name] = Dangling("server", name, address, advice=self._why_gone(block))
         return list(found.values())
 
+    def _dangling_states(self) -> Iterator[Dangling]:
+        """Yield the open context handles whose state goes when the call ends."""
+        if "server after" not in self.trace.snapshots:
+            return
+        space, places = self.call.space("server after"), self.server_places
+        for event in self.trace.select(EventKind.KEEP, side="server"):
+            block = space.block(event.address)
+            if isinstance(event.detail, HandleName) and block and not block.live:
+                name = (
+                    storage_name(places[event.address]) if event.address in places else f"{event.address:#x}"
+                )
+                yield Dangling("server", name, event.address, advice=self._why_gone(block))
+
     def _why_gone(self, block: Block) -> str:
+        if block.kind is BlockKind.RPCSS:
+            return "the stub releases its RpcSs environment at the end of the call. Allocate what you keep in another way."
         if not block.kind.heap:
             return "the stub's own memory goes at the end of the call. Copy what you keep."
         freed = next(

@@ -54,6 +54,9 @@ from rpcmemkit.stubs.decisions import (
 )
 from rpcmemkit.stubs.frame import Frame, Procedures
 
+RELEASE = Act("stub", "RpcSsDisableAllocate", "environment-released-at-end")
+"""What the server stub does to all that came from the RpcSs environment which it has set up."""
+
 CONVERSIONS = {
     "object": (
         ("to-xmit-allocates", "free-xmit-after-marshalling"),
@@ -262,6 +265,7 @@ class _Parameter:
             state = Act("routine", setting.server_allocator, "routine-allocates")
             opens = (state, Act("stub", CONTEXT_TABLE, "context-opened-by-value"))
             closes = (Act("stub", CONTEXT_TABLE, "context-closed-by-null"),)
+        released = (RELEASE,) * bool(self.is_out and setting.environment)
         run_down = "context-run-down" if plan.type.is_type else "context-without-run-down"
         entry = {"in": ("allocated",), "in,out": ("allocated", "null"), "out": ("null",)}.get(
             self.direction, ()
@@ -283,7 +287,12 @@ class _Parameter:
             ServerSide(
                 Cell(entry, ("context-token-travels",)),
                 opens,
-                (gone, *closes, *((Act("stub", CONTEXT_TABLE, run_down),) if plan.type.is_type else ())),
+                (
+                    gone,
+                    *released,
+                    *closes,
+                    *((Act("stub", CONTEXT_TABLE, run_down),) if plan.type.is_type else ()),
+                ),
                 Cell(tuple(dict.fromkeys(lost.values())), tuple(lost)),
             ),
         )
@@ -461,8 +470,7 @@ class _Parameter:
         whole = [rule for rule in entry.rules if rule in WHOLE_BLOCKS]
         dropped = () if here.top or whole or "allocated" not in entry.outcomes else ("routine-frees",)
         if setting.environment:
-            release = Act("stub", "RpcSsDisableAllocate", "environment-released-at-end")
-            return (release, *(Act("routine", "RpcSsFree", rule) for rule in dropped))
+            return (RELEASE, *(Act("routine", "RpcSsFree", rule) for rule in dropped))
         rules = [*whole, *([] if here.top and whole else ["server-frees-after-reply"])]
         stub = (Act("stub", setting.deallocator, rule) for rule in rules)
         return (*stub, *(Act("routine", setting.deallocator, rule) for rule in dropped))

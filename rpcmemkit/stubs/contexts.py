@@ -403,9 +403,9 @@ class ServerContexts:
                 found.update(reach(self.program.space, [root]))
             for address, place in found.items():
                 if address in concerned:
-                    trace.add(
-                        EventKind.KEEP, "server", "stub", address, place.plan.size, "context-state-stays"
-                    )
+                    whose = context.handle if address == context.address else None
+                    size, rule = place.plan.size, "context-state-stays"
+                    trace.add(EventKind.KEEP, "server", "stub", address, size, rule, whose)
 
     def _note(self, kind: EventKind, context: Context, rule: str) -> None:
         size = self.program.space.capacity(context.address)

@@ -1,16 +1,11 @@
-"""Hostile bytes by the million: ``python -m tests.engine.hostile --inputs 1000000 --seed 1``.
+"""Hostile bytes: every construct, in both syntaxes, byte orders and pointer sizes, on both sides.
 
-Every construct, in both syntaxes, byte orders and pointer sizes, on both sides. Messages are damaged by chance, a seed
-gives the same ones again; what breaks a promise is printed with its bytes, and the exit status is 1.
+Messages are damaged by chance, a seed gives the same ones again; `make hostile` sends them by the million.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
-import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -22,7 +17,6 @@ from tests.engine import conversions as c
 from tests.engine.constructs import CONSTRUCTS, MODELS
 from tests.engine.helpers import open_session, serve
 
-MOST_MEMORY = 192 << 20
 NUMBERS = (
     0,
     1,
@@ -289,46 +283,3 @@ def attack(name: str, make: Callable[[], Target], inputs: int, seed: int) -> tup
                 f"{name}: {checks[number % 2].__name__[:6]} {data.hex() or '(empty)'}: {broken!r:.300}"
             )
     return inputs, found
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--inputs", type=int, default=1_000_000, help="how many messages in all (1,000,000)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--round", type=int, default=50, help="messages for each target before the next one (50)"
-    )
-    parser.add_argument(
-        "--memory", action="store_true", help="measure memory too, which takes three times as long"
-    )
-    parser.add_argument("--only", default="", help="targets whose names contain this")
-    options = parser.parse_args()
-    every = [(name, make) for name, make in targets() if options.only in name]
-    sent = seed = 0
-    broken = 0
-    start = time.monotonic()
-    if options.memory:
-        tracemalloc.start()
-    while sent < options.inputs:
-        before = sent
-        for name, make in every:
-            if options.memory:
-                tracemalloc.reset_peak()
-            at = tracemalloc.get_traced_memory()[0]
-            count, found = attack(name, make, options.round, options.seed + seed)
-            peak = tracemalloc.get_traced_memory()[1] - at
-            if peak > MOST_MEMORY:
-                found.append(f"{name}: {peak >> 20} MiB in round {seed}")
-            sent += count
-            broken += len(found)
-            for line in found:
-                print(line, flush=True)
-        seed += 1
-        print(f"{sent} messages, {broken} broken promises, {time.monotonic() - start:.0f} s", flush=True)
-        if sent == before:
-            break
-    return int(broken > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,6 +10,7 @@ import pytest
 
 from rpcmemkit import Audit, RpcError, Session, UsageError
 from rpcmemkit.annotate import annotate
+from rpcmemkit.contract import contract
 from rpcmemkit.draw import render
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.reader import Reader
@@ -493,3 +494,23 @@ def test_state_with_a_union_that_nothing_switches_is_bytes() -> None:
     session = open_session(f"{state} typedef [context_handle] state *PH; void Open([out] PH *h);")
     serve(session, "Open", lambda call, h: h.__setitem__(0, call.new(b"\1\2\3")))
     assert Audit(session.call("Open")).clean
+
+
+@pytest.mark.parametrize("environment", [{}, {"server_pointer_size": 4}, {"transfer_syntax": "ndr64"}])
+@pytest.mark.parametrize("ways", ["[out]", "[in, out]"])
+def test_state_in_an_environment_of_the_stub_leaves_a_dangling_handle(ways: str, environment: Any) -> None:
+    """[enable_allocate] lets the stub release what RpcSsAllocate gave, the state of an open handle as well."""
+    body = f"{BODY} void Enabled({ways} PH *h);"
+    session = open_session(body, None, "[enable_allocate] Enabled();", **environment)
+    serve(session, "Open", lambda call, h: h.__setitem__(0, call.new({"count": 1, "name": "a"})))
+    serve(session, "Enabled", lambda call, h: h.__setitem__(0, call.new({"count": 2, "name": "b"})))
+    held = {"h": session.call("Open")["h"]} if "in" in ways else {}
+    call = session.call("Enabled", **held)
+    (told,) = Audit(call).dangling
+    assert (told.side, told.path) == ("server", "*h")
+    assert "releases its RpcSs environment" in told.advice
+    assert f"DANGLING: {told.path} on the server" in tell(call).text(100)
+    promises = contract(session.interface, "Enabled", session.environment).promises
+    row = next(each for each in promises if each.kind == "context handle")
+    assert ("RpcSsDisableAllocate", "environment-released-at-end") in [act[1:] for act in row.server.frees]
+    assert not any(each.side == "server" for each in Audit(session.call("Open")).dangling)

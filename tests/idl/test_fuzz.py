@@ -85,21 +85,36 @@ def test_every_character_left_out() -> None:
         tolerate(SAMPLE[:at] + SAMPLE[at + 1 :])
 
 
+LETTERS = string.printable + "\0\u20ac\U0001f600"
+WORDS = SAMPLE.split() + list("[](){};,*=:?<>.\"'#")
+
+
+def other_letters(chance: random.Random) -> None:
+    """Change a few characters, of the interface or of its attribute file."""
+    of_acf = chance.random() < 0.3
+    text = list(ACF if of_acf else SAMPLE)
+    for _ in range(chance.randint(1, 8)):
+        text[chance.randrange(len(text))] = chance.choice(LETTERS)
+    if of_acf:
+        tolerate(SAMPLE, "".join(text))
+    else:
+        tolerate("".join(text))
+
+
+def any_words(chance: random.Random) -> None:
+    tolerate(" ".join(chance.choice(WORDS) for _ in range(chance.randint(1, 60))))
+
+
 def test_random_changes() -> None:
     chance = random.Random(1)
-    letters = string.printable + "\0\u20ac\U0001f600"
     for _ in range(600):
-        text = list(SAMPLE)
-        for _ in range(chance.randint(1, 8)):
-            text[chance.randrange(len(text))] = chance.choice(letters)
-        tolerate("".join(text))
+        other_letters(chance)
 
 
 def test_random_tokens() -> None:
     chance = random.Random(2)
-    words = SAMPLE.split() + list("[](){};,*=:?<>.\"'#")
     for _ in range(300):
-        tolerate(" ".join(chance.choice(words) for _ in range(chance.randint(1, 60))))
+        any_words(chance)
 
 
 @pytest.mark.parametrize(
@@ -174,15 +189,19 @@ DIRECTIVE_WORDS = (
 )
 
 
+def directives(chance: random.Random) -> None:
+    words = DIRECTIVE_WORDS.split(" ")
+    lines = [" ".join(chance.choices(words, k=chance.randint(1, 6))) for _ in range(chance.randint(1, 8))]
+    report = Report()
+    read_source("\n".join(lines), "x.idl", report)
+    assert all(one.line >= 1 and one.column >= 1 for one in report.diagnostics)
+
+
 def test_random_directives() -> None:
     """Whatever pcpp stumbles over becomes a finding."""
     chance = random.Random(3)
-    words = DIRECTIVE_WORDS.split(" ")
     for _ in range(3000):
-        lines = [" ".join(chance.choices(words, k=chance.randint(1, 6))) for _ in range(chance.randint(1, 8))]
-        report = Report()
-        read_source("\n".join(lines), "x.idl", report)
-        assert all(one.line >= 1 and one.column >= 1 for one in report.diagnostics)
+        directives(chance)
 
 
 def test_deep_types_behind_a_parameter() -> None:
@@ -222,30 +241,36 @@ HOLES = (
 OPERATORS = ("+", "-", "*", "/", "%", "<<", ">>", "&", "|", "^", "==", "<", "&&", "||")
 
 
+KINDS = (
+    "boolean",
+    "byte",
+    "char",
+    "small",
+    "unsigned short",
+    "long",
+    "unsigned long",
+    "hyper",
+    "double",
+    "wchar_t",
+)
+
+
+def constants(chance: random.Random) -> None:
+    x, y = (
+        f"{chance.choice(('', '-', '~', '!'))}{chance.choice(NUMBERS)} {chance.choice(OPERATORS)} {chance.choice(NUMBERS)}"
+        if chance.random() < 0.4
+        else chance.choice(NUMBERS)
+        for _ in range(2)
+    )
+    hole = chance.choice(HOLES).format(x=x, y=y, type=chance.choice(KINDS), op=chance.choice(OPERATORS))
+    explained(f"{HEAD} const double F = 2.5; {hole} }}")
+
+
 def test_random_constants() -> None:
     """Every number in every place: a finding or a type, and what compiles can be explained."""
     chance = random.Random(4)
-    kinds = (
-        "boolean",
-        "byte",
-        "char",
-        "small",
-        "unsigned short",
-        "long",
-        "unsigned long",
-        "hyper",
-        "double",
-        "wchar_t",
-    )
     for _ in range(600):
-        x, y = (
-            f"{chance.choice(('', '-', '~', '!'))}{chance.choice(NUMBERS)} {chance.choice(OPERATORS)} {chance.choice(NUMBERS)}"
-            if chance.random() < 0.4
-            else chance.choice(NUMBERS)
-            for _ in range(2)
-        )
-        hole = chance.choice(HOLES).format(x=x, y=y, type=chance.choice(kinds), op=chance.choice(OPERATORS))
-        explained(f"{HEAD} const double F = 2.5; {hole} }}")
+        constants(chance)
 
 
 def explained(text: str) -> None:
@@ -288,6 +313,25 @@ def test_depth_and_doubling(form: str, count: int, leaf: str) -> None:
     )
     assert time.process_time() - start < 20
 
+
+def deep_types(chance: random.Random) -> None:
+    """Types made of types, up to any depth."""
+    form, leaf = chance.choice(list(DEEP.values())), chance.choice(("byte", "struct { long *p; }"))
+    count = chance.choice((1, 3, 10, 30, 63, 64, 65))
+    explained(f"{HEAD} typedef {leaf} t0; {nest(count, form)} void f([in] t{count} *x); }}")
+
+
+HARNESSES = (
+    other_letters,
+    other_letters,
+    any_words,
+    directives,
+    directives,
+    constants,
+    constants,
+    deep_types,
+)
+"""What `make hostile` throws at the compiler."""
 
 LONG = {
     "members": ("typedef struct { long n; ", "[size_is(n)] long *a{n};", "} S; void f([in] S *s);"),
