@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from rpcmemkit.call import Call
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import EventKind, Kind
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import ArrayPlan, BasePlan, Body, PipePlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.trace import Part, Path, Span
@@ -23,6 +23,21 @@ SENDER = {"request": "client", "response": "server"}
 
 HEAD, TAIL = 8, 1
 """Of a longer run of elements, so many are shown at its start and at its end."""
+
+
+class RowKind(Kind):
+    """What some bytes of a message are for."""
+
+    VALUE = "value"
+    REFERENT_ID = "referent id"
+    MAXIMUM_COUNT = "maximum count"
+    ACTUAL_COUNT = "actual count"
+    OFFSET = "offset"
+    DISCRIMINANT = "discriminant"
+    ATTRIBUTES = "attributes"
+    """Of a context handle, as the next."""
+    UUID = "UUID"
+    PADDING = "padding"
 
 
 class Row(NamedTuple):
@@ -38,6 +53,7 @@ class Row(NamedTuple):
     path: str = ""
     value: Any = None
     shown: str = ""
+    kind: RowKind = RowKind.VALUE
 
     def __str__(self) -> str:
         return f"{self.what} = {self.shown}" if self.shown else self.what
@@ -82,17 +98,19 @@ class _Annotator:
     def gap(self, start: int, end: int) -> Row:
         """Return the row of bytes that nobody wrote a value to."""
         data = self.data[start:end]
-        return Row(start, data, "a part that the receiver did not read" if any(data) else "padding")
+        if any(data):
+            return Row(start, data, "a part that the receiver did not read")
+        return Row(start, data, "padding", kind=RowKind.PADDING)
 
     def explain(self, span: Span) -> Iterator[Row]:
         """Yield the rows of one span."""
         match span.part:
             case "size":
-                yield self._number(span, 0, span.size, "maximum count")
+                yield self._number(span, 0, span.size, RowKind.MAXIMUM_COUNT)
             case "range":
                 half = span.size // 2
-                yield self._number(span, 0, half, "offset")
-                yield self._number(span, half, half, "actual count")
+                yield self._number(span, 0, half, RowKind.OFFSET)
+                yield self._number(span, half, half, RowKind.ACTUAL_COUNT)
             case "tag":
                 yield self._tag(span)
             case "elements":
@@ -105,31 +123,19 @@ class _Annotator:
                 yield from self._context(span)
             case "chunk":
                 yield self._chunk(span)
-            case "prefix":
-                data, path = self._bytes(span.offset, span.size), c_text(span.path)
-                yield Row(
-                    span.offset,
-                    data,
-                    f"marker for what {span.plan.type.name}_UserMarshal writes of {path}",
-                    path,
-                )
-            case "bytes":
-                path = c_text(span.path)
-                data = self._bytes(span.offset, span.size)
-                yield Row(
-                    span.offset,
-                    data,
-                    f"bytes that {span.plan.type.name}_UserMarshal wrote for {path}",
-                    path,
-                )
+            case "prefix" | "bytes":
+                path, routine = c_text(span.path), f"{span.plan.type.name}_UserMarshal"
+                marker, written = f"marker for what {routine} writes of", f"bytes that {routine} wrote for"
+                what = marker if span.part == "prefix" else written
+                yield Row(span.offset, self._bytes(span.offset, span.size), f"{what} {path}", path)
             case _:
                 yield from self._body(self._body_of(span), span.offset, span.path)
 
-    def _number(self, span: Span, start: int, size: int, what: str) -> Row:
+    def _number(self, span: Span, start: int, size: int, kind: RowKind) -> Row:
         data = self._bytes(span.offset + start, size)
         number = int.from_bytes(data, "big" if span.plan.order == ">" else "little")
         path = c_text(span.path)
-        return Row(span.offset + start, data, f"{what} of {path}", path, number, str(number))
+        return Row(span.offset + start, data, f"{kind} of {path}", path, number, str(number), kind)
 
     def _chunk(self, span: Span) -> Row:
         """Return the row of a pipe's count: positive in front of a chunk, in NDR64 negated behind it."""
@@ -148,17 +154,17 @@ class _Annotator:
     def _tag(self, span: Span) -> Row:
         assert isinstance(span.plan, UnionPlan)
         tag, path = span.plan.tag, c_text(span.path)
-        value, shown = _scalar(tag, self._bytes(span.offset, span.size), _order(tag))
-        return Row(
-            span.offset, self._bytes(span.offset, span.size), f"discriminant of {path}", path, value, shown
-        )
+        data = self._bytes(span.offset, span.size)
+        value, shown = _scalar(tag, data, _order(tag))
+        return Row(span.offset, data, f"discriminant of {path}", path, value, shown, RowKind.DISCRIMINANT)
 
     def _context(self, span: Span) -> Iterator[Row]:
         """Yield the two rows of a context handle's token."""
         path, middle = c_text(span.path), span.offset + 4
-        yield Row(span.offset, self._bytes(span.offset, 4), f"attributes of the context handle {path}")
-        uuid = self._bytes(middle, span.size - 4)
-        yield Row(middle, uuid, f"UUID of the context handle {path}", path, None, "" if any(uuid) else "null")
+        first, uuid = self._bytes(span.offset, 4), self._bytes(middle, span.size - 4)
+        null, handle = "" if any(uuid) else "null", f"of the context handle {path}"
+        yield Row(span.offset, first, f"attributes {handle}", kind=RowKind.ATTRIBUTES)
+        yield Row(middle, uuid, f"UUID {handle}", path, None, null, RowKind.UUID)
 
     def _bytes(self, start: int, size: int) -> bytes:
         return self.data[start : start + size]
@@ -202,7 +208,8 @@ class _Annotator:
     def _id(self, plan: PointerPlan, at: int, path: str, order: str) -> Row:
         data = self._bytes(at, plan.wire_size)
         number = int.from_bytes(data, "big" if order == ">" else "little")
-        return Row(at, data, f"referent id of {path}", path, number, self._id_meaning(plan, number))
+        shown = self._id_meaning(plan, number)
+        return Row(at, data, f"referent id of {path}", path, number, shown, RowKind.REFERENT_ID)
 
     def _id_meaning(self, plan: PointerPlan, number: int) -> str:
         if plan.is_ref:

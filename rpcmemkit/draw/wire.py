@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from itertools import islice
 
-from rpcmemkit.annotate import Direction, Row, rows
+from rpcmemkit.annotate import Direction, Row, RowKind, rows
 from rpcmemkit.call import Call
 from rpcmemkit.draw.model import Bytes, Gap
 from rpcmemkit.kinds import EventKind
 
-PREFIXES = {
-    "referent id of": ("pointer", ""),
-    "maximum count of": ("count", "room for "),
-    "actual count of": ("count", "sent: "),
-    "offset of": ("count", "first: "),
-    "discriminant of": ("count", "case "),
-    "attributes of the context handle": ("pointer", "attributes"),
-    "UUID of the context handle": ("pointer", "UUID "),
-    "padding": ("gap", ""),
+LOOKS = {
+    RowKind.REFERENT_ID: ("pointer", ""),
+    RowKind.MAXIMUM_COUNT: ("count", "room for "),
+    RowKind.ACTUAL_COUNT: ("count", "sent: "),
+    RowKind.OFFSET: ("count", "first: "),
+    RowKind.DISCRIMINANT: ("count", "case "),
+    RowKind.ATTRIBUTES: ("pointer", "attributes"),
+    RowKind.UUID: ("pointer", "UUID "),
+    RowKind.PADDING: ("gap", ""),
 }
-"""How a row is told in short, by how its meaning begins."""
+"""How the kinds of rows are painted, and told in short."""
 
 
 def message(call: Call, direction: Direction, limit: int) -> tuple[Bytes | Gap, ...]:
@@ -33,8 +33,7 @@ def message(call: Call, direction: Direction, limit: int) -> tuple[Bytes | Gap, 
 
 def _bytes(row: Row) -> Bytes:
     """Return a row with its meaning in short; ``meaning`` keeps the full one."""
-    start = next((prefix for prefix in PREFIXES if row.what.startswith(prefix)), "")
-    kind, word = PREFIXES.get(start, ("value", ""))
+    kind, word = LOOKS.get(row.kind, ("value", ""))
     if kind == "pointer" and row.value:
         word = f"id {row.value:#x}"
     brief = word if kind == "pointer" and row.value else word + row.shown

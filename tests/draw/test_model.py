@@ -10,6 +10,7 @@ from rpcmemkit.draw import Picture, draw, picture
 from rpcmemkit.draw.fields import brief_path, clip
 from rpcmemkit.draw.model import Block, Bytes, Field, Gap, fields, parts
 from rpcmemkit.draw.panel import choose
+from rpcmemkit.draw.wire import message
 from tests.draw.conftest import (
     CALLS,
     HEAD,
@@ -224,3 +225,14 @@ def test_paths_are_short() -> None:
 
 def test_fields_are_listed_for_the_whole_picture() -> None:
     assert all(isinstance(field, Field) for field in fields(picture(prune())))
+
+
+def test_bytes_are_painted_by_what_they_are_not_by_how_a_name_begins() -> None:
+    call = Session(f"{HEAD % 'unique'} void Put([in] short padding, [in] hyper end); }}").call(
+        "Put", padding=7, end=1
+    )
+    assert [each.kind for each in message(call, "request", 9) if isinstance(each, Bytes)] == [
+        "value",
+        "gap",
+        "value",
+    ]
