@@ -22,7 +22,7 @@ from shapes import SHAPES  # noqa: E402
 
 from rpcmemkit import Audit, Call, Session, Trace  # noqa: E402
 from rpcmemkit.ndr import FullPointers  # noqa: E402
-from rpcmemkit.stubs.serving import Serving  # noqa: E402
+from rpcmemkit.stubs.server import Serving  # noqa: E402
 
 Figures = dict[str, float]
 WARM = 20  # elements of the first call in a session: plans are compiled in it

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from rpcmemkit.program import Program
     from rpcmemkit.rpcss import RpcSm, RpcSs
     from rpcmemkit.rules import RULES, Rule
-    from rpcmemkit.stubs.server import ServerStub
-    from rpcmemkit.stubs.serving import Reply
+    from rpcmemkit.stubs.server import Reply, ServerStub
     from rpcmemkit.trace import Event, Trace
     from rpcmemkit.values import UNWRITTEN
     from rpcmemkit.views import View, address_of
@@ -77,8 +76,7 @@ _HOMES = {
     "program": "Program",
     "rpcss": "RpcSm, RpcSs",
     "rules": "RULES, Rule",
-    "stubs.server": "ServerStub",
-    "stubs.serving": "Reply",
+    "stubs.server": "Reply, ServerStub",
     "trace": "Event, Trace",
     "values": "UNWRITTEN",
     "views": "View, address_of",

@@ -29,8 +29,7 @@ from rpcmemkit.status import (
 from rpcmemkit.stubs.client import ClientStub
 from rpcmemkit.stubs.frame import Frame
 from rpcmemkit.stubs.pipes import Pipe
-from rpcmemkit.stubs.server import ServerStub
-from rpcmemkit.stubs.serving import Reply, Serving
+from rpcmemkit.stubs.server import Reply, ServerStub, Serving
 from rpcmemkit.trace import Trace
 
 STATE_SIZE = {4: 68, 8: 112}

@@ -27,8 +27,7 @@ from rpcmemkit.stubs.contexts import ContextTable, destroy_client_context, handl
 from rpcmemkit.stubs.conversion import PARAMETERS
 from rpcmemkit.stubs.frame import Frame, Procedures
 from rpcmemkit.stubs.pipes import Pipe, PipeBuffer, check_pipes
-from rpcmemkit.stubs.server import ServerStub
-from rpcmemkit.stubs.serving import Reply, Routine, ServerCall
+from rpcmemkit.stubs.server import Reply, Routine, ServerCall, ServerStub
 from rpcmemkit.trace import Fault, HandleName, Run, Snapshot, Trace
 from rpcmemkit.values import Handle, Labels, Rows, Writer, variable_of
 from rpcmemkit.views import ConversionCall, RoutineCall

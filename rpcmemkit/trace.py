@@ -13,13 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import eq
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from rpcmemkit.errors import Finished, RpcError
 from rpcmemkit.kinds import EventKind, FaultKind
-
-if TYPE_CHECKING:
-    from rpcmemkit.memory import Image
 
 Path: TypeAlias = "tuple[Path | None, str]"
 """Where data lives, as a chain from the leaf up: ``(path of the owner, ".left")``. Cheap to extend, printed late.
@@ -282,12 +279,13 @@ class Message:
 class Snapshot:
     """The memory of one side at one moment: ``before``, ``entry``, ``exit`` (``stop`` if the routine failed) or ``after``.
 
-    ``event`` is the place in the trace (:attr:`Trace.now`), ``frame`` the address of the argument frame.
+    ``event`` is the place in the trace (:attr:`Trace.now`), ``frame`` the address of the argument frame. ``image`` is for
+    ``AddressSpace.from_image``: a trace only holds it.
     """
 
     moment: str
     event: int
-    image: Image
+    image: Any
     frame: int
 
 

@@ -23,7 +23,7 @@ from rpcmemkit.reader import Reader
 from rpcmemkit.records import equal, shown
 from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.stubs.pipes import PipeEnd
-from rpcmemkit.stubs.serving import AsyncHandle, ServerCall
+from rpcmemkit.stubs.server import AsyncHandle, ServerCall
 from rpcmemkit.values import UNWRITTEN, python_scalar
 from rpcmemkit.walk import Place, presented, range_at
 

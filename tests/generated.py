@@ -14,7 +14,7 @@ from rpcmemkit import Environment, Session
 from rpcmemkit.errors import IdlError
 from rpcmemkit.operations import Operations
 from rpcmemkit.plan import ArrayPlan, PointerPlan, StructPlan
-from rpcmemkit.stubs.serving import ServerCall
+from rpcmemkit.stubs.server import ServerCall
 from rpcmemkit.walk import Place, pointers_in, reach
 from tests.engine.helpers import idl_text
 

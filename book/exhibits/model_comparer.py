@@ -29,7 +29,7 @@ from rpcmemkit.notebook import Shown, sketch, table
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.plan import PointerPlan, StructPlan
-from rpcmemkit.stubs.serving import Routine, ServerCall
+from rpcmemkit.stubs.server import Routine, ServerCall
 from rpcmemkit.trace import Fault
 from rpcmemkit.walk import Place, reach
 

@@ -25,7 +25,7 @@ from rpcmemkit.notebook import Shown, sketch, table
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import resolve
 from rpcmemkit.rules import RULES
-from rpcmemkit.stubs.serving import Routine, ServerCall
+from rpcmemkit.stubs.server import Routine, ServerCall
 from rpcmemkit.walk import Place
 
 PARAMETER, MEMBER, BEHIND, RESULT = (

@@ -26,7 +26,7 @@ from rpcmemkit.scenario.package import Package, findings, package_observed
 from rpcmemkit.scenario.sessions import open_sessions
 from rpcmemkit.status import INVALID_USER_BUFFER, status_code, status_name
 from rpcmemkit.stubs.contexts import handle_types
-from rpcmemkit.stubs.serving import Routine, ServerCall
+from rpcmemkit.stubs.server import Routine, ServerCall
 from rpcmemkit.trace import Event, HandleName, Kept, PackageCall, Trace
 from rpcmemkit.values import UNWRITTEN, Labels, element_count, storage_size
 from rpcmemkit.walk import Place, reach

@@ -1,20 +1,82 @@
-"""The server half of a call: everything follows from the request bytes (server-stub-memory-management.md)."""
+"""The server half of a call: everything follows from the request bytes, from unmarshalling to the clean-up.
+
+Source: server-stub-memory-management.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import NamedTuple, Protocol
 
 from rpcmemkit.errors import MemoryFault, RpcError
-from rpcmemkit.kinds import BlockKind, EventKind
-from rpcmemkit.plan import Plan, Planner, PointerPlan
-from rpcmemkit.program import Program
-from rpcmemkit.status import PROCNUM_OUT_OF_RANGE
-from rpcmemkit.stubs.contexts import Context, ContextTable, uses_contexts
+from rpcmemkit.kinds import BlockKind, EventKind, FaultKind
+from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, located
+from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan
+from rpcmemkit.program import Program, StubAllocator
+from rpcmemkit.status import CALL_FAILED, OUT_OF_MEMORY, PROCNUM_OUT_OF_RANGE, SERVER_OUT_OF_MEMORY
+from rpcmemkit.stubs.cleanup import CleanUp, who_leads_to
+from rpcmemkit.stubs.contexts import Context, ContextTable, Ended, ServerContexts, uses_contexts
 from rpcmemkit.stubs.conversion import Conversions
+from rpcmemkit.stubs.decisions import STUB, Reading, dce_provides, provided
 from rpcmemkit.stubs.frame import Frame, Procedures
-from rpcmemkit.stubs.serving import Reply, Routine, ServerCall, Serving
-from rpcmemkit.trace import Trace
+from rpcmemkit.stubs.models import ServerNodes, buffer_too_small
+from rpcmemkit.stubs.pipes import ServerPipes
+from rpcmemkit.trace import Message, Snapshot, Trace
 from rpcmemkit.types import Parameter, Procedure
+from rpcmemkit.walk import Place
+
+ELEMENT = 128  # what the work on an element counts for whose layout is not fixed: each moves by itself
+
+
+class Reply(NamedTuple):
+    """What goes back to the client: a status (0 for a response, else a fault) and the stub data."""
+
+    status: int
+    data: bytes
+
+
+class AsyncHandle(Protocol):
+    """What the routine of an asynchronous call ends it with (handling-asynchronous-calls.md)."""
+
+    def complete(self) -> int: ...
+
+    def abort(self, code: int) -> None: ...
+
+    def test_cancel(self) -> int: ...
+
+
+class ServerCall:
+    """What a server routine sees of its call: its own copy of the arguments, and the program's allocator."""
+
+    def __init__(
+        self,
+        program: Program,
+        frame: Frame,
+        address: int,
+        stub_frame: int,
+        pipes: ServerPipes | None = None,
+        handle: AsyncHandle | None = None,
+    ) -> None:
+        self.program = program
+        self.frame = frame
+        self.address = address
+        self.stub_frame = stub_frame
+        self.pipes = pipes
+        self.handle = handle
+        """The asynchronous handle, if the call is asynchronous."""
+
+    def place(self, name: str) -> Place:
+        """Return the place of an argument in the routine's frame."""
+        return self.frame.place(name, self.address)
+
+    @property
+    def result(self) -> Place | None:
+        """The place of the function's result, or ``None`` for ``void``."""
+        return self.frame.place("return", self.stub_frame) if self.frame.result is not None else None
+
+
+Routine = Callable[[ServerCall], None]
 
 
 class ServerStub:
@@ -103,3 +165,282 @@ class ServerStub:
     def _rundown_frame(self, context: Context) -> Frame:
         parameter = Parameter("context", context.type, is_in=True, is_out=False)
         return self.prototypes.compile(Procedure(f"{context.type.name}_rundown", -1, [parameter], None))
+
+
+class Serving:
+    """One request on its way through the server stub."""
+
+    def __init__(self, stub: ServerStub, frame: Frame, request: bytes) -> None:
+        self.stub = stub
+        self.program = stub.program
+        self.space = stub.program.space
+        self.frame = frame
+        self.aliases = FullPointers()
+        self.actor = "stub"
+        self.unmarshalled = self.routine_ran = self.answered = False
+        self.contexts = ServerContexts(self.program, stub.contexts, frame, stub.run_down)
+        self.handlers: Handlers = {ContextPlan: self.contexts, ConvertedPlan: stub.conversions}
+        self.prepared = list(frame.pure_outputs)
+        self.pipes: ServerPipes | None = None
+        self.handle: AsyncHandle | None = None
+        self.request = request
+        self.buffer = self.space.receive(request)
+        self.address = self.space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
+        self.stack = [self.buffer, self.address]
+        self.reading = Reading(osf=stub.osf, wine=stub.planner.reading == "wine")
+        self.storage = ServerNodes(
+            self.program, self.buffer, StubAllocator(self.program, len(request)), self.reading
+        )
+        self.in_environment = stub.osf or frame.enables_environment
+        if self.in_environment:
+            self.program.enable_environment()
+
+    def attempt(self, work: Callable[[], bytes]) -> Reply:
+        """Do a part of the call; an exception or a fault becomes the status of the reply."""
+        try:
+            return Reply(0, work())
+        except RpcError as error:
+            self.program.trace.add(EventKind.RAISE, "server", self.actor, 0, 0, error.rule, error)
+            self._note_stop()
+            return Reply(SERVER_OUT_OF_MEMORY if error.code == OUT_OF_MEMORY else error.code, b"")
+        except MemoryFault as fault:
+            if fault.kind is FaultKind.UNMAPPED and self.actor == "stub":
+                leads = who_leads_to(self.space, self.parameters, fault.address)
+                self.program.trace.retell(f"read by the stub through {leads}" if leads else str(fault))
+            self._note_stop()
+            return Reply(CALL_FAILED, b"")
+
+    def _note_stop(self) -> None:
+        """Keep what the routine has left where it went no further."""
+        if self.actor == "routine":
+            self.snapshot("stop")
+
+    def run(self) -> bytes:
+        self.receive()
+        self.enter()
+        return self.answer()
+
+    def receive(self) -> None:
+        """Unmarshal the request and provide what the routine gets besides."""
+        self.unmarshal()
+        self.prepare_out()
+        self.snapshot("entry")
+
+    def enter(self) -> None:
+        """Let the routine run."""
+        self.actor = "routine"
+        name = self.frame.procedure.name
+        if name not in self.stub.routines:
+            self.program.trace.add(EventKind.NO_ROUTINE, "server", "", 0, 0, "", name)
+        self.call_routine(self.stub.routines.get(name, lambda call: None))
+
+    def answer(self) -> bytes:
+        """Return the response bytes."""
+        self.actor = "stub"
+        self.snapshot("exit")
+        if self.pipes:
+            self.pipes.finish()
+        return self.marshal()
+
+    def finish(self) -> None:
+        """End the call, however it went: settle its handles, free its memory, tell those who want to know.
+
+        The application's own functions have a part in it; one that raises what no stub expects ends nothing else.
+        """
+        with ExitStack() as steps:
+            lost = self.settle_contexts() if self.stub.has_contexts else []
+            steps.callback(self.notify)
+            steps.callback(self.snapshot, "after")
+            steps.callback(self.stub.contexts.call_ends)
+            for context in reversed(lost):
+                steps.callback(self.stub.run_down, context)
+            steps.callback(self.clean_up)
+
+    def unmarshal(self) -> None:
+        self.stub.conversions.received.clear()
+        reader = Unmarshaller(
+            self.space,
+            self.stub.planner,
+            self.aliases,
+            self.request,
+            self.storage,
+            self.address,
+            handlers=self.handlers,
+        )
+        reader.buffer = self.buffer
+        self.program.trace.messages["request"] = Message(
+            "request", self.request, reader.spans, self.stub.planner.big_endian
+        )
+        reader.pending = {name for name, _, _ in self.frame.inputs}
+        for name, plan, offset in self.frame.inputs:
+            if name not in self.frame.partial:
+                reader.parameter(plan, self.address + offset, name, 0, True)
+            elif reader.indicator(self.address + offset, name):
+                self.prepared.append((name, plan, offset))
+        reader.finish()
+        if not self.stub.osf:
+            for name, plan, offset in self.frame.whole_inputs:
+                self.frame.check_null_with_size(self.space, plan, self.address + offset, self.address, name)
+        if self.frame.input_pipes or self.frame.output_pipes:
+            writer = Marshaller(self.space, self.stub.planner, FullPointers(), "out-data-travels")
+            self.pipes = ServerPipes(self.program, self.frame, reader, writer)
+        self.unmarshalled = True
+
+    def prepare_out(self) -> None:
+        """Provide the storage of [out]-only and [partial_ignore] parameters, zeroed, now that the sizes are known."""
+        for name, plan, offset in self.prepared:
+            assert isinstance(plan, PointerPlan)
+            room = self.frame.byte_count(self.space, name, self.address)
+            if room is not None:
+                self._provide_buffer(plan, self.address + offset, room, name)
+                continue
+            slots = [Place(plan, self.address + offset, self.address, (None, name))]
+            while slots:
+                pointer = slots.pop()
+                assert isinstance(pointer.plan, PointerPlan)
+                target = self._zeroed(pointer)
+                self.space.set_pointer(pointer.address, target)
+                if self.stub.osf:
+                    slots += self._nested_refs(pointer.plan.target, target, pointer)
+
+    def _provide_buffer(self, plan: PointerPlan, slot: int, room: int, name: str) -> None:
+        """Allocate the room that [byte_count] gives, by one call; one call will free it (byte-count.md)."""
+        if room < plan.target.size:
+            raise buffer_too_small(plan.target.size, room, (None, name))
+        rule = provided(plan, self.reading, sized=True).rule
+        self.storage.allocator.allowance.grant(room)
+        address = self.storage.allocator.allocate(room, rule)
+        self.space.clear(address, room)
+        self.storage.blocks[address] = rule
+        self.space.set_pointer(slot, address)
+
+    def _zeroed(self, pointer: Place) -> int:
+        """Return zeroed storage for what a pointer leads to."""
+        assert isinstance(pointer.plan, PointerPlan)
+        plan = pointer.plan.target
+        where, rule = provided(pointer.plan, self.reading)
+        size, work = plan.size, 0
+        if isinstance(plan, ArrayPlan):
+            with located(pointer.path):
+                count = plan.count(self.space, pointer.scope)
+            size, work = count * plan.stride, count * ELEMENT if plan.element.body is None else 0
+        if where == STUB:
+            address = self.storage.keep(size, rule, pointer.path)
+            self.program.trace.add(EventKind.WRITE, "server", "stub", address, size, "server-zeroes-out")
+            return address
+        self.storage.allocator.allowance.grant(size + work)
+        self.storage.allocator.allowance.take(work)
+        address = self.storage.allocator.allocate(size, rule)
+        self.space.clear(address, size)
+        return address
+
+    def _nested_refs(self, plan: Plan, address: int, pointer: Place) -> list[Place]:
+        """DCE also provides the targets of reference pointers below an [out] parameter (contradiction K1)."""
+        if isinstance(plan, PointerPlan):
+            inner = Place(plan, address, pointer.scope, pointer.path)
+            return [inner] if dce_provides(plan, plan) else []
+        return [
+            Place(
+                slot.plan, address + slot.offset, address if slot.scope is not None else pointer.scope, None
+            )
+            for slot in (plan.body.slots if plan.body else ())
+            if dce_provides(plan, slot.plan)
+        ]
+
+    def call_routine(self, routine: Routine) -> None:
+        """Call the routine with a frame of its own: what it assigns to a parameter never reaches the stub."""
+        size = self.frame.plan.size
+        copy = self.space.add_block(size, BlockKind.STACK, fill=0)
+        self.stack.append(copy)
+        self.space.write(copy, self.space.read(self.address, size))
+        self.routine_ran = True
+        frame = self.stub.prototypes[self.frame.procedure.name]
+        routine(ServerCall(self.program, frame, copy, self.address, self.pipes, self.handle))
+
+    def marshal(self) -> bytes:
+        self.stub.conversions.size(self.frame, self.frame.outputs, self.address)
+        writer = Marshaller(self.space, self.stub.planner, self.aliases, "out-data-travels", self.handlers)
+        if self.pipes:
+            writer.out += self.pipes.writer.out
+            writer.spans += self.pipes.writer.spans
+        for name, plan, offset in self.frame.outputs:
+            writer.parameter(plan, self.address + offset, self.address, name)
+        if self.frame.reflects_deletions:
+            freed = (
+                event.address
+                for event in self.program.trace.select(EventKind.FREE, EventKind.MARK, actor="routine")
+            )
+            writer.deletions(self.aliases.numbers(freed))
+        data = bytes(writer.out)
+        self.program.trace.messages["response"] = Message(
+            "response", data, writer.spans, self.stub.planner.big_endian
+        )
+        self.answered = True
+        return data
+
+    def settle_contexts(self) -> list[Context]:
+        """Let the handles become what the routine left in them; return those that no client will ever know of."""
+        if not self.routine_ran:
+            return []
+        ended: Ended = "raised" if self.actor == "routine" else "returned" if self.answered else "unsent"
+        outputs = [
+            Place(plan, self.address + offset, self.address, (None, name))
+            for name, plan, offset in self.frame.outputs
+        ]
+        lost = self.contexts.settle(outputs, ended)
+        self.contexts.note_kept(self.stub.state_plan)
+        return lost
+
+    def snapshot(self, moment: str) -> None:
+        trace = self.program.trace
+        trace.snapshots[moment] = Snapshot(moment, trace.now, self.space.image(), self.address)
+
+    def clean_up(self) -> None:
+        """Release the call's memory: whatever the parameters still reach, or the whole RpcSs environment."""
+        with ExitStack() as steps:
+            for address in [*self.stack, *self.storage.own]:
+                steps.callback(self.space.drop_block, address)
+            if self.in_environment:
+                steps.callback(self.program.disable_environment, "stub", "environment-released-at-end")
+            elif self.unmarshalled:
+                steps.callback(self._free_reachable)
+            else:  # what a broken request left behind is not fit to be walked
+                steps.callback(self._free_made)
+            conversions = self.stub.conversions
+            if self.unmarshalled:
+                steps.callback(conversions.free_instances, self.frame, self.address)
+            else:
+                steps.callback(conversions.free_each, list(conversions.received))
+            if self.pipes:
+                steps.callback(self.pipes.release)
+            steps.callback(conversions.end_message)
+
+    @property
+    def parameters(self) -> list[Place]:
+        """The parameters, and the result, in the stub's frame."""
+        address = self.address
+        return [Place(plan, address + at, address, (None, name)) for name, plan, at in self.frame.all]
+
+    def _free_made(self) -> None:
+        for address in reversed(self.storage.allocator.made):
+            self.program.guarded_free(address, "stub", "server-frees-after-reply")
+
+    def _free_reachable(self) -> None:
+        CleanUp(self.program, self.storage.blocks).free(self.parameters)
+        for address, rule in self.storage.blocks.items():  # each graph of one block by one call
+            if rule and self.space.capacity(address):
+                self.program.guarded_free(address, "stub", rule)
+
+    def notify(self) -> None:
+        """Call the [notify] and [notify_flag] routines, last of all and whatever happened before (notify.md)."""
+        attributes, name = self.frame.procedure.attributes, self.frame.procedure.name
+        trace = self.program.trace
+        if "notify" in attributes:
+            trace.add(EventKind.NOTIFY, "server", "routine", 0, 0, "notify-runs-last", f"{name}_notify()")
+            if name in self.stub.notify:
+                self.stub.notify[name]()
+        if "notify_flag" in attributes:
+            detail = f"{name}_notify_flag({str(self.routine_ran).upper()})"
+            trace.add(EventKind.NOTIFY, "server", "routine", 0, 0, "notify-runs-last", detail)
+            if name in self.stub.notify_flag:
+                self.stub.notify_flag[name](self.routine_ran)

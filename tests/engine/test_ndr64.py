@@ -14,7 +14,7 @@ import pytest
 from rpcmemkit import IdlError, Session
 from rpcmemkit.idl import Switches, compile_idl
 from rpcmemkit.reader import Reader
-from rpcmemkit.stubs.serving import Reply, ServerCall
+from rpcmemkit.stubs.server import Reply, ServerCall
 from tests.engine.helpers import ACF_HEADER, NODE, audited, idl_text, open_session, run
 
 SIZES = list(product((4, 8), repeat=2))

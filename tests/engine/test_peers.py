@@ -19,7 +19,7 @@ from rpcmemkit import Session
 from rpcmemkit import types as t
 from rpcmemkit.annotate import annotate
 from rpcmemkit.reader import Reader
-from rpcmemkit.stubs.serving import ServerCall
+from rpcmemkit.stubs.server import ServerCall
 from tests.engine.helpers import open_session
 
 ROUNDS = 20

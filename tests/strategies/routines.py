@@ -12,7 +12,7 @@ from rpcmemkit.memory import AddressSpace
 from rpcmemkit.operations import Operations
 from rpcmemkit.paths import path_text, resolve
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan
-from rpcmemkit.stubs.serving import ServerCall
+from rpcmemkit.stubs.server import ServerCall
 from rpcmemkit.walk import Place, pointers_in, reach
 from tests.strategies.types import Again, Array, Interface, Pointer, Record, Scalar, Text
 from tests.strategies.values import Values
