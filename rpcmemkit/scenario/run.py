@@ -209,18 +209,11 @@ class Run:
         self.session = next(iter(self.sessions.values()))
         self.globals: dict[str, Place] = {}
         self.packages = {each.side: Package(each) for each in (self.session.client, self.session.server)}
-        self.client_observed: dict[int, dict[str, Any]] = {}
-        """By step: what happened in each ``client`` step that has been carried out, under the keys of its ``expect``."""
         with _located(scenario, ("memory",), values=True):
-            _Layout(self.session, scenario, self.sessions).all()
+            _Layout(self).all()
         for name, actions in scenario.rundown.items():
             with _located(scenario, ("rundown", name)):
-                self._set_rundown(name, self._script(("rundown", name), actions).run)
-
-    def _script(self, path: Path, actions: list[Action] | None) -> _Script:
-        return _Script(
-            self.scenario, path, actions or [], self.globals, self.packages["server"], self.session
-        )
+                self._set_rundown(name, _Script(self, ("rundown", name), actions).run)
 
     def _set_rundown(self, name: str, routine: Routine) -> None:
         """Register a run-down routine with each interface that has the type, and complain if none has."""
@@ -247,7 +240,7 @@ class Run:
             elif "client" in step:
                 yield self._client(index, step)
             else:
-                yield self._disconnect(index)
+                yield self.session.disconnect()
 
     @property
     def findings(self) -> list[str]:
@@ -255,7 +248,7 @@ class Run:
         return [text for package in self.packages.values() for text in findings(package.program)]
 
     def _call(self, path: Path, step: Mapping[str, Any], number: int) -> Outcome:
-        script = self._script((*path, "server"), step.get("server"))
+        script = _Script(self, (*path, "server"), step.get("server") or [])
         session = self.sessions[int(path[1])]
         with _located(self.scenario, (*path, "call")):
             session.set_routine(step["call"], script.run)
@@ -284,9 +277,8 @@ class Run:
         except MemoryFault:
             trace.status = INVALID_USER_BUFFER
         status = status_name(trace.status) if trace.status else "ok"
-        self.client_observed[step] = {"status": status, **package_observed(trace)}
-        places = {**self._reached(), **before}
-        return ClientStep(trace, self.client_observed[step], places, self.session.labels.copy())
+        observed = {"status": status, **package_observed(trace)}
+        return ClientStep(trace, observed, {**self._reached(), **before}, self.session.labels.copy())
 
     def _reached(self) -> dict[int, Place]:
         """Return what the client's variables lead to."""
@@ -295,11 +287,6 @@ class Run:
             return reach(self.session.client.space, roots.values())
         except (MemoryFault, RpcError):
             return {}
-
-    def _disconnect(self, step: int) -> Departure:
-        departure = self.session.disconnect()
-        self.client_observed[step] = departed(departure)
-        return departure
 
     def _root(self, name: str) -> Place | None:
         if name in self.session.memory:
@@ -342,12 +329,9 @@ def _verb(action: Action) -> str:
 class _Script:
     """A server routine told as a list of actions."""
 
-    scenario: Scenario
+    of: Run
     path: Path
     actions: list[Action]
-    globals: dict[str, Place]
-    package: Package
-    session: Session
 
     def run(self, call: ServerCall) -> None:
         """Carry out the actions.
@@ -361,7 +345,7 @@ class _Script:
 
         def root(name: str) -> Place | None:
             if name.startswith("$global."):
-                return self.globals.get(name.removeprefix("$global."))
+                return self.of.globals.get(name.removeprefix("$global."))
             if name == "return":
                 return call.result
             return call.place(name) if name in frame else None
@@ -370,10 +354,10 @@ class _Script:
         try:
             for index, action in enumerate(self.actions):
                 path = (*self.path, index, _verb(action))
-                with _located(self.scenario, path):
+                with _located(self.of.scenario, path):
                     self._act(operations, call, action, root)
         except MemoryFault:
-            call.program.space.trace.locate(self.scenario.place(path))
+            call.program.space.trace.locate(self.of.scenario.place(path))
             raise
         finally:
             call.program.thread = started_in
@@ -387,7 +371,7 @@ class _Script:
                 raise UsageError(f"{call.frame.procedure.name} returns void")
             operations.result_storage(call.result, action["return"])
         elif "disconnect" in action:
-            self.session.disconnect()
+            self.of.session.disconnect()
         elif "destroy_context" in action:
             raise UsageError(
                 "RpcSsDestroyClientContext is a function for clients: write it in a `client` step"
@@ -395,7 +379,7 @@ class _Script:
         elif "keep" in action:
             self._keep(call.program, action["keep"], root)
         else:
-            _act(operations, action, root, self.package)
+            _act(operations, action, root, self.of.packages["server"])
 
     def _keep(self, program: Program, path: str, root: Root) -> None:
         """Remember a pointer in a server global of its name."""
@@ -405,13 +389,13 @@ class _Script:
         name = re.sub(r"\W+", "_", path.replace("$global.", "")).strip("_")
         address = program.space.add_block(place.plan.size, BlockKind.GLOBAL, fill=0)
         program.space.set_pointer(address, program.space.pointer_at(place.address))
-        self.globals[name] = Place(place.plan, address, place.scope, (None, f"$global.{name}"))
+        self.of.globals[name] = Place(place.plan, address, place.scope, (None, f"$global.{name}"))
         kept = Kept(c_text(place.path), f"$global.{name}")
         program.trace.add(EventKind.REMEMBER, "server", "routine", address, place.plan.size, "", kept)
 
     def _note_kept(self, program: Program) -> None:
         """What the globals reach is kept on purpose, not leaked."""
-        for address, place in reach(program.space, self.globals.values()).items():
+        for address, place in reach(program.space, self.of.globals.values()).items():
             program.trace.add(EventKind.KEEP, "server", "routine", address, place.plan.size, "")
 
 
@@ -449,10 +433,8 @@ def _act(operations: Operations, action: Action, root: Root, package: Package) -
 class _Layout:
     """Stores the ``memory`` entries, each with the type of the first pointer that names it."""
 
-    def __init__(self, session: Session, scenario: Scenario, sessions: Mapping[int, Session]) -> None:
-        self.session = session
-        self.sessions = sessions
-        self.scenario = scenario
+    def __init__(self, run: Run) -> None:
+        self.session, self.sessions, self.scenario = run.session, run.sessions, run.scenario
         self.types: dict[str, PointerPlan] = {}
 
     def all(self) -> None:

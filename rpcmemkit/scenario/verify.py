@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from rpcmemkit.call import Departure
 from rpcmemkit.errors import Diagnostic, IdlError, RpcMemKitError
 from rpcmemkit.idl.findings import findings
 from rpcmemkit.kinds import EventKind
 from rpcmemkit.scenario.compare import MISSING, Difference, differences
 from rpcmemkit.scenario.load import Scenario, load_scenario
-from rpcmemkit.scenario.run import Run
+from rpcmemkit.scenario.run import Outcome, Run, departed
 from rpcmemkit.trace import Fault
 
 SUFFIXES = (".yaml", ".yml")
@@ -102,17 +103,22 @@ def verify(scenario: Scenario, file: str = "") -> Report:
 
 
 def _steps(run: Run) -> Iterator[Disagreement]:
-    for outcome in run.outcomes():
-        name = outcome.call.procedure.name
-        faults = outcome.call.trace.select(EventKind.FAULT, side="server")
-        why = next((event.of(Fault).why for event in faults), "")
-        for each in differences(outcome):
-            told = why if each.path in {"status", "faults"} else ""
-            yield Disagreement(outcome.number, name, *each, told)
-    for step, observed in run.client_observed.items():
-        for key, expected in (run.scenario.steps[step].get("expect") or {}).items():
+    for number, (step, happened) in enumerate(zip(run.scenario.steps, run.happenings(), strict=True)):
+        if isinstance(happened, Outcome):
+            yield from _call(happened)
+            continue
+        observed = departed(happened) if isinstance(happened, Departure) else happened.observed
+        for key, expected in (step.get("expect") or {}).items():
             if expected != observed[key]:
-                yield Disagreement(0, "client", f"steps[{step}].expect.{key}", expected, observed[key])
+                yield Disagreement(0, "client", f"steps[{number}].expect.{key}", expected, observed[key])
+
+
+def _call(outcome: Outcome) -> Iterator[Disagreement]:
+    faults = outcome.call.trace.select(EventKind.FAULT, side="server")
+    why = next((event.of(Fault).why for event in faults), "")
+    for each in differences(outcome):
+        told = why if each.path in {"status", "faults"} else ""
+        yield Disagreement(outcome.number, outcome.call.procedure.name, *each, told)
 
 
 # --- files that must not compile ---------------------------------------------------------------
