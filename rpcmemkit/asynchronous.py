@@ -11,94 +11,19 @@ what RpcAsyncCompleteCall returns: nothing is raised, so nothing is stored (erro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from rpcmemkit.errors import MemoryFault, OfThisProcess, RpcError
 from rpcmemkit.kinds import EventKind
-from rpcmemkit.ndr import FullPointers
 from rpcmemkit.program import in_turn
-from rpcmemkit.status import (
-    CALL_FAILED,
-    CALL_IN_PROGRESS,
-    CANCELLED,
-    INVALID_ASYNC_HANDLE,
-    PENDING,
-)
-from rpcmemkit.stubs.client import ClientStub
-from rpcmemkit.stubs.frame import Frame
-from rpcmemkit.stubs.pipes import Pipe
+from rpcmemkit.status import CANCELLED, INVALID_ASYNC_HANDLE, PENDING
+from rpcmemkit.stubs.client import Calling
 from rpcmemkit.stubs.server import Reply, ServerStub, Serving
 from rpcmemkit.trace import Trace
 
 STATE_SIZE = {4: 68, 8: 112}
 """The bytes of an RPC_ASYNC_STATE, by pointer size (ns-rpcasync-rpc_async_state.md)."""
-
-
-class ServerAsync:
-    """The server's asynchronous handle: the routine returns, the call goes on until :meth:`complete` or :meth:`abort`."""
-
-    def __init__(self, stub: ServerStub, frame: Frame, request: bytes) -> None:
-        self.stub = stub
-        self.space = stub.program.space
-        self.trace = self.space.trace = Trace()
-        self.reply: Reply | None = None
-        self.cancelled = False
-        stub.contexts.call_begins()
-        self.serving = Serving(stub, frame, request)
-        self.serving.handle = self
-        started = Reply(CALL_FAILED, b"")
-        try:
-            started = self.serving.attempt(self._start)
-        finally:
-            if started.status and self.reply is None:
-                self._end(started)
-
-    def _start(self) -> bytes:
-        self.serving.receive()
-        self.serving.enter()
-        return b""
-
-    def complete(self) -> int:
-        """RpcAsyncCompleteCall: marshal the reply and free the parameters, whether that succeeds or not.
-
-        Returns the status that the client gets. From now on the routine's side may not touch parameters or handle.
-
-        Raises:
-            RpcError: RPC_S_INVALID_ASYNC_HANDLE, the call has ended before.
-        """
-        with self._resumed():
-            self._end(self.serving.attempt(self.serving.answer))
-        assert self.reply is not None
-        return self.reply.status
-
-    def abort(self, code: int) -> None:
-        """RpcAsyncAbortCall: free the parameters without marshalling anything; the client gets the exception ``code``.
-
-        Raises:
-            RpcError: RPC_S_INVALID_ASYNC_HANDLE, the call has ended before.
-        """
-        with self._resumed():
-            error = RpcError(code, rule="async-abort-frees")
-            self.trace.add(EventKind.RAISE, "server", "routine", 0, 0, "async-abort-frees", error)
-            self._end(Reply(code, b""))
-
-    def test_cancel(self) -> int:
-        """RpcServerTestCancel: 0 if the client has cancelled the call, else RPC_S_CALL_IN_PROGRESS."""
-        return 0 if self.cancelled else CALL_IN_PROGRESS
-
-    @contextmanager
-    def _resumed(self) -> Iterator[None]:
-        with self.stub.program.remote_call():
-            if self.reply is not None:
-                raise RpcError(INVALID_ASYNC_HANDLE, "the call has ended before", rule="async-handle-ends")
-            self.space.trace = self.trace
-            yield
-
-    def _end(self, reply: Reply) -> None:
-        self.serving.finish()
-        self.reply = reply
 
 
 class AsyncCall(OfThisProcess):
@@ -109,25 +34,18 @@ class AsyncCall(OfThisProcess):
 
     def __init__(
         self,
-        stub: ClientStub,
-        frame: Frame,
-        address: int,
-        pipes: dict[str, Pipe],
+        calling: Calling,
         state: int,
         join: Callable[[Trace, Reply], None],
         close: Callable[[RpcError | MemoryFault | None], Any],
     ) -> None:
-        self.stub = stub
-        self.turn = stub.program.turn
-        self.space = stub.program.space
-        self.frame = frame
-        self.address = address
-        self.pipes = pipes
+        self.calling = calling
+        self.turn = calling.program.turn
+        self.space = calling.space
         self.state = state
         self.trace = self.space.trace
-        self.aliases = FullPointers()
         self.call: Any = None
-        self.server: ServerAsync | None = None
+        self.server: Serving | None = None
         self._join = join
         self._close = close
         self._cut_off = False
@@ -140,17 +58,15 @@ class AsyncCall(OfThisProcess):
         Raises:
             RpcError, MemoryFault: of the client stub; the call has not begun, and nothing needs to be completed.
         """
-        with self.stub.in_stub(self.frame):
+        with self.calling.in_stub():
             try:
-                request = self.stub.marshal(self.frame, self.address, self.aliases, self.pipes)
+                request = self.calling.marshal()
             except RpcError as error:
-                if not self.stub.settle(self.frame, self.address, error):
+                if not self.calling.settle(error):
                     raise
                 self.call = self._close(None)
                 return
-        frame = server.procedures.by_number(self.frame.procedure.opnum)
-        assert frame is not None
-        self.server = ServerAsync(server, frame, request)
+        self.server = server.begin(server.procedures[self.calling.frame.procedure.name], request)
 
     @property
     def status(self) -> int:
@@ -175,7 +91,7 @@ class AsyncCall(OfThisProcess):
         if reply is None:
             return PENDING
         assert self.server is not None
-        with self.stub.program.remote_call():
+        with self.calling.program.remote_call():
             self.space.trace = self.trace
             self._join(self.server.trace, reply)
             self.call = self._close(self._receive(reply))
@@ -201,13 +117,11 @@ class AsyncCall(OfThisProcess):
     def _receive(self, reply: Reply) -> RpcError | MemoryFault | None:
         """Unmarshal the reply; return the exception that ends the call."""
         try:
-            if reply.status:
-                raise RpcError(reply.status, rule="server-exception-reaches-client")
-            with self.stub.in_stub(self.frame):
-                self.stub.unmarshal(self.frame, self.address, self.aliases, reply.data, self.pipes)
+            with self.calling.in_stub():
+                self.calling.receive(*reply)
         except (RpcError, MemoryFault) as error:
             return error
         return None
 
     def __repr__(self) -> str:
-        return f"<AsyncCall {self.frame.procedure.name}: {'ended' if self.call else 'pending'}>"
+        return f"<AsyncCall {self.calling.frame.procedure.name}: {'ended' if self.call else 'pending'}>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from rpcmemkit.program import LARGEST_BLOCK, Program, Turn, in_turn, nested
 from rpcmemkit.reader import Reader
 from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.status import CALL_FAILED, INVALID_USER_BUFFER, status_name
-from rpcmemkit.stubs.client import ClientStub
+from rpcmemkit.stubs.client import Calling, ClientStub
 from rpcmemkit.stubs.contexts import ContextTable, destroy_client_context, handle_types
 from rpcmemkit.stubs.conversion import PARAMETERS
 from rpcmemkit.stubs.frame import Frame, Procedures
@@ -422,16 +423,15 @@ class Session(OfThisProcess):
         if not isinstance(arguments, Mapping):
             raise given.wrong("the arguments", arguments, "a map of values by parameter name")
         with nested(self.client, self.server):
-            address, pipes, roots, number = self._open(frame, arguments)
-            error: BaseException | None = None
+            calling, close = self._open(frame, arguments)
             try:
-                self.client_stub.call(frame, address, pipes)
-            except (RpcError, MemoryFault) as raised:
-                error = raised
+                calling.run()
+            except (RpcError, MemoryFault) as error:
+                return close(error)
             except BaseException as broken:  # of the application's Python: the call has ended all the same
-                self._close(frame, address, roots, number, broken)
+                close(broken)
                 raise
-            return self._close(frame, address, roots, number, error)
+            return close(None)
 
     def begin(self, name: str, /, **arguments: Any) -> AsyncCall:
         """Begin an asynchronous call: the request is sent, ``complete()`` of what is returned receives the reply.
@@ -445,13 +445,9 @@ class Session(OfThisProcess):
         if "async" not in frame.procedure.attributes:
             raise UsageError(f"{name} is not asynchronous: write [async] {name}(); in the attribute file")
         with nested(self.client, self.server):
-            address, pipes, roots, number = self._open(frame, arguments)
+            calling, close = self._open(frame, arguments)
             state = self.allocate(STATE_SIZE[self.client.space.pointer_size])
-
-            def close(error: BaseException | None) -> Call:
-                return self._close(frame, address, roots, number, error)
-
-            pending = AsyncCall(self.client_stub, frame, address, pipes, state, self._join, close)
+            pending = AsyncCall(calling, state, self._join, close)
             try:
                 pending.send(self.server_stub)
             except BaseException as error:
@@ -461,15 +457,16 @@ class Session(OfThisProcess):
 
     def _open(
         self, frame: Frame, arguments: Mapping[str, Any]
-    ) -> tuple[int, dict[str, Pipe], dict[str, Place], int]:
-        """Begin a trace and lay out the arguments; return where, the client's pipes and variables, the call's number."""
+    ) -> tuple[Calling, Callable[[BaseException | None], Call]]:
+        """Begin a trace and lay out the arguments; return the call, and what ends it with an exception or without."""
         trace = self.client.space.trace = Trace(frame.procedure.name)
         pipes = {name: value for name, value in arguments.items() if isinstance(value, Pipe)}
         address = self._pass(frame, arguments)
         roots = {name: frame.place(name, address) for name, _, _ in frame.all}
         roots.update(self.memory)
         self._snapshot(trace, "client before", address)
-        return address, pipes, roots, next(self._numbers)
+        close = partial(self._close, frame, address, roots, next(self._numbers))
+        return Calling(self.client_stub, frame, address, pipes), close
 
     def _close(
         self,

@@ -252,8 +252,7 @@ def zero_out_parameters(program: Program, frame: Frame, address: int) -> None:
 def _out_storage(program: Program, frame: Frame, address: int) -> Iterator[Place]:
     """Yield what the [out]-only parameters of a frame name, null pointers aside."""
     for name, plan, offset in frame.pure_outputs:
-        storage = program.space.pointer_at(address + offset) if isinstance(plan, PointerPlan) else 0
-        if isinstance(plan, PointerPlan) and storage:
+        if isinstance(plan, PointerPlan) and (storage := program.space.pointer_at(address + offset)):
             yield Place(plan.target, storage, address, (None, name))
 
 

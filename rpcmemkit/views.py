@@ -23,7 +23,7 @@ from rpcmemkit.reader import Reader
 from rpcmemkit.records import equal, shown
 from rpcmemkit.rpcss import RpcSm, RpcSs
 from rpcmemkit.stubs.pipes import PipeEnd
-from rpcmemkit.stubs.server import AsyncHandle, ServerCall
+from rpcmemkit.stubs.server import ServerCall, Serving
 from rpcmemkit.values import UNWRITTEN, python_scalar
 from rpcmemkit.walk import Place, presented, range_at
 
@@ -263,7 +263,7 @@ class RoutineCall(Allocating):
         """RpcServerTestCancel: 0 if the client has cancelled the call, else RPC_S_CALL_IN_PROGRESS (1791)."""
         return self._handle().test_cancel()
 
-    def _handle(self) -> AsyncHandle:
+    def _handle(self) -> Serving:
         if self._call.handle is None:
             raise UsageError("the call is not asynchronous: begin it with session.begin(…)")
         return self._call.handle

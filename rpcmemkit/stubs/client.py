@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from rpcmemkit.errors import RpcError
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, discriminant_at
 from rpcmemkit.operations import clear_out_parameters, zero_out_parameters
-from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan, UnionPlan
+from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Planner, PointerPlan, UnionPlan
 from rpcmemkit.program import Program
 from rpcmemkit.status import NULL_REF_POINTER
 from rpcmemkit.stubs.cleanup import CleanUp
@@ -20,7 +20,7 @@ from rpcmemkit.stubs.models import ClientNodes, OneBlock
 from rpcmemkit.stubs.pipes import ClientPipes, Pipe
 from rpcmemkit.stubs.statuses import store_status
 from rpcmemkit.trace import Message, Path
-from rpcmemkit.walk import Place, pointers_in, referent
+from rpcmemkit.walk import pointers_in, referent
 
 Transport = Callable[[int, bytes], tuple[int, bytes]]
 """Sends an operation number and request bytes, returns a status and response bytes."""
@@ -38,11 +38,7 @@ class ObjectPointers:
         self._frees = CleanUp(program, rule="object-pointer-replaced", own=())
         self._below: dict[int, list[tuple[int, Path | None]]] = {}
         space, seen = program.space, set[int]()
-        pending = [
-            (Place(plan, address + offset, address, (None, name)), Above())
-            for name, plan, offset in frame.outputs
-            if name != "return"
-        ]
+        pending = [(each.at(address), Above()) for each in frame.outputs if each != frame.result]
         while pending:
             place, here = pending.pop()
             for pointer in pointers_in(space, place, []):
@@ -69,7 +65,7 @@ class ObjectPointers:
 
 
 class ClientStub:
-    """Carries out one call over a frame that the application has filled."""
+    """What the client's calls to an interface have in common."""
 
     def __init__(self, program: Program, planner: Planner, transport: Transport, osf: bool = False) -> None:
         self.program = program
@@ -77,120 +73,113 @@ class ClientStub:
         self.transport = transport
         self.osf = osf
         self.conversions = Conversions(program, planner)
-        self.handlers: Handlers = {ConvertedPlan: self.conversions}
 
-    def call(self, frame: Frame, address: int, pipes: dict[str, Pipe] | None = None) -> None:
-        """Call the procedure with the arguments in the frame at ``address``; results end up there too.
+    def call(self, frame: Frame, address: int) -> None:
+        """Call a procedure without pipes; see :meth:`Calling.run`."""
+        Calling(self, frame, address, {}).run()
+
+
+class Calling:
+    """One call on its way through the client stub, over a frame that the application has filled."""
+
+    def __init__(self, stub: ClientStub, frame: Frame, address: int, pipes: Mapping[str, Pipe]) -> None:
+        self.stub = stub
+        self.program = stub.program
+        self.space = stub.program.space
+        self.frame = frame
+        self.address = address
+        self.aliases = FullPointers()
+        self.pipes = ClientPipes(self.program, frame, pipes)
+        contexts = ClientContexts(self.program, frame)
+        self.handlers: Handlers = {ConvertedPlan: stub.conversions, ContextPlan: contexts}
+
+    def run(self) -> None:
+        """Carry the call out; its results end up in the frame.
 
         Raises:
             RpcError: the client stub, the server stub or the routine raised an exception.
             MemoryFault: the application passed a pointer that leads nowhere.
         """
-        with self.in_stub(frame):
+        with self.in_stub():
             try:
-                self._call(frame, address, pipes or {})
+                self.receive(*self.stub.transport(self.frame.procedure.opnum, self.marshal()))
             except RpcError as error:
-                if not self.settle(frame, address, error):
+                if not self.settle(error):
                     raise
 
-    def settle(self, frame: Frame, address: int, error: RpcError) -> bool:
+    def in_stub(self) -> AbstractContextManager[None]:
+        """Work as the stub of the procedure: the allocator pair is the one that it calls."""
+        return self.program.client_stub(self.stub.osf or self.frame.enables_environment)
+
+    def settle(self, error: RpcError) -> bool:
         """Leave the arguments as a stub does that meets an exception; return whether it has become a value."""
-        if frame.interface.is_object:
-            clear_out_parameters(self.program, frame, address)
-        return store_status(self.program, frame, address, error)
+        if self.frame.interface.is_object:
+            clear_out_parameters(self.program, self.frame, self.address)
+        return store_status(self.program, self.frame, self.address, error)
 
-    def in_stub(self, frame: Frame) -> AbstractContextManager[None]:
-        """Work as the stub of a procedure: the allocator pair is the one that it calls."""
-        return self.program.client_stub(self.osf or frame.enables_environment)
-
-    def _call(self, frame: Frame, address: int, pipes: dict[str, Pipe]) -> None:
-        aliases = FullPointers()
-        request = self.marshal(frame, address, aliases, pipes)
-        status, response = self.transport(frame.procedure.opnum, request)
-        if status:
-            raise RpcError(status, rule="server-exception-reaches-client")
-        self.unmarshal(frame, address, aliases, response, pipes)
-
-    def marshal(
-        self, frame: Frame, address: int, aliases: FullPointers, pipes: dict[str, Pipe] | None = None
-    ) -> bytes:
+    def marshal(self) -> bytes:
         """Return the request bytes. A proxy zeroes the [out] storage first; raw RPC uses what it finds there."""
+        frame, address, space = self.frame, self.address, self.space
         if frame.interface.is_object:
             zero_out_parameters(self.program, frame, address)
-        if not self.osf:
-            for name, plan, offset in frame.inputs:
-                frame.check_null_with_size(self.program.space, plan, address + offset, address, name)
+        if not self.stub.osf:
+            frame.check_nulls(space, frame.inputs, address)
         for name, plan, offset in frame.pure_outputs:
-            frame.byte_count(self.program.space, name, address)
-            if isinstance(plan, PointerPlan) and not self.program.space.pointer_at(address + offset):
+            frame.byte_count(space, name, address)
+            if isinstance(plan, PointerPlan) and not space.pointer_at(address + offset):
                 raise RpcError(NULL_REF_POINTER, path=name, rule="ref-never-null")
-        self.conversions.size(frame, frame.inputs, address)
-        handlers = {**self.handlers, ContextPlan: ClientContexts(self.program, frame)}
-        writer = Marshaller(self.program.space, self.planner, aliases, "in-data-travels", handlers)
+        self.stub.conversions.size(frame, frame.inputs, address)
+        writer = Marshaller(space, self.stub.planner, self.aliases, "in-data-travels", self.handlers)
         for name, plan, offset in frame.inputs:
             if name in frame.partial:
                 writer.indicator(address + offset)
             else:
                 writer.parameter(plan, address + offset, address, name)
-        ClientPipes(self.program, frame, pipes or {}).send(writer)
+        self.pipes.send(writer)
         request = bytes(writer.out)
-        self.program.trace.messages["request"] = Message(
-            "request", request, writer.spans, self.planner.big_endian
-        )
+        message = Message("request", request, writer.spans, self.stub.planner.big_endian)
+        self.program.trace.messages["request"] = message
         return request
 
-    def unmarshal(
-        self,
-        frame: Frame,
-        address: int,
-        aliases: FullPointers,
-        response: bytes,
-        pipes: dict[str, Pipe] | None = None,
-    ) -> None:
-        """Read the response over the application's memory."""
-        space = self.program.space
-        storage = ClientNodes(self.program, aliases, self.osf, len(response))
-        limits: dict[int, int] = {}
-        tags: dict[int, int | None] = {}
-        for name, plan, _ in frame.outputs:
-            if name != "return":
-                self._note_limits(plan, address, limits, tags)
-        handlers = {**self.handlers, ContextPlan: ClientContexts(self.program, frame)}
+    def receive(self, status: int, response: bytes) -> None:
+        """Read a response over the application's memory. Raises :class:`RpcError` if the call has failed, or the response is bad."""
+        if status:
+            raise RpcError(status, rule="server-exception-reaches-client")
+        storage = ClientNodes(self.program, self.aliases, self.stub.osf, len(response))
+        planner, (limits, tags) = self.stub.planner, self._in_force()
         reader = Unmarshaller(
-            space, self.planner, aliases, response, storage, address, limits, tags, handlers
+            self.space, planner, self.aliases, response, storage, self.address, limits, tags, self.handlers
         )
-        if frame.interface.is_object:
-            reader.vacate = ObjectPointers(self.program, frame, address).vacate
-        received = Message("response", response, reader.spans, self.planner.big_endian)
-        self.program.trace.messages.setdefault(
-            "response", received
-        )  # a server in this session has noted more
-        ClientPipes(self.program, frame, pipes or {}).receive(reader)
+        if self.frame.interface.is_object:
+            reader.vacate = ObjectPointers(self.program, self.frame, self.address).vacate
+        received = Message("response", response, reader.spans, planner.big_endian)
+        # a server in this session has noted more
+        self.program.trace.messages.setdefault("response", received)
+        self.pipes.receive(reader)
         try:
-            self._read(reader, storage, frame, address, aliases)
+            self._read(reader, storage)
         finally:
-            self.conversions.end_message()
+            self.stub.conversions.end_message()
 
-    def _read(
-        self, reader: Unmarshaller, storage: ClientNodes, frame: Frame, address: int, aliases: FullPointers
-    ) -> None:
+    def _read(self, reader: Unmarshaller, storage: ClientNodes) -> None:
         """Read the parameters of a response, and what comes behind them."""
-        space = self.program.space
-        reader.pending = {name for name, _, _ in frame.outputs}
-        for name, plan, offset in frame.outputs:
-            place = address + offset
-            held = space.pointer_at(place) if isinstance(plan, PointerPlan) and name != "return" else 0
-            room = frame.byte_count(space, name, address)
+        space = self.space
+        reader.pending = {name for name, _, _ in self.frame.outputs}
+        for argument in self.frame.outputs:
+            name, plan, offset = argument
+            place, result = self.address + offset, argument is self.frame.result
+            held = space.pointer_at(place) if isinstance(plan, PointerPlan) and not result else 0
+            room = self.frame.byte_count(space, name, self.address)
             reader.storage = storage if room is None else OneBlock(held, room, ("byte-count-in-place",) * 2)
-            reader.parameter(plan, place, name, held, name == "return")
+            reader.parameter(plan, place, name, held, result)
             if held:
                 space.set_pointer(place, held)  # a top-level pointer was passed by value: it stays
-        if frame.reflects_deletions:
-            for storage_freed in self._deleted(reader, aliases):
+        if self.frame.reflects_deletions:
+            for storage_freed in self._deleted(reader):
                 self.program.release(storage_freed, "stub", "reflected-deletions-freed")
         reader.finish()
 
-    def _deleted(self, reader: Unmarshaller, aliases: FullPointers) -> list[int]:
+    def _deleted(self, reader: Unmarshaller) -> list[int]:
         """Return the storage that the routine has freed the server's copy of (reflect-deletions.md).
 
         Raises:
@@ -198,22 +187,26 @@ class ClientStub:
         """
         storage: dict[int, int] = {}
         for number in reader.deletions():
-            if number in storage or not aliases.known(number) or aliases.receive(number) is not None:
+            known = self.aliases.known(number)
+            if number in storage or not known or self.aliases.receive(number) is not None:
                 why = "twice" if number in storage else "though the call has no such referent any more"
                 raise reader.bad_data(f"the referent {number:#x} is in the list of deletions {why}", None)
-            storage[number] = aliases.known(number)
+            storage[number] = known
         return list(storage.values())
 
-    def _note_limits(
-        self, plan: Plan, frame: int, limits: dict[int, int], tags: dict[int, int | None]
-    ) -> None:
-        """Note the sizes and discriminants in force before the call along a chain of pointers and arrays."""
-        while isinstance(plan, PointerPlan | ArrayPlan):
-            if isinstance(plan, ArrayPlan) and plan.size_of is not None:
-                try:
-                    limits[id(plan)] = plan.count(self.program.space, frame)
-                except RpcError:
-                    return
-            plan = plan.target if isinstance(plan, PointerPlan) else plan.element
-        if isinstance(plan, UnionPlan) and plan.tag_of is not None:
-            tags[id(plan)] = discriminant_at(self.program.space, plan, 0, frame)
+    def _in_force(self) -> tuple[dict[int, int], dict[int, int | None]]:
+        """Return the sizes and discriminants before the call, along the chains of pointers and arrays that come back."""
+        limits: dict[int, int] = {}
+        tags: dict[int, int | None] = {}
+        for argument in self.frame.outputs:
+            plan = argument.plan
+            while argument is not self.frame.result and isinstance(plan, PointerPlan | ArrayPlan):
+                if isinstance(plan, ArrayPlan) and plan.size_of is not None:
+                    try:
+                        limits[id(plan)] = plan.count(self.space, self.address)
+                    except RpcError:
+                        break
+                plan = plan.target if isinstance(plan, PointerPlan) else plan.element
+            if isinstance(plan, UnionPlan) and plan.tag_of is not None:
+                tags[id(plan)] = discriminant_at(self.space, plan, 0, self.address)
+        return limits, tags

@@ -92,18 +92,10 @@ def _receive(reader: Unmarshaller, plan: ContextPlan, address: int, path: Path |
     return token
 
 
-class _Directions:
-    """Which parameters of a call only go in, and which only come out."""
-
-    def __init__(self, frame: Frame) -> None:
-        parameters = frame.procedure.parameters
-        self.in_only = {p.name for p in parameters if not p.is_out}
-        self.out_only = {p.name for p in parameters if not p.is_in}
-
-    def refuse_null(self, path: Path | None) -> None:
-        """Raise RPC_X_SS_IN_NULL_CONTEXT for a handle that is [in] only (context-handle.md)."""
-        if _parameter(path) in self.in_only:
-            raise RpcError(IN_NULL_CONTEXT, path=c_text(path), rule="context-in-not-null")
+def _refuse_null(frame: Frame, path: Path | None) -> None:
+    """Raise RPC_X_SS_IN_NULL_CONTEXT for a handle that is [in] only (context-handle.md)."""
+    if _parameter(path) in frame.in_only:
+        raise RpcError(IN_NULL_CONTEXT, path=c_text(path), rule="context-in-not-null")
 
 
 def _parameter(path: Path | None) -> str:
@@ -121,14 +113,14 @@ class ClientContexts:
 
     def __init__(self, program: Program, frame: Frame) -> None:
         self.program = program
-        self.directions = _Directions(frame)
+        self.frame = frame
 
     def marshal(
         self, writer: Marshaller, plan: ContextPlan, address: int, scope: int, path: Path | None
     ) -> None:
         record = writer.space.pointer_at(address)
         if not record:
-            self.directions.refuse_null(path)
+            _refuse_null(self.frame, path)
             _send(writer, plan, NULL, address, plan.size, path)
             return
         _send(writer, plan, token_at(writer.space, record, path), record, WIRE_SIZE, path)
@@ -138,7 +130,7 @@ class ClientContexts:
     ) -> None:
         token = _receive(reader, plan, address, path)
         space = reader.space
-        held = 0 if new or _parameter(path) in self.directions.out_only else space.pointer_at(address)
+        held = 0 if new or _parameter(path) in self.frame.out_only else space.pointer_at(address)
         if not any(token[4:]):  # a nil UUID, whatever the attributes are
             space.set_pointer(address, 0)
             if held:
@@ -334,8 +326,7 @@ class ServerContexts:
     ) -> None:
         self.program = program
         self.table = table
-        self.interface = frame.interface
-        self.directions = _Directions(frame)
+        self.frame = frame
         self.run_down = run_down
         self.before: dict[int, Context] = {}
         self.made: dict[int, Context] = {}
@@ -345,10 +336,10 @@ class ServerContexts:
     ) -> None:
         token = _receive(reader, plan, address, path)
         if token == NULL:
-            self.directions.refuse_null(path)
+            _refuse_null(self.frame, path)
             reader.space.set_pointer(address, 0)
             return
-        context = self.table.find(token, guard_of(self.interface, plan.type), path)
+        context = self.table.find(token, guard_of(self.frame.interface, plan.type), path)
         self.before[address] = context
         reader.space.set_pointer(address, context.address)
 
@@ -363,7 +354,7 @@ class ServerContexts:
         """Return the handle in a slot: the one that arrived there, or a new one."""
         context = self.before.get(slot) or self.made.get(slot)
         if context is None:
-            guard = guard_of(self.interface, plan.type)
+            guard = guard_of(self.frame.interface, plan.type)
             context = Context(self.table.new_token(), plan.type, guard, value, self.run_down)
             self.made[slot] = context
         return context

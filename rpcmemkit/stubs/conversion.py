@@ -21,7 +21,7 @@ from rpcmemkit.ndr import Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ConvertedPlan, Planner, PointerPlan, align_up
 from rpcmemkit.program import LARGEST_BLOCK, Allowance, Program, no_memory
 from rpcmemkit.status import BAD_STUB_DATA
-from rpcmemkit.stubs.frame import Entry, Frame
+from rpcmemkit.stubs.frame import Argument, Frame
 from rpcmemkit.trace import Path, Span
 from rpcmemkit.walk import Place, reach
 
@@ -245,14 +245,13 @@ class Conversions:
 
     # --- [wire_marshal], [user_marshal] ---
 
-    def size(self, frame: Frame, entries: Iterable[Entry], address: int) -> None:
+    def size(self, frame: Frame, arguments: Iterable[Argument], address: int) -> None:
         """Carry out the sizing pass of a message: UserSize of each object, before the first byte is written."""
         self._sizes.clear()
         if not any(ROUTINES[type_.how] is _USER for type_ in frame.converted):
             return
         found: list[Place] = []
-        roots = [Place(plan, address + offset, address, (None, name)) for name, plan, offset in entries]
-        reach(self.space, roots, converted=found)
+        reach(self.space, [each.at(address) for each in arguments], converted=found)
         offset = 0
         for place in found:
             plan = _what_follows(place.plan)
@@ -366,14 +365,13 @@ class Conversions:
 
         UserFree is called for [in] components too.
         """
-        outputs = {name for name, _, _ in frame.outputs}
         instances: dict[int, Place] = {}
-        for name, plan, offset in frame.all:
+        for argument in frame.all:
             found: list[Place] = []
-            reach(self.space, [Place(plan, address + offset, address, (None, name))], converted=found)
+            reach(self.space, [argument.at(address)], converted=found)
             for place in found:
                 assert isinstance(place.plan, ConvertedPlan)
-                if name in outputs or place.path == (None, name) or place.plan.by_bytes:
+                if argument in frame.outputs or place.path == (None, argument.name) or place.plan.by_bytes:
                     instances.setdefault(place.address, place)
         return list(instances.values())
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from rpcmemkit import types
 from rpcmemkit.errors import RpcError, UsageError
@@ -23,8 +25,17 @@ from rpcmemkit.walk import Place, presented
 
 LARGEST_FRAME = 1 << 20  # bytes: the stack that a thread of Windows has unless it asks for more
 
-Entry = tuple[str, Plan, int]
-"""A parameter's name, plan, and offset in the frame."""
+
+class Argument(NamedTuple):
+    """An argument of a procedure, or its result: its name, its plan, its offset in the frame."""
+
+    name: str
+    plan: Plan
+    offset: int
+
+    def at(self, frame: int) -> Place:
+        """Return its place in the frame at an address, as the stubs see it."""
+        return Place(self.plan, frame + self.offset, frame, (None, self.name))
 
 
 @dataclass(eq=False)
@@ -36,37 +47,28 @@ class Frame:
     interface: types.Interface
 
     def __post_init__(self) -> None:
-        members = self.plan.by_name
-        self.all: list[Entry] = [(m.name, m.plan, m.offset) for m in self.plan.members]
-        pipes = {p.name: pipe for p in self.procedure.parameters if (pipe := _pipe(members[p.name].plan))}
-        marshalled = [
-            p
-            for p in self.procedure.parameters
-            if p.name not in pipes and not isinstance(members[p.name].plan, OpaquePlan)
-        ]
-        self.input_pipes = [
-            (p.name, pipes[p.name]) for p in self.procedure.parameters if p.name in pipes and p.is_in
-        ]
-        self.output_pipes = [
-            (p.name, pipes[p.name]) for p in self.procedure.parameters if p.name in pipes and p.is_out
-        ]
-        entry = {name: (name, plan, offset) for name, plan, offset in self.all}
-        self.inputs = [entry[p.name] for p in marshalled if p.is_in]
-        self.outputs = [entry[p.name] for p in marshalled if p.is_out]
-        self.pure_outputs = [entry[p.name] for p in marshalled if p.is_out and not p.is_in]
+        self.all = [Argument(m.name, m.plan, m.offset) for m in self.plan.members]
+        given = list(zip(self.procedure.parameters, self.all, strict=False))  # behind them comes the result
+        pipes = [(p, pipe) for p, argument in given if (pipe := _pipe(argument.plan))]
+        self.input_pipes = [(p.name, pipe) for p, pipe in pipes if p.is_in]
+        self.output_pipes = [(p.name, pipe) for p, pipe in pipes if p.is_out]
+        sent = [(p, a) for p, a in given if not _pipe(a.plan) and not isinstance(a.plan, OpaquePlan)]
+        self.inputs = [argument for p, argument in sent if p.is_in]
+        self.result = self.all[len(given)] if len(self.all) > len(given) else None
+        self.outputs = [argument for p, argument in sent if p.is_out]
+        self.outputs += [self.result] if self.result else []
+        self.pure_outputs = [argument for p, argument in sent if p.is_out and not p.is_in]
+        self.out_only = {p.name for p, _ in given if not p.is_in}
+        self.in_only = {p.name for p, _ in given if not p.is_out}
         self.partial = {
-            p.name for p in marshalled if isinstance(p.type, types.Pointer) and p.type.partial_ignore
+            p.name for p, _ in sent if isinstance(p.type, types.Pointer) and p.type.partial_ignore
         }
         """The [partial_ignore] parameters: of them only whether they are null goes to the server."""
-        self.whole_inputs = [each for each in self.inputs if each[0] not in self.partial]
         self._byte_counts = {
             p.name: compile_lazily(types.Name(str(p.attributes["byte_count"])), self.plan)
-            for p in marshalled
+            for p, _ in sent
             if "byte_count" in p.attributes
         }
-        self.result = entry.get("return")
-        if self.result:
-            self.outputs.append(self.result)
 
     @cached_property
     def converted(self) -> list[types.Converted]:
@@ -102,25 +104,23 @@ class Frame:
         member = self.plan.by_name[name]
         return presented(Place(member.plan, address + member.offset, address, (None, member.name)))
 
-    def check_null_with_size(
-        self, space: AddressSpace, plan: Plan, address: int, frame: int, name: str
-    ) -> None:
+    def check_nulls(self, space: AddressSpace, arguments: Iterable[Argument], frame: int) -> None:
         """Refuse a null top-level pointer whose size attribute is not 0 (mccp-buffer-protection.md).
 
         Raises:
             RpcError: RPC_X_BAD_STUB_DATA.
         """
-        if not isinstance(plan, PointerPlan) or plan.is_ref or space.pointer_at(address):
-            return
-        parameter = next(p for p in self.procedure.parameters if p.name == name)
-        owners = (parameter, self.procedure, self.interface)
-        if any("disable_consistency_check" in owner.attributes for owner in owners):
-            return
-        target = plan.target
-        if isinstance(target, ArrayPlan) and target.size_of and target.count(space, frame):
-            raise RpcError(
-                BAD_STUB_DATA, "a null pointer, but its size is not 0", path=name, rule="null-needs-zero-size"
-            )
+        for name, plan, offset in arguments:
+            if not isinstance(plan, PointerPlan) or plan.is_ref or space.pointer_at(frame + offset):
+                continue
+            parameter = next(p for p in self.procedure.parameters if p.name == name)
+            owners = (parameter, self.procedure, self.interface)
+            if any("disable_consistency_check" in owner.attributes for owner in owners):
+                continue
+            target = plan.target
+            if isinstance(target, ArrayPlan) and target.size_of and target.count(space, frame):
+                why = "a null pointer, but its size is not 0"
+                raise RpcError(BAD_STUB_DATA, why, path=name, rule="null-needs-zero-size")
 
 
 def _pipe(plan: Plan) -> PipePlan | None:

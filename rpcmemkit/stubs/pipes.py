@@ -191,7 +191,7 @@ def check_pipes(frame: Frame, arguments: Mapping[str, Any]) -> None:
 class ClientPipes:
     """The client stub's part in the pipes of one call."""
 
-    def __init__(self, program: Program, frame: Frame, pipes: dict[str, Pipe]) -> None:
+    def __init__(self, program: Program, frame: Frame, pipes: Mapping[str, Pipe]) -> None:
         self.program = program
         self.frame = frame
         self.pipes = pipes

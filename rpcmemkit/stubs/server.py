@@ -1,20 +1,28 @@
-"""The server half of a call: everything follows from the request bytes, from unmarshalling to the clean-up.
+"""The server half of a call: everything follows from the request bytes (server-stub-memory-management.md).
 
-Source: server-stub-memory-management.md.
+A request is served in parts: received, entered, answered. A synchronous call does them in a row; an asynchronous one
+stops when its routine has returned, and whoever has its handle lets it go on, or aborts it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.kinds import BlockKind, EventKind, FaultKind
 from rpcmemkit.ndr import FullPointers, Handlers, Marshaller, Unmarshaller, located
 from rpcmemkit.plan import ArrayPlan, ContextPlan, ConvertedPlan, Plan, Planner, PointerPlan
 from rpcmemkit.program import Program, StubAllocator
-from rpcmemkit.status import CALL_FAILED, OUT_OF_MEMORY, PROCNUM_OUT_OF_RANGE, SERVER_OUT_OF_MEMORY
+from rpcmemkit.status import (
+    CALL_FAILED,
+    CALL_IN_PROGRESS,
+    INVALID_ASYNC_HANDLE,
+    OUT_OF_MEMORY,
+    PROCNUM_OUT_OF_RANGE,
+    SERVER_OUT_OF_MEMORY,
+)
 from rpcmemkit.stubs.cleanup import CleanUp, who_leads_to
 from rpcmemkit.stubs.contexts import Context, ContextTable, Ended, ServerContexts, uses_contexts
 from rpcmemkit.stubs.conversion import Conversions
@@ -36,16 +44,6 @@ class Reply(NamedTuple):
     data: bytes
 
 
-class AsyncHandle(Protocol):
-    """What the routine of an asynchronous call ends it with (handling-asynchronous-calls.md)."""
-
-    def complete(self) -> int: ...
-
-    def abort(self, code: int) -> None: ...
-
-    def test_cancel(self) -> int: ...
-
-
 class ServerCall:
     """What a server routine sees of its call: its own copy of the arguments, and the program's allocator."""
 
@@ -56,7 +54,7 @@ class ServerCall:
         address: int,
         stub_frame: int,
         pipes: ServerPipes | None = None,
-        handle: AsyncHandle | None = None,
+        handle: Serving | None = None,
     ) -> None:
         self.program = program
         self.frame = frame
@@ -79,102 +77,23 @@ class ServerCall:
 Routine = Callable[[ServerCall], None]
 
 
-class ServerStub:
-    """Dispatches requests to routines. ``osf`` selects the DCE readings where pages disagree (ARCHITECTURE.md)."""
-
-    def __init__(
-        self,
-        program: Program,
-        procedures: Procedures,
-        planner: Planner,
-        osf: bool = False,
-        contexts: ContextTable | None = None,
-    ) -> None:
-        self.program = program
-        self.procedures = procedures
-        self.planner = planner
-        self.osf = osf
-        self.contexts = ContextTable() if contexts is None else contexts
-        self.has_contexts = uses_contexts(procedures.interface)
-        self.prototypes = procedures
-        """The procedures as routines know them: a context handle is a pointer to their own state."""
-        if self.has_contexts:
-            self.prototypes = Procedures(procedures.interface, planner.for_routines())
-        self.conversions = Conversions(program, planner)
-        self.routines: dict[str, Routine] = {}
-        self.rundowns: dict[str, Routine] = {}
-        """The application's run-down routines, by the name of the handle type; their argument is ``context``."""
-        self.notify: dict[str, Callable[[], None]] = {}
-        """The application's ``P_notify`` routines, by procedure."""
-        self.notify_flag: dict[str, Callable[[bool], None]] = {}
-        """The application's ``P_notify_flag`` routines, by procedure."""
-
-    def dispatch(self, opnum: int, request: bytes) -> Reply:
-        """Serve one request from its bytes alone.
-
-        Any bytes end in a reply: bad ones in a fault status, never in another exception than the routine's own.
-        """
-        self.program.space.trace = Trace()
-        frame = self.procedures.by_number(opnum)
-        if frame is None:
-            return Reply(PROCNUM_OUT_OF_RANGE, b"")
-        self.contexts.call_begins()
-        call = Serving(self, frame, request)
-        try:
-            return call.attempt(call.run)
-        finally:
-            call.finish()
-
-    def run_down(self, context: Context) -> None:
-        """Call the run-down routine of a handle's type for its state, if it has one (server-context-run-down-routine.md)."""
-        trace, space, name = self.program.trace, self.program.space, context.type.name
-        routine = self.rundowns.get(name) if context.type.is_type else None
-        size = space.capacity(context.address)
-        if routine is None:
-            trace.add(
-                EventKind.LOSE,
-                "server",
-                "stub",
-                context.address,
-                size,
-                "context-without-run-down",
-                context.handle,
-            )
-            return
-        trace.add(
-            EventKind.RUN_DOWN, "server", "stub", context.address, size, "context-run-down", context.handle
-        )
-        frame = self._rundown_frame(context)
-        address = space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
-        space.set_pointer(address, context.address)
-        try:
-            routine(ServerCall(self.program, frame, address, address))
-        except RpcError as error:
-            trace.add(EventKind.RAISE, "server", "routine", 0, 0, error.rule, error)
-        except MemoryFault:
-            pass  # it is in the trace; the real server would be corrupted
-        finally:
-            space.drop_block(address)
-
-    def state_plan(self, context: Context) -> Plan:
-        """Return the plan of the state behind a handle."""
-        pointer = self.prototypes.planner.plan(context.type)
-        assert isinstance(pointer, PointerPlan)
-        return pointer.target
-
-    def _rundown_frame(self, context: Context) -> Frame:
-        parameter = Parameter("context", context.type, is_in=True, is_out=False)
-        return self.prototypes.compile(Procedure(f"{context.type.name}_rundown", -1, [parameter], None))
-
-
 class Serving:
-    """One request on its way through the server stub."""
+    """One request on its way through the server stub; to the routine of an asynchronous call, its handle.
 
-    def __init__(self, stub: ServerStub, frame: Frame, request: bytes) -> None:
+    With the end of the call its parameters are gone, whether the reply could be made or not
+    (sending-the-asynchronous-reply.md, handling-asynchronous-calls.md).
+    """
+
+    def __init__(self, stub: ServerStub, frame: Frame, request: bytes, *, asynchronous: bool = False) -> None:
         self.stub = stub
         self.program = stub.program
         self.space = stub.program.space
+        self.trace = self.space.trace
         self.frame = frame
+        self.asynchronous = asynchronous
+        self.reply: Reply | None = None
+        """What the call has ended with."""
+        self.cancelled = False
         self.aliases = FullPointers()
         self.actor = "stub"
         self.unmarshalled = self.routine_ran = self.answered = False
@@ -182,7 +101,6 @@ class Serving:
         self.handlers: Handlers = {ContextPlan: self.contexts, ConvertedPlan: stub.conversions}
         self.prepared = list(frame.pure_outputs)
         self.pipes: ServerPipes | None = None
-        self.handle: AsyncHandle | None = None
         self.request = request
         self.buffer = self.space.receive(request)
         self.address = self.space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
@@ -195,30 +113,72 @@ class Serving:
         if self.in_environment:
             self.program.enable_environment()
 
-    def attempt(self, work: Callable[[], bytes]) -> Reply:
-        """Do a part of the call; an exception or a fault becomes the status of the reply."""
+    def run(self, *parts: Callable[[], bytes | None]) -> None:
+        """Do the next parts of the call. An exception or a fault in one ends it, as the response does."""
+        reply: Reply | None = Reply(CALL_FAILED, b"")  # should the application raise what no stub expects
         try:
-            return Reply(0, work())
+            reply = self._attempt(parts)
+        finally:
+            if reply and not self.reply:
+                self._end(reply)
+
+    def _attempt(self, parts: Sequence[Callable[[], bytes | None]]) -> Reply | None:
+        """Do some parts of the call; return the reply, unless all went well and another part will make it."""
+        try:
+            results = [part() for part in parts]
         except RpcError as error:
             self.program.trace.add(EventKind.RAISE, "server", self.actor, 0, 0, error.rule, error)
-            self._note_stop()
-            return Reply(SERVER_OUT_OF_MEMORY if error.code == OUT_OF_MEMORY else error.code, b"")
+            code = SERVER_OUT_OF_MEMORY if error.code == OUT_OF_MEMORY else error.code
         except MemoryFault as fault:
             if fault.kind is FaultKind.UNMAPPED and self.actor == "stub":
                 leads = who_leads_to(self.space, self.parameters, fault.address)
                 self.program.trace.retell(f"read by the stub through {leads}" if leads else str(fault))
-            self._note_stop()
-            return Reply(CALL_FAILED, b"")
-
-    def _note_stop(self) -> None:
-        """Keep what the routine has left where it went no further."""
-        if self.actor == "routine":
+            code = CALL_FAILED
+        else:
+            return None if results[-1] is None else Reply(0, results[-1])
+        if self.actor == "routine":  # what it has left where it went no further
             self.snapshot("stop")
+        return Reply(code, b"")
 
-    def run(self) -> bytes:
-        self.receive()
-        self.enter()
-        return self.answer()
+    # --- what the routine of an asynchronous call may do with its handle ---
+
+    def complete(self) -> int:
+        """RpcAsyncCompleteCall: marshal the reply and free the parameters, whether that succeeds or not.
+
+        Returns the status that the client gets. From now on the routine's side may not touch parameters or handle.
+
+        Raises:
+            RpcError: RPC_S_INVALID_ASYNC_HANDLE, the call has ended before.
+        """
+        with self._resumed():
+            self.run(self.answer)
+        assert self.reply is not None
+        return self.reply.status
+
+    def abort(self, code: int) -> None:
+        """RpcAsyncAbortCall: free the parameters without marshalling anything; the client gets the exception ``code``.
+
+        Raises:
+            RpcError: RPC_S_INVALID_ASYNC_HANDLE, the call has ended before.
+        """
+        with self._resumed():
+            error = RpcError(code, rule="async-abort-frees")
+            self.trace.add(EventKind.RAISE, "server", "routine", 0, 0, error.rule, error)
+            self._end(Reply(code, b""))
+
+    def test_cancel(self) -> int:
+        """RpcServerTestCancel: 0 if the client has cancelled the call, else RPC_S_CALL_IN_PROGRESS."""
+        return 0 if self.cancelled else CALL_IN_PROGRESS
+
+    @contextmanager
+    def _resumed(self) -> Iterator[None]:
+        with self.program.remote_call():
+            if self.reply is not None:
+                raise RpcError(INVALID_ASYNC_HANDLE, "the call has ended before", rule="async-handle-ends")
+            self.space.trace = self.trace
+            yield
+
+    # --- the parts of a call ---
 
     def receive(self) -> None:
         """Unmarshal the request and provide what the routine gets besides."""
@@ -241,6 +201,10 @@ class Serving:
         if self.pipes:
             self.pipes.finish()
         return self.marshal()
+
+    def _end(self, reply: Reply) -> None:
+        self.finish()
+        self.reply = reply
 
     def finish(self) -> None:
         """End the call, however it went: settle its handles, free its memory, tell those who want to know.
@@ -272,15 +236,16 @@ class Serving:
             "request", self.request, reader.spans, self.stub.planner.big_endian
         )
         reader.pending = {name for name, _, _ in self.frame.inputs}
-        for name, plan, offset in self.frame.inputs:
-            if name not in self.frame.partial:
+        whole = [each for each in self.frame.inputs if each.name not in self.frame.partial]
+        for argument in self.frame.inputs:
+            name, plan, offset = argument
+            if argument in whole:
                 reader.parameter(plan, self.address + offset, name, 0, True)
             elif reader.indicator(self.address + offset, name):
-                self.prepared.append((name, plan, offset))
+                self.prepared.append(argument)
         reader.finish()
         if not self.stub.osf:
-            for name, plan, offset in self.frame.whole_inputs:
-                self.frame.check_null_with_size(self.space, plan, self.address + offset, self.address, name)
+            self.frame.check_nulls(self.space, whole, self.address)
         if self.frame.input_pipes or self.frame.output_pipes:
             writer = Marshaller(self.space, self.stub.planner, FullPointers(), "out-data-travels")
             self.pipes = ServerPipes(self.program, self.frame, reader, writer)
@@ -288,13 +253,13 @@ class Serving:
 
     def prepare_out(self) -> None:
         """Provide the storage of [out]-only and [partial_ignore] parameters, zeroed, now that the sizes are known."""
-        for name, plan, offset in self.prepared:
-            assert isinstance(plan, PointerPlan)
-            room = self.frame.byte_count(self.space, name, self.address)
+        for argument in self.prepared:
+            assert isinstance(argument.plan, PointerPlan)
+            room = self.frame.byte_count(self.space, argument.name, self.address)
             if room is not None:
-                self._provide_buffer(plan, self.address + offset, room, name)
+                self._provide_buffer(argument.plan, self.address + argument.offset, room, argument.name)
                 continue
-            slots = [Place(plan, self.address + offset, self.address, (None, name))]
+            slots = [argument.at(self.address)]
             while slots:
                 pointer = slots.pop()
                 assert isinstance(pointer.plan, PointerPlan)
@@ -355,7 +320,8 @@ class Serving:
         self.space.write(copy, self.space.read(self.address, size))
         self.routine_ran = True
         frame = self.stub.prototypes[self.frame.procedure.name]
-        routine(ServerCall(self.program, frame, copy, self.address, self.pipes, self.handle))
+        handle = self if self.asynchronous else None
+        routine(ServerCall(self.program, frame, copy, self.address, self.pipes, handle))
 
     def marshal(self) -> bytes:
         self.stub.conversions.size(self.frame, self.frame.outputs, self.address)
@@ -383,11 +349,7 @@ class Serving:
         if not self.routine_ran:
             return []
         ended: Ended = "raised" if self.actor == "routine" else "returned" if self.answered else "unsent"
-        outputs = [
-            Place(plan, self.address + offset, self.address, (None, name))
-            for name, plan, offset in self.frame.outputs
-        ]
-        lost = self.contexts.settle(outputs, ended)
+        lost = self.contexts.settle([each.at(self.address) for each in self.frame.outputs], ended)
         self.contexts.note_kept(self.stub.state_plan)
         return lost
 
@@ -418,8 +380,7 @@ class Serving:
     @property
     def parameters(self) -> list[Place]:
         """The parameters, and the result, in the stub's frame."""
-        address = self.address
-        return [Place(plan, address + at, address, (None, name)) for name, plan, at in self.frame.all]
+        return [each.at(self.address) for each in self.frame.all]
 
     def _free_made(self) -> None:
         for address in reversed(self.storage.allocator.made):
@@ -444,3 +405,98 @@ class Serving:
             trace.add(EventKind.NOTIFY, "server", "routine", 0, 0, "notify-runs-last", detail)
             if name in self.stub.notify_flag:
                 self.stub.notify_flag[name](self.routine_ran)
+
+
+class ServerStub:
+    """Dispatches requests to routines. ``osf`` selects the DCE readings where pages disagree (ARCHITECTURE.md)."""
+
+    def __init__(
+        self,
+        program: Program,
+        procedures: Procedures,
+        planner: Planner,
+        osf: bool = False,
+        contexts: ContextTable | None = None,
+    ) -> None:
+        self.program = program
+        self.procedures = procedures
+        self.planner = planner
+        self.osf = osf
+        self.contexts = ContextTable() if contexts is None else contexts
+        self.has_contexts = uses_contexts(procedures.interface)
+        self.prototypes = procedures
+        """The procedures as routines know them: a context handle is a pointer to their own state."""
+        if self.has_contexts:
+            self.prototypes = Procedures(procedures.interface, planner.for_routines())
+        self.conversions = Conversions(program, planner)
+        self.routines: dict[str, Routine] = {}
+        self.rundowns: dict[str, Routine] = {}
+        """The application's run-down routines, by the name of the handle type; their argument is ``context``."""
+        self.notify: dict[str, Callable[[], None]] = {}
+        """The application's ``P_notify`` routines, by procedure."""
+        self.notify_flag: dict[str, Callable[[bool], None]] = {}
+        """The application's ``P_notify_flag`` routines, by procedure."""
+
+    def dispatch(self, opnum: int, request: bytes) -> Reply:
+        """Serve one request from its bytes alone.
+
+        Any bytes end in a reply: bad ones in a fault status, never in another exception than the routine's own.
+        """
+        self.program.space.trace = Trace()
+        frame = self.procedures.by_number(opnum)
+        if frame is None:
+            return Reply(PROCNUM_OUT_OF_RANGE, b"")
+        self.contexts.call_begins()
+        call = Serving(self, frame, request)
+        call.run(call.receive, call.enter, call.answer)
+        assert call.reply is not None
+        return call.reply
+
+    def begin(self, frame: Frame, request: bytes) -> Serving:
+        """Serve the request of an asynchronous call until its routine returns; what is returned goes on from there."""
+        self.program.space.trace = Trace()
+        self.contexts.call_begins()
+        call = Serving(self, frame, request, asynchronous=True)
+        call.run(call.receive, call.enter)
+        return call
+
+    def run_down(self, context: Context) -> None:
+        """Call the run-down routine of a handle's type for its state, if it has one (server-context-run-down-routine.md)."""
+        trace, space, name = self.program.trace, self.program.space, context.type.name
+        routine = self.rundowns.get(name) if context.type.is_type else None
+        size = space.capacity(context.address)
+        if routine is None:
+            trace.add(
+                EventKind.LOSE,
+                "server",
+                "stub",
+                context.address,
+                size,
+                "context-without-run-down",
+                context.handle,
+            )
+            return
+        trace.add(
+            EventKind.RUN_DOWN, "server", "stub", context.address, size, "context-run-down", context.handle
+        )
+        frame = self._rundown_frame(context)
+        address = space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
+        space.set_pointer(address, context.address)
+        try:
+            routine(ServerCall(self.program, frame, address, address))
+        except RpcError as error:
+            trace.add(EventKind.RAISE, "server", "routine", 0, 0, error.rule, error)
+        except MemoryFault:
+            pass  # it is in the trace; the real server would be corrupted
+        finally:
+            space.drop_block(address)
+
+    def state_plan(self, context: Context) -> Plan:
+        """Return the plan of the state behind a handle."""
+        pointer = self.prototypes.planner.plan(context.type)
+        assert isinstance(pointer, PointerPlan)
+        return pointer.target
+
+    def _rundown_frame(self, context: Context) -> Frame:
+        parameter = Parameter("context", context.type, is_in=True, is_out=False)
+        return self.prototypes.compile(Procedure(f"{context.type.name}_rundown", -1, [parameter], None))
