@@ -681,9 +681,10 @@ def _name_of(function: Callable[..., Any]) -> str:
 
 def _named(error: BaseException | None, trace: Trace) -> RpcError | MemoryFault | None:
     """Return the exception of a call; where a fault of the server is behind it, its text names that."""
-    raised = any(trace.select(EventKind.RAISE, side="server"))
-    fault = next(iter(trace.select(EventKind.FAULT, side="server")), None)
-    if not isinstance(error, RpcError) or error.code != CALL_FAILED or raised or fault is None:
+    if not isinstance(error, RpcError) or error.code != CALL_FAILED:
         return error if isinstance(error, RpcError | MemoryFault) else None
+    fault = next(trace.select(EventKind.FAULT, side="server"), None)
+    if fault is None or any(trace.select(EventKind.RAISE, side="server")):
+        return error
     kind, why = fault.of(Fault)
     return RpcError(error.code, f"the server met a fault ({kind}): {why}", rule=error.rule)

@@ -32,9 +32,9 @@ DEEPEST_PATH = 200
 """How many parentheses a path may open."""
 CUT = "…"
 
-_TOKEN = re.compile(
-    r"\s*(?:(\*)|(\()|(\))|(->|\.)\s*([A-Za-z_]\w*)|\[\s*(\d+)\s*\]|((?:\$global\.)?[A-Za-z_]\w*))"
-)
+_HEAD = re.compile(r"\s*((?:\*\s*)*)(?:((?:\$global\.)?[A-Za-z_]\w*)|\()")
+_STEP = re.compile(r"\s*(?:(->|\.)\s*([A-Za-z_]\w*)|\[\s*(\d+)\s*\])")
+_CLOSING = re.compile(r"\s*\)")
 
 
 # --- printing -----------------------------------------------------------------------------------
@@ -156,87 +156,43 @@ def parse(text: str) -> Path:
     Raises:
         UsageError: it is none.
     """
-    return _Parser(text).whole()
+    path, at = _path(text, 0, 0)
+    if text[at:].strip():
+        raise _no_path(text, f"cannot read {text[at:]!r}")
+    return path
 
 
-class _Parser:
-    """Reads one path, from the left."""
+def _path(text: str, at: int, depth: int) -> tuple[Path, int]:
+    """Read a path from a place in a text on; return it with the place behind it."""
+    head = _HEAD.match(text, at)
+    if head is None:
+        raise _no_path(text, "write name.member, name[0], *name or (*name).member")
+    stars, name, at = head[1].count("*"), head[2], head.end()
+    if name:
+        path = _follow_often((None, name), stars)
+    elif depth > DEEPEST_PATH:
+        raise _no_path(text, "too many parentheses")
+    else:
+        path, at = _path(text, at, depth + 1)
+        closing = _CLOSING.match(text, at)
+        if closing is None:
+            raise _no_path(text, "a parenthesis is not closed")
+        at = closing.end()
+    while part := _STEP.match(text, at):
+        if stars and (part[1] == "->" or not name):
+            raise _no_path(text, "a star before such steps needs parentheses: (*p)->m or *(p->m)")
+        path, at = (path, f".{part[2]}" if part[2] else f"[{int(part[3])}]"), part.end()
+    return path if name else _follow_often(path, stars), at
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = list(self._tokens())
-        self.at = 0
 
-    def _tokens(self) -> list[re.Match[str]]:
-        found: list[re.Match[str]] = []
-        at, end = 0, len(self.text.rstrip())
-        while at < end:
-            token = _TOKEN.match(self.text, at)
-            if token is None:
-                raise self.wrong(f"cannot read {self.text[at:]!r}")
-            found.append(token)
-            at = token.end()
-        return found
+def _follow_often(path: Path, stars: int) -> Path:
+    for _ in range(stars):
+        path = (path, "*")
+    return path
 
-    def wrong(self, why: str) -> UsageError:
-        return UsageError(f"{self.text!r} is not a path: {why}")
 
-    def whole(self) -> Path:
-        path = self.path()
-        if self.at < len(self.tokens):
-            raise self.wrong(f"cannot read {self.text[self.tokens[self.at].start() :]!r}")
-        return path
-
-    def path(self, depth: int = 0) -> Path:
-        stars = 0
-        while self.look(1):
-            self.at += 1
-            stars += 1
-        named = self.look(7)
-        path = self.operand(depth)
-        if named:
-            path = self.starred(path, stars)
-        first = self.at
-        path, arrows = self.steps(path)
-        if stars and self.at > first and (arrows or not named):
-            raise self.wrong("a star before such steps needs parentheses: (*p)->m or *(p->m)")
-        return path if named else self.starred(path, stars)
-
-    def starred(self, path: Path, stars: int) -> Path:
-        for _ in range(stars):
-            path = (path, "*")
-        return path
-
-    def operand(self, depth: int) -> Path:
-        token = self.next()
-        if token is not None and token[7]:
-            return (None, token[7])
-        if token is None or not token[2]:
-            raise self.wrong("write name.member, name[0], *name or (*name).member")
-        if depth > DEEPEST_PATH:
-            raise self.wrong("too many parentheses")
-        path = self.path(depth + 1)
-        token = self.next()
-        if token is None or not token[3]:
-            raise self.wrong("a parenthesis is not closed")
-        return path
-
-    def steps(self, path: Path) -> tuple[Path, bool]:
-        """Return the path with the steps that follow, and whether one of them is an arrow."""
-        arrows = False
-        while self.look(5) or self.look(6):
-            token = self.tokens[self.at]
-            self.at += 1
-            arrows = arrows or token[4] == "->"
-            path = (path, f".{token[5]}" if token[5] else f"[{int(token[6])}]")
-        return path, arrows
-
-    def look(self, group: int) -> bool:
-        return self.at < len(self.tokens) and self.tokens[self.at][group] is not None
-
-    def next(self) -> re.Match[str] | None:
-        self.at += 1
-        return self.tokens[self.at - 1] if self.at <= len(self.tokens) else None
+def _no_path(text: str, why: str) -> UsageError:
+    return UsageError(f"{text!r} is not a path: {why}")
 
 
 # --- resolving ----------------------------------------------------------------------------------

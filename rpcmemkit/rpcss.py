@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 from rpcmemkit import given
@@ -27,13 +28,12 @@ Free = Callable[[int], None]
 
 
 class RpcSs:
-    """The functions that raise. ``actor`` is who calls them: ``routine`` or ``application``."""
+    """The functions that raise. ``actor`` is who calls them: ``routine`` or ``application``; ``prefix`` begins their names."""
 
-    prefix = "RpcSs"
-
-    def __init__(self, program: Program, actor: str = "application") -> None:
+    def __init__(self, program: Program, actor: str = "application", prefix: str = "RpcSs") -> None:
         self.program = program
         self.actor = actor
+        self.prefix = prefix
 
     # --- the environment ---
 
@@ -205,65 +205,49 @@ _RULES = {
 }
 
 
+def _with_status(function: Callable[..., Any], otherwise: Any) -> Callable[..., tuple[Any, int]]:
+    """Return a function that returns RPC_S_OK beside the result, or ``otherwise`` and the status that is raised."""
+
+    @wraps(function)
+    def returning(self: RpcSm, *arguments: Any, **named: Any) -> tuple[Any, int]:
+        try:
+            return function(self._functions, *arguments, **named), OK
+        except RpcError as error:
+            return otherwise, error.code
+
+    return returning
+
+
+def _status_of(function: Callable[..., None]) -> Callable[..., int]:
+    """Return a function that returns RPC_S_OK, or the status that is raised."""
+    returning = _with_status(function, None)
+
+    @wraps(function)
+    def status(self: RpcSm, *arguments: Any, **named: Any) -> int:
+        return returning(self, *arguments, **named)[1]
+
+    return status
+
+
 class RpcSm:
-    """The functions that return a status: each does what that of :class:`RpcSs` does, and returns what it raises."""
+    """The functions that return a status: each does what that of :class:`RpcSs` does, and returns what it raises.
+
+    Those that have a result return it with the status: 0, or of the swapped pair ``None``, where there is none.
+    Sources: nf-rpcndr-rpcsm*.md, a page for each.
+    """
 
     def __init__(self, program: Program, actor: str = "application") -> None:
-        self._functions = _Sm(program, actor)
+        self._functions = RpcSs(program, actor, "RpcSm")
 
-    def enable_allocate(self) -> int:
-        """Return RPC_S_OK or RPC_S_OUT_OF_MEMORY (nf-rpcndr-rpcsmenableallocate.md)."""
-        return _status(self._functions.enable_allocate)[1]
-
-    def disable_allocate(self) -> int:
-        """Return RPC_S_OK (nf-rpcndr-rpcsmdisableallocate.md)."""
-        return _status(self._functions.disable_allocate)[1]
-
-    def allocate(self, size: int) -> tuple[int, int]:
-        """Return an address and RPC_S_OK, or 0 and RPC_S_OUT_OF_MEMORY (nf-rpcndr-rpcsmallocate.md)."""
-        address, status = _status(self._functions.allocate, size)
-        return address or 0, status
-
-    def free(self, address: int) -> int:
-        """Return RPC_S_OK (nf-rpcndr-rpcsmfree.md)."""
-        return _status(self._functions.free, address)[1]
-
-    def get_thread_handle(self) -> tuple[int, int]:
-        """Return the handle, 0 without an environment, and RPC_S_OK (nf-rpcndr-rpcsmgetthreadhandle.md)."""
-        handle, status = _status(self._functions.get_thread_handle)
-        return handle or 0, status
-
-    def set_thread_handle(self, handle: int) -> int:
-        """Return RPC_S_OK (nf-rpcndr-rpcsmsetthreadhandle.md)."""
-        return _status(self._functions.set_thread_handle, handle)[1]
-
-    def set_client_alloc_free(self, allocate: Allocate | None, free: Free | None) -> int:
-        """Return RPC_S_OK or RPC_S_OUT_OF_MEMORY (nf-rpcndr-rpcsmsetclientallocfree.md)."""
-        return _status(self._functions.set_client_alloc_free, allocate, free)[1]
-
-    def swap_client_alloc_free(
-        self, allocate: Allocate | None, free: Free | None
-    ) -> tuple[tuple[Allocate, Free] | None, int]:
-        """Return the pair that was in force and RPC_S_OK, or ``None`` and RPC_S_INVALID_ARG."""
-        return _status(self._functions.swap_client_alloc_free, allocate, free)
-
-    def client_free(self, address: int) -> int:
-        """Return RPC_S_OK (nf-rpcndr-rpcsmclientfree.md)."""
-        return _status(self._functions.client_free, address)[1]
-
-
-class _Sm(RpcSs):
-    """The same functions under the names that have the other face."""
-
-    prefix = "RpcSm"
-
-
-def _status(function: Callable[..., Any], *arguments: Any) -> tuple[Any, int]:
-    """Return what a function returns and RPC_S_OK, or ``None`` and the status that it raises."""
-    try:
-        return function(*arguments), OK
-    except RpcError as error:
-        return None, error.code
+    enable_allocate = _status_of(RpcSs.enable_allocate)
+    disable_allocate = _status_of(RpcSs.disable_allocate)
+    allocate = _with_status(RpcSs.allocate, 0)
+    free = _status_of(RpcSs.free)
+    get_thread_handle = _with_status(RpcSs.get_thread_handle, 0)
+    set_thread_handle = _status_of(RpcSs.set_thread_handle)
+    set_client_alloc_free = _status_of(RpcSs.set_client_alloc_free)
+    swap_client_alloc_free = _with_status(RpcSs.swap_client_alloc_free, None)
+    client_free = _status_of(RpcSs.client_free)
 
 
 def _pair(allocate: Allocate, free: Free) -> Pair:

@@ -16,7 +16,7 @@ from rpcmemkit import given
 from rpcmemkit.errors import OfThisProcess, RpcError, UsageError
 from rpcmemkit.kinds import EventKind
 from rpcmemkit.operations import IN_FORCE, Operations
-from rpcmemkit.paths import c_text, resolve, value_place
+from rpcmemkit.paths import c_text, step, value_place
 from rpcmemkit.plan import ArrayPlan, BasePlan, PointerPlan, StructPlan
 from rpcmemkit.program import Method, Program, Turn, in_turn
 from rpcmemkit.reader import Reader
@@ -124,13 +124,14 @@ class View(OfThisProcess):
             return place
         return presented(place._replace(plan=place.plan.target, address=self._address))
 
-    def _step(self, step: str) -> Place:
-        return resolve(self._operations.program.space, "here" + step, lambda name: self._target())
+    def _step(self, part: str) -> Place:
+        return step(self._operations.program.space, self._target(), part, f"here{part}")
 
     def _element(self, index: int) -> Place:
         place = self._target()
         given.instance(f"the index of {c_text(place.path)}", index, int, "a number")
         if isinstance(place.plan, ArrayPlan):
+            given.number(f"the index of {c_text(place.path)}", index)
             return self._step(f"[{index}]")
         if index == 0:
             return place

@@ -38,34 +38,33 @@ ROUTINES: Mapping[str, tuple[str, ...]] = {
 """The routines of each attribute: to the wire, from it, freeing the sent object, freeing the presented one; the last
 two attributes size, write, read and free."""
 
-_PROTOTYPES = {
-    "to_xmit": "void {type}_to_xmit({type} *, {other} **)",
-    "from_xmit": "void {type}_from_xmit({other} *, {type} *)",
-    "free_xmit": "void {type}_free_xmit({other} *)",
-    "free_inst": "void {type}_free_inst({type} *)",
-    "from_local": "void {type}_from_local({other} *, {type} **)",
-    "to_local": "void {type}_to_local({type} *, {other} *)",
-    "free_local": "void {type}_free_local({other} *)",
-    "UserSize": "unsigned long {type}_UserSize(unsigned long *, unsigned long, {type} *)",
-    "UserMarshal": "unsigned char *{type}_UserMarshal(unsigned long *, unsigned char *, {type} *)",
-    "UserUnmarshal": "unsigned char *{type}_UserUnmarshal(unsigned long *, unsigned char *, {type} *)",
-    "UserFree": "void {type}_UserFree(unsigned long *, {type} *)",
+_PROTOTYPES: Mapping[str, tuple[str, str]] = {
+    "to_xmit": ("void {type}_to_xmit({type} *, {other} **)", "obj sent"),
+    "from_xmit": ("void {type}_from_xmit({other} *, {type} *)", "sent obj"),
+    "free_xmit": ("void {type}_free_xmit({other} *)", "sent"),
+    "free_inst": ("void {type}_free_inst({type} *)", "obj"),
+    "from_local": ("void {type}_from_local({other} *, {type} **)", "local obj"),
+    "to_local": ("void {type}_to_local({type} *, {other} *)", "obj local"),
+    "free_local": ("void {type}_free_local({other} *)", "local"),
+    "UserSize": (
+        "unsigned long {type}_UserSize(unsigned long *, unsigned long, {type} *)",
+        "flags start obj",
+    ),
+    "UserMarshal": (
+        "unsigned char *{type}_UserMarshal(unsigned long *, unsigned char *, {type} *)",
+        "flags buffer obj",
+    ),
+    "UserUnmarshal": (
+        "unsigned char *{type}_UserUnmarshal(unsigned long *, unsigned char *, {type} *)",
+        "flags buffer obj",
+    ),
+    "UserFree": ("void {type}_UserFree(unsigned long *, {type} *)", "flags obj"),
 }
+"""What each routine is in C, and what it takes when it is a function of Python, behind the call."""
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
-    "to_xmit": ("call", "obj", "sent"),
-    "from_xmit": ("call", "sent", "obj"),
-    "free_xmit": ("call", "sent"),
-    "free_inst": ("call", "obj"),
-    "from_local": ("call", "local", "obj"),
-    "to_local": ("call", "obj", "local"),
-    "free_local": ("call", "local"),
-    "UserSize": ("call", "flags", "start", "obj"),
-    "UserMarshal": ("call", "flags", "buffer", "obj"),
-    "UserUnmarshal": ("call", "flags", "buffer", "obj"),
-    "UserFree": ("call", "flags", "obj"),
+    part: ("call", *names.split()) for part, (_, names) in _PROTOTYPES.items()
 }
-"""What each routine takes when it is a function of Python."""
 
 TO, FROM, FREE_SENT, FREE = range(4)
 SIZE, WRITE, READ, _ = range(4)
@@ -389,7 +388,7 @@ class Conversions:
             part = ROUTINES[plan.type.how][role]
             raise UsageError(
                 f"{name} is missing: register it with session.conversion({plan.type.name!r}, {part}=…); "
-                f"its prototype is {_prototype(plan.type, part)}"
+                f"its prototype is {_PROTOTYPES[part][0].format(type=plan.type.name, other=plan.type.other)}"
             )
         rule = (_USER_RULES if plan.by_bytes else _RULES)[role]
         size = self.space.capacity(address) if rule == "free-xmit-after-marshalling" else plan.size
@@ -436,9 +435,3 @@ def _codecs(plan: ConvertedPlan) -> tuple[Codec, Codec]:
 
 def _routine_name(plan: ConvertedPlan, role: int) -> str:
     return f"{plan.type.name}_{ROUTINES[plan.type.how][role]}"
-
-
-def _prototype(type_: types.Converted, part: str) -> str:
-    if type_.how == "represent_as" and part == "free_inst":
-        return f"void {type_.name}_free_inst({type_.name} *)"
-    return _PROTOTYPES[part].format(type=type_.name, other=type_.other)

@@ -75,7 +75,7 @@ class Frame:
         """The converted types of the interface."""
         return types.converted_types(self.interface)
 
-    @property
+    @cached_property
     def enables_environment(self) -> bool:
         """Whether the stub sets up the RpcSs environment for this procedure ([enable_allocate])."""
         return any("enable_allocate" in owner.attributes for owner in (self.procedure, self.interface))

@@ -25,7 +25,7 @@ def free(server: Server, address: int) -> None:
 def test_out_storage_that_is_freed_too_early_is_written_after_its_end(name: str) -> None:
     server = Server()
     pending = server.session.begin("f", **ARGUMENTS)
-    place = server.session.procedures["f"].place(name, pending.address)
+    place = server.session.procedures["f"].place(name, pending.calling.address)
     free(server, server.session.client.space.pointer_at(place.address))
     server.finish()
     assert pending.complete() == 1784
@@ -51,7 +51,7 @@ def test_the_asynchronous_state_lives_until_completion() -> None:
 def test_in_only_storage_may_go_when_the_request_is_sent() -> None:
     server = Server()
     pending = server.session.begin("f", **ARGUMENTS)
-    place = server.session.procedures["f"].place("a", pending.address)
+    place = server.session.procedures["f"].place("a", pending.calling.address)
     free(server, server.session.client.space.pointer_at(place.address))
     server.finish()
     assert pending.complete() == 0
@@ -63,7 +63,7 @@ def test_out_data_is_there_after_successful_completion_only() -> None:
     server = Server()
     pending = server.session.begin("f", **ARGUMENTS)
     space = server.session.client.space
-    place = server.session.procedures["f"].place("k", pending.address)
+    place = server.session.procedures["f"].place("k", pending.calling.address)
     storage = space.pointer_at(place.address)
     server.finish()
     assert pending.status == 0
