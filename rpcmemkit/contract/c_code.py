@@ -13,10 +13,13 @@ from rpcmemkit.contract.steps import Owed, Step, below, holds_pointers
 from rpcmemkit.plan import ArmPlan, ArrayPlan, Plan, PointerPlan, StructPlan, UnionPlan
 from rpcmemkit.types import Binary, Conditional, Const, Expr, Name, Unary
 
-HEADERS = {"midl_user_free": "rpc.h", "RpcSmClientFree": "rpc.h", "CoTaskMemFree": "objbase.h"}
-STATUS = {
-    "RpcSmClientFree": "RPC_STATUS"
-}  # what it returns (nf-rpcndr-rpcsmclientfree.md); the others return nothing
+DECLARED = {
+    "midl_user_free": ("rpc.h", "void"),
+    "RpcSmClientFree": ("rpc.h", "RPC_STATUS"),  # nf-rpcndr-rpcsmclientfree.md
+    "CoTaskMemFree": ("objbase.h", "void"),
+}
+"""Of each deallocator that Windows declares, the header and what it returns."""
+
 INCLUDE = "/* Put this behind the header that MIDL writes from the IDL file. */\n#include <stdlib.h>\n"
 YOURS = """\
 /* Blocks. Those that are yours stand first, sorted; behind them those that were met after the call. */
@@ -108,13 +111,13 @@ def c_code(plans: Iterable[Owed]) -> str:
 
 def _header(deallocator: str) -> str:
     """Return what declares a deallocator: the header of Windows; a compiler without it gets a prototype."""
-    if deallocator not in HEADERS:
+    if deallocator not in DECLARED:
         return ""
-    result = STATUS.get(deallocator, "void")
+    header, result = DECLARED[deallocator]
     type_ = "typedef long RPC_STATUS;\n" if result == "RPC_STATUS" else ""
     return f"""\
 #ifdef _WIN32
-#include <{HEADERS[deallocator]}>
+#include <{header}>
 #else
 {type_}{result} {deallocator}(void *);
 #endif
@@ -158,26 +161,15 @@ class _Writer:
         self.functions: dict[str, str] = {}
         self.parameters = {p.name: p for p in plan.frame.procedure.parameters}
         self.inside: list[StructPlan] = []
-        freed = [
-            (step, root)
-            for (_, root, _), step in zip(plan.frame.all, plan.steps, strict=True)
-            if step.action in {"free", "free below", "free block"}
-        ]
-        self.shares = any(
-            pointer.is_full
-            for step, root in freed
-            if step.action != "free block"
-            for pointer in all_pointers(root)
-        )
+        self.roots = [(step, root) for step, (_, root, _) in zip(plan.steps, plan.frame.all, strict=True)]
+        freed = [(step, root) for step, root in self.roots if step.action.startswith("free")]
+        apart = [root for step, root in freed if step.action != "free block"]
+        self.shares = any(pointer.is_full for root in apart for pointer in all_pointers(root))
         """Whether full pointers may lead to one block twice, or to what an [in] parameter brought."""
-        self.compares = any(self._mixes(step, root) for step, root in freed)
+        mixed = [root for step, root in freed if self._mixes(step, root)]
+        self.compares = bool(mixed)
         """Whether what the client passed has to be noted before the call, to be told from what the stub allocated."""
-        mixed = any(
-            self._mixes(step, root)
-            for step, root in freed
-            if any(pointer.type.all_nodes for pointer in all_pointers(root))
-        )
-        self.collects = self.shares or mixed
+        self.collects = self.shares or any(p.type.all_nodes for root in mixed for p in all_pointers(root))
         """Whether blocks are noted one by one after the call, to be freed at its end."""
         self.met = self._unused("yours" if self.compares else "met")
         self.result = self._unused("result")
@@ -225,11 +217,8 @@ class _Writer:
         """Return what the reader of the code has to know: the conditions under which it is right."""
         told = [first]
         if self.compares:
-            counted = any(
-                _is_counted(below(plan))
-                for name, plan, _ in self.plan.frame.all
-                if name in self.parameters and self.parameters[name].is_out
-            )
+            outs = {name for name, each in self.parameters.items() if each.is_out}
+            counted = any(_is_counted(below(root)) for step, root in self.roots if step.name in outs)
             beyond = " (elements beyond a count that it lowered)" * counted
             told.append(f"What you passed stays yours, also what the server cut off{beyond}:")
             told.append(f"{self.met}->at[0] to {self.met}->at[{self.met}->yours - 1] list all of it.")
@@ -237,8 +226,7 @@ class _Writer:
         if self.plan.deallocator == "RpcSmClientFree":
             told.append("RpcSmClientFree calls the deallocator in force: RpcSsFree, once you have enabled")
             told.append("the RpcSs environment of your thread, else your own.")
-        for step in self.plan.steps:
-            plan = self.plan.frame.plan.by_name[step.name].plan
+        for step, plan in self.roots:
             told += self._condition(step, plan, self.parameters.get(step.name))
             if _has_converted(plan):
                 told.append(f"{step.name}: holds what conversion routines made; free that as they do.")
@@ -274,17 +262,8 @@ class _Writer:
                 "from CoTaskMemAlloc, and you keep no other pointer to them.",
                 *["What a lowered count or another union arm cuts off is freed by nobody."] * cut,
             ]
-        null = not is_in and not self.plan.interface.is_object
-        return [
-            *one,
-            *(
-                [
-                    f"{name}: set every pointer in it to null before the call; what one led to would be freed as well."
-                ]
-                if null
-                else []
-            ),
-        ]
+        null = f"{name}: set every pointer in it to null before the call; what one led to would be freed as well."
+        return one if is_in or self.plan.interface.is_object else [*one, null]
 
     def _own_refs(self, name: str, plan: Plan) -> list[str]:
         has = _has_refs(below(plan)) and not self.compares
@@ -301,20 +280,17 @@ class _Writer:
             yield self.result, f"{plain.strip()} {self.result}".replace("* ", "*")
 
     def _body(self) -> list[str]:
-        roots = [
-            (step, plan) for step, (_, plan, _) in zip(self.plan.steps, self.plan.frame.all, strict=True)
-        ]
-        if not self.collects:
-            free = _Leaf("free", noted=self.met if self.compares else "")
-            return [line for step, plan in roots for line in self._root(step, plan, free)]
-        return self._collected(roots)
+        if self.collects:
+            return self._collected()
+        free = _Leaf("free", noted=self.met if self.compares else "")
+        return [line for step, plan in self.roots for line in self._root(step, plan, free)]
 
-    def _collected(self, roots: list[tuple[Step, Plan]]) -> list[str]:
+    def _collected(self) -> list[str]:
         """Return the statements that note what is there, and then free what is not the client's own."""
         met, all_ = self.met, self.met if self.compares else f"&{self.met}"
         at = f"{met}->" if self.compares else f"{met}."
         leaf = _Leaf("collect", noted=all_)
-        found = [line for step, plan in roots for line in self._root(step, plan, leaf)]
+        found = [line for step, plan in self.roots for line in self._root(step, plan, leaf)]
         block = self._unused("block")
         freed = [f"void *{block} = {at}at[--{at}used];", *self._free_new(block, all_)]
         found += _block(f"while ({at}used > {at}yours)", freed)
@@ -330,8 +306,7 @@ class _Writer:
     def _yours(self) -> list[str]:
         """Return the statements that note what the client passes."""
         note = _Leaf("note", noted=self.met if self.compares else f"&{self.met}")
-        pairs = zip(self.plan.steps, self.plan.frame.all, strict=True)
-        lines = [line for step, (_, plan, _) in pairs for line in self._own(step, plan, note)]
+        lines = [line for step, plan in self.roots for line in self._own(step, plan, note)]
         return [*lines, f"mark_yours({note.noted});  /* what the client passed stays its own */"]
 
     @property
