@@ -155,7 +155,7 @@ class Reader:
             return None, []
         if target.address in self._met and not self.space.is_past(target.address):
             return {"$alias": self._met[target.address]}, []
-        wrapper = self._wrapper(target.address)
+        wrapper = self._wrapper(target.address, target)
         self._met[target.address] = str(wrapper.get("$label", f"unnamed{len(self._met)}"))
         if not wrapper:
             inner, more = self._value(target)
@@ -165,14 +165,24 @@ class Reader:
     def _name(self, address: int) -> str | None:
         return self.labels.name(address) if self.labels else None
 
-    def _wrapper(self, address: int) -> dict[str, Any]:
+    def _wrapper(self, address: int, target: Place) -> dict[str, Any]:
+        """Return what stands around a value: its label, if it is shared or leads to a pointer that has to show one."""
         known = self._name(address)
         if known is not None:
             return Record({"$label": known})
-        shared = self._references[address] > 1
+        shared = self._references[address] > 1 or (self.labels is None and self._leads_to_shared(target))
         if self.labels is None:
             return Record({"$label": f"s{self._order[address]}"} if shared else {})
         return Record({"$new": True, "$label": f"fresh{self._order[address]}"} if shared else {"$new": True})
+
+    def _leads_to_shared(self, place: Place) -> bool:
+        """Whether a place is a pointer to shared storage: its own label would else be taken for that of the storage."""
+        at: Place | None = place
+        while at is not None and isinstance(at.plan, PointerPlan):
+            at = referent(self.space, at)
+            if at is not None and self._references[at.address] > 1:
+                return True
+        return False
 
     def _array(self, plan: ArrayPlan, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         room = self.space.capacity(place.address) // max(plan.stride, 1)

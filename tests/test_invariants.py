@@ -270,7 +270,10 @@ def returned(case: Case, made: Invocation, outcome: Outcome) -> list[str]:
 
 
 def unfolded(value: Any) -> Any:
-    """A value without labels; what is shared is said once, what is beyond the transmitted elements not at all."""
+    """A value without labels; what is shared is said once, what is beyond the transmitted elements not at all.
+
+    Nor is an array of none that was freed: a stub that had to read it would have met the fault.
+    """
     if isinstance(value, list):
         return [unfolded(each) for each in value]
     if not isinstance(value, dict):
@@ -283,7 +286,7 @@ def unfolded(value: Any) -> Any:
 def untold(value: Any) -> bool:
     while isinstance(value, dict) and "$value" in value and "$case" not in value:
         value = value["$value"]
-    return isinstance(value, dict) and ("$alias" in value or "$allocated" in value)
+    return isinstance(value, dict) and bool({"$alias", "$allocated", "$fault"} & set(value))
 
 
 # --- what arrived can be sent again ------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Paths: one grammar, read as files and as C write it, printed in both ways, and the same place behind every text."""
 
 import re
-from random import Random
 
 import pytest
+from hypothesis import given
 
 from rpcmemkit import Session, UsageError
 from rpcmemkit.paths import c_text, parse, path_text, resolve
@@ -11,7 +11,7 @@ from rpcmemkit.plan import PointerPlan
 from rpcmemkit.walk import pointers_in, reach
 from tests.engine.constructs import CONSTRUCTS
 from tests.engine.helpers import first, idl_text, open_session
-from tests.generated import carry_out
+from tests.strategies import cases, thorough
 
 TYPES = """
 typedef struct node { long value; struct node *next; boolean **deep; } node;
@@ -98,10 +98,11 @@ def test_every_construct(name):
     check(session.try_call(first(session), construct.arguments))
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_generated_calls(seed):
-    _, _, call = carry_out(Random(seed))
-    check(call)
+@thorough(60)
+@given(cases())
+def test_random_calls(case):
+    for outcome in case.run(case.environment)[1]:
+        check(outcome.call)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rpcmemkit import AddressSpace, RpcError, UsageError
+from rpcmemkit import AddressSpace, Environment, RpcError, Session, UsageError
 from rpcmemkit.idl import compile_idl
 from rpcmemkit.paths import LONGEST_PATH, path_text, resolve
 from rpcmemkit.plan import Planner, StructPlan
@@ -458,3 +458,20 @@ def test_a_ring_of_maps_is_a_ring_in_memory() -> None:
     assert session.client.space.pointer_at(start) == start
     assert isinstance(call.error, RpcError)
     assert call.error.rule == "unique-no-cycle"
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+@pytest.mark.parametrize("size", [4, 8])
+def test_a_label_behind_several_pointers_says_whose_it_is(levels: int, size: int) -> None:
+    """Two cells that lead to one number are two cells: read and passed again they give the same request."""
+    stars = "*" * levels
+    head = "[uuid(3d1f0a52-6d0c-4c6e-9a6f-2b8f6a0d1802), pointer_default(ptr)] interface i"
+    idl = f"{head} {{ void f([in, ptr] long {stars}a, [in, ptr] long {stars}b); }}"
+    session = Session(idl, None, Environment(server_pointer_size=size))
+    one, other = {"$label": "n", "$value": 5}, {"$alias": "n"}
+    for level in range(levels - 1):
+        one, other = {"$label": f"a{level}", "$value": one}, {"$label": f"b{level}", "$value": other}
+    call = session.call("f", a=one, b=other)
+    frame = call.trace.snapshots["server entry"].frame
+    seen = Reader(call.space("server entry")).read({n: call.server_frame.place(n, frame) for n in "ab"})
+    assert session.call("f", **seen).request == call.request

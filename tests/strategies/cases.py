@@ -176,6 +176,8 @@ def cases(draw: Any, careful: bool | None = None, package: bool | None = None) -
     )
     if not case.compiles(case.environment):
         reject()
+    if case.package and "client_fail_after" in case.limits:
+        case.limits["client_fail_after"] += 1  # the environment itself takes one
     if interface.handle:
         state = Values(draw, interface, depth=2).value(interface.handle.target, {}, 1)
         opening = [{"allocate": "*h", "value": state}]
