@@ -285,13 +285,11 @@ def step(space: AddressSpace, place: Place, part: str, path: str) -> Place:
     place = value_place(space, place, path)
     plan, name = place.plan, part.removeprefix(".")
     if part.startswith("[") and isinstance(plan, ArrayPlan):
-        at = place.address + int(part[1:-1]) * plan.stride
-        space.check_step(place.address, at - place.address, plan.stride)
-        return presented(Place(plan.element, at, place.scope, (place.path, part)))
+        element = place.element(plan, int(part[1:-1]))
+        space.check_step(place.address, element.address - place.address, plan.stride)
+        return presented(element)
     if part.startswith(".") and isinstance(plan, StructPlan) and name in plan.by_name:
-        member = plan.by_name[name]
-        inner = Place(member.plan, place.address + member.offset, place.address, (place.path, member.step))
-        return presented(inner)
+        return presented(place.member(plan.by_name[name]))
     if part.startswith(".") and isinstance(plan, UnionPlan):
         return _arm(plan, place, name, path)
     members = [*plan.by_name] if isinstance(plan, StructPlan) and part.startswith(".") else []
@@ -304,8 +302,7 @@ def _arm(plan: UnionPlan, place: Place, name: str, path: str) -> Place:
     if plan.tag_of is None and name == plan.tag_name:
         return Place(plan.tag, place.address, place.scope, (place.path, "." + name))
     for arm in (*plan.arms.values(), plan.default):
-        if arm is not None and arm.plan is not None and arm.name == name:
-            at = place.address + plan.arms_offset
-            return presented(Place(arm.plan, at, place.scope, (place.path, arm.step)))
+        if arm is not None and arm.name == name and (held := place.arm(plan, arm)):
+            return presented(held)
     arms = dict.fromkeys(arm.name for arm in (*plan.arms.values(), plan.default) if arm and arm.plan)
     raise UsageError(f"{path!r}: the union has no arm {name!r}{meant(name, arms)}")

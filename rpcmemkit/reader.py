@@ -92,15 +92,7 @@ class Reader:
                 return self._pointer(place)
             case StructPlan() as plan:
                 holder: dict[str, Any] = Record()
-                members = [
-                    (
-                        Place(m.plan, place.address + m.offset, place.address, (place.path, m.step)),
-                        holder,
-                        m.name,
-                    )
-                    for m in plan.members
-                ]
-                return holder, members
+                return holder, [(place.member(member), holder, member.name) for member in plan.members]
             case ArrayPlan() as plan:
                 return self._array(plan, place)
             case UnionPlan() as plan:
@@ -201,27 +193,16 @@ class Reader:
     def _elements(
         self, plan: ArrayPlan, place: Place, count: int
     ) -> tuple[Any, list[tuple[Place, Any, Any]]]:
-        element = plan.element
-        if isinstance(element, BasePlan):
+        if isinstance(plan.element, BasePlan):
             return base_elements(plan, self.space.read(place.address, count * plan.stride)), []
         values: list[Any] = [None] * count
-        return values, [
-            (
-                Place(element, place.address + i * plan.stride, place.scope, (place.path, f"[{i}]")),
-                values,
-                i,
-            )
-            for i in range(count)
-        ]
+        return values, [(place.element(plan, index), values, index) for index in range(count)]
 
     def _union(self, plan: UnionPlan, place: Place) -> tuple[Any, list[tuple[Place, Any, Any]]]:
         tag = plan.discriminant(self.space, place.address, place.scope)
-        arm = plan.arm(tag)
+        held = place.arm(plan, plan.arm(tag))
         holder = Record({"$case": _case(plan, tag) if tag in plan.arms else "default"})
-        if arm is None or arm.plan is None:
-            return holder, []
-        at = place.address + plan.arms_offset
-        return holder, [(Place(arm.plan, at, place.scope, (place.path, arm.step)), holder, "$value")]
+        return holder, [(held, holder, "$value")] if held else []
 
 
 def base_elements(plan: ArrayPlan, data: bytes) -> Any:

@@ -493,8 +493,8 @@ def _field_at(place: Place, offset: int) -> Path | None:
     if isinstance(plan, StructPlan):
         member = next((m for m in reversed(plan.members) if m.offset <= offset), None)
         if member is not None and offset < max(plan.size, member.offset + member.plan.size, 1):
-            here = (place.path, member.step)
-            return _field_at(place._replace(plan=member.plan, path=here), offset - member.offset) or here
+            inner = place.member(member)
+            return _field_at(inner, offset - member.offset) or inner.path
     if isinstance(plan, ArrayPlan) and plan.stride:
         return (place.path, f"[{offset // plan.stride}]") if offset else place.path
     return place.path if offset < max(plan.size, 1) else None

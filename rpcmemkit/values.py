@@ -460,18 +460,7 @@ class Writer:
         if isinstance(items, bytes):
             self.space.write(place.address, items)
             return []
-        return [
-            (
-                Place(
-                    plan.element,
-                    place.address + index * plan.stride,
-                    place.scope,
-                    (place.path, f"[{index}]"),
-                ),
-                item,
-            )
-            for index, item in enumerate(items)
-        ]
+        return [(place.element(plan, index), item) for index, item in enumerate(items)]
 
     def _union(self, plan: UnionPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
         if not isinstance(value, Mapping) or "$case" not in value:
@@ -482,10 +471,8 @@ class Writer:
         arm = plan.arm(tag)
         if arm is None:
             raise self._wrong(place, value, f"a $case among {sorted(plan.arms)}")
-        if arm.plan is None or "$value" not in value:
-            return []
-        at = place.address + plan.arms_offset
-        return [(Place(arm.plan, at, place.scope, (place.path, arm.step)), value["$value"])]
+        held = place.arm(plan, arm) if "$value" in value else None
+        return [(held, value["$value"])] if held else []
 
     def _selector(self, plan: UnionPlan, place: Place, case: Any) -> int:
         if case == "default":

@@ -12,10 +12,12 @@ from typing import NamedTuple, TypeAlias
 from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import (
+    ArmPlan,
     ArrayPlan,
     Body,
     ContextPlan,
     ConvertedPlan,
+    MemberPlan,
     Plan,
     PointerPlan,
     StructPlan,
@@ -36,6 +38,22 @@ class Place(NamedTuple):
     address: int
     scope: int
     path: Path | None
+
+    def member(self, member: MemberPlan) -> Place:
+        """Return the place of a member of the structure that lies here."""
+        _, address, _, path = self
+        return _NEW(Place, (member.plan, address + member.offset, address, (path, member.step)))
+
+    def element(self, plan: ArrayPlan, index: int) -> Place:
+        """Return the place of an element of the array that lies here, of which this is the plan."""
+        _, address, scope, path = self
+        return _NEW(Place, (plan.element, address + index * plan.stride, scope, (path, f"[{index}]")))
+
+    def arm(self, plan: UnionPlan, arm: ArmPlan | None) -> Place | None:
+        """Return the place of an arm of the union that lies here; ``None`` if there is nothing in the arm."""
+        if arm is None or arm.plan is None:
+            return None
+        return Place(arm.plan, self.address + plan.arms_offset, self.scope, (self.path, arm.step))
 
 
 _NEW = tuple.__new__  # makes a place from its parts, twice as fast as Place(…)
@@ -95,9 +113,9 @@ def pointers_in(space: AddressSpace, place: Place, converted: list[Place] | None
 
 def _parts(space: AddressSpace, place: Place) -> list[Place]:
     """Return the parts of a value that is not flat, the last one first."""
-    plan, address, _, path = place
+    plan = place.plan
     if isinstance(plan, StructPlan):
-        return [Place(m.plan, address + m.offset, address, (path, m.step)) for m in reversed(plan.members)]
+        return [place.member(member) for member in reversed(plan.members)]
     if isinstance(plan, ArrayPlan):
         return _elements(space, plan, place)
     return _arm(space, plan, place) if isinstance(plan, UnionPlan) else []
@@ -121,22 +139,15 @@ def _elements(space: AddressSpace, plan: ArrayPlan, place: Place) -> list[Place]
     if element.body is not None and not element.body.slots:
         return []
     first, length = range_at(space, plan, place)
-    _, address, scope, path = place
-    return [
-        _NEW(Place, (element, address + index * plan.stride, scope, (path, f"[{index}]")))
-        for index in reversed(range(first, first + length))
-    ]
+    return [place.element(plan, index) for index in reversed(range(first, first + length))]
 
 
 def _arm(space: AddressSpace, plan: UnionPlan, place: Place) -> list[Place]:
     try:
-        arm = plan.arm(plan.discriminant(space, place.address, place.scope))
+        held = place.arm(plan, plan.arm(plan.discriminant(space, place.address, place.scope)))
     except (RpcError, MemoryFault):
         return []
-    if arm is None or arm.plan is None:
-        return []
-    at = place.address + plan.arms_offset
-    return [Place(arm.plan, at, place.scope, (place.path, arm.step))]
+    return [held] if held else []
 
 
 def referent(space: AddressSpace, pointer: Place) -> Place | None:

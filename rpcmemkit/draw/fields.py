@@ -91,13 +91,7 @@ def _open(space: AddressSpace, name: str, place: Place, offset: int) -> list[Ite
         case PipePlan() as plan:
             return [Value(offset, name or "pipe", "pull, push, alloc, state", None, type_name(plan))]
         case StructPlan() as plan:
-            return [
-                (
-                    f"{name}.{m.name}" if name else m.name,
-                    Place(m.plan, place.address + m.offset, place.address, None),
-                )
-                for m in plan.members
-            ]
+            return [(f"{name}.{m.name}" if name else m.name, place.member(m)) for m in plan.members]
         case ArrayPlan() as plan:
             return _array(space, plan, name, place, offset)
         case UnionPlan() as plan:
@@ -147,9 +141,8 @@ def _union(space: AddressSpace, plan: UnionPlan, name: str, place: Place, offset
     tag = plan.discriminant(space, place.address, place.scope)
     shown: list[Item] = [Value(offset, name or "union", f"case {tag}", None, type_name(plan))]
     arm = plan.arm(tag)
-    if arm is not None and arm.plan is not None:
-        path = f"{name}.{arm.name}" if name else arm.name
-        shown.append((path, Place(arm.plan, place.address + plan.arms_offset, place.scope, None)))
+    if arm is not None and (held := place.arm(plan, arm)):
+        shown.append((f"{name}.{arm.name}" if name else arm.name, held))
     return shown
 
 
@@ -188,7 +181,7 @@ def _shown(count: int) -> list[int]:
 def _element(plan: ArrayPlan, name: str, place: Place, index: int, count: int) -> Item:
     if index < 0:
         return _left_out(count - HEAD - 1, "element")
-    return f"{name}[{index}]", Place(plan.element, place.address + index * plan.stride, place.scope, None)
+    return f"{name}[{index}]", place.element(plan, index)
 
 
 def brief_path(path: Path | None, limit: int = 28) -> str:
