@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rpcmemkit import types
 from rpcmemkit.annotate import type_name
@@ -26,6 +25,7 @@ from rpcmemkit.contract.promises import (
     usual_environment,
 )
 from rpcmemkit.contract.spots import Spot, how_many, leaves, spots
+from rpcmemkit.contract.steps import compiled
 from rpcmemkit.environment import Environment
 from rpcmemkit.errors import UsageError
 from rpcmemkit.plan import (
@@ -52,7 +52,7 @@ from rpcmemkit.stubs.decisions import (
     provided,
     replaces,
 )
-from rpcmemkit.stubs.frame import Frame, Procedures
+from rpcmemkit.stubs.frame import Frame
 
 RELEASE = Act("stub", "RpcSsDisableAllocate", "environment-released-at-end")
 """What the server stub does to all that came from the RpcSs environment which it has set up."""
@@ -77,8 +77,7 @@ MANY = 100
 """From so many pointers of a parameter on, each type is told of once: types that name each other have many paths."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Below:
+class _Below(NamedTuple):
     """What the pointers above a pointer decide for it: what the stubs ask of them, and what only a contract tells.
 
     ``kept``: [allocate(dont_free)] is in force; ``provided``: the server stub provides zeroed storage for its referent;
@@ -112,7 +111,7 @@ class _Below:
         head = self.head or (parts if pointer.type.all_nodes else None)
         kept = self.kept or pointer.type.dont_free
         replaced = self.replaced or replaces(pointer, self.above)
-        return replace(self, above=self.above.at(pointer), kept=kept, replaced=replaced, head=head)
+        return self._replace(above=self.above.at(pointer), kept=kept, replaced=replaced, head=head)
 
 
 _Chain: TypeAlias = "dict[tuple[int, _Below], Parts]"
@@ -195,7 +194,7 @@ class _Parameter:
             here = below.at(spot.plan, spot.parts)
             cut = spot.parts not in kept and not (below.replaced and self.is_in)
             replaced = here.replaced and self.is_in
-            here = replace(here, provided=filled and self._zeroed, replaced=replaced, cut=cut)
+            here = here._replace(provided=filled and self._zeroed, replaced=replaced, cut=cut)
             self._tell(spot, twin, here, chain)
         for where, leaf, _ in leaves(client, parts, False):
             if isinstance(leaf, ContextPlan):
@@ -207,8 +206,7 @@ class _Parameter:
 
     def _tell(self, spot: Spot, server: PointerPlan, here: _Below, chain: _Chain) -> None:
         own = self._client(spot, here)
-        inner = replace(
-            here,
+        inner = here._replace(
             above=here.above.below(),
             fresh=any(act.by == "stub" for act in own.allocates),
             cut=False,
@@ -517,7 +515,10 @@ def _folded(promises: list[Promise], referents: dict[Parts, int]) -> list[Promis
             gone[promise.parts] = outer
             promise = replace(promise, again=outer)
         kept.append(promise)
-    return [replace(promise, again=_moved(promise.again, gone)) for promise in kept]
+    return [
+        promise if promise.again is None else replace(promise, again=_moved(promise.again, gone))
+        for promise in kept
+    ]
 
 
 def _moved(parts: Parts | None, gone: dict[Parts, Parts]) -> Parts | None:
@@ -616,18 +617,9 @@ def contracts(
 def _frames(interface: types.Interface, procedure: str, environment: Environment) -> tuple[Frame, Frame]:
     """Return a procedure compiled for the client and for the server."""
     try:
-        client, server = (compiled[procedure] for compiled in _compiled(interface, environment))
+        client, server = (side[procedure] for side in compiled(interface, environment))
     except UsageError as error:
-        _compiled.cache_clear()  # what was begun is not gone on with
+        compiled.cache_clear()  # what was begun is not gone on with
         said = str(error)
         raise UsageError(said if said.startswith(procedure + " ") else f"{procedure}: {said}") from None
     return client, server
-
-
-@lru_cache(maxsize=2)
-def _compiled(interface: types.Interface, environment: Environment) -> tuple[Procedures, Procedures]:
-    """Return what both sides compile, each type once for all procedures that use it."""
-    client, server = environment.client_pointer_size, environment.server_pointer_size
-    return Procedures(interface, environment.planner(client)), Procedures(
-        interface, environment.planner(server)
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from rpcmemkit.contract.promises import Parts
@@ -36,16 +37,17 @@ def spots(plan: Plan, parts: Parts, steady: frozenset[str] = frozenset()) -> Ite
             yield Spot(where, leaf, loose)
 
 
-def all_pointers(root: Plan) -> Iterator[PointerPlan]:
-    """Yield every pointer of a type, also behind other pointers, each once."""
-    seen: dict[int, PointerPlan] = {}
+@lru_cache(maxsize=64)
+def all_pointers(root: Plan) -> tuple[PointerPlan, ...]:
+    """Return every pointer of a type, also behind other pointers, each once."""
+    seen: dict[PointerPlan, None] = {}
     pending = [root]
     while pending:
         for spot in spots(pending.pop(), ()):
-            if spot.plan.travels and id(spot.plan) not in seen:
-                seen[id(spot.plan)] = spot.plan
+            if spot.plan.travels and spot.plan not in seen:
+                seen[spot.plan] = None
                 pending.append(spot.plan.target)
-                yield spot.plan
+    return tuple(seen)
 
 
 def how_many(plan: Plan, known: dict[int, int]) -> int:

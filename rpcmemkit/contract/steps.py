@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from rpcmemkit import types
 from rpcmemkit.contract.promises import require_procedure, usual_environment
 from rpcmemkit.contract.spots import spots
 from rpcmemkit.environment import Environment
+from rpcmemkit.errors import UsageError
 from rpcmemkit.plan import Plan, PointerPlan
 from rpcmemkit.program import deallocator_of, default_allocator
 from rpcmemkit.stubs.frame import Frame, Procedures
+
+
+@lru_cache(maxsize=2)
+def compiled(interface: types.Interface, environment: Environment) -> tuple[Procedures, Procedures]:
+    """Return what the client and the server compile, each type once for all procedures that use it."""
+    sizes = environment.client_pointer_size, environment.server_pointer_size
+    sides = {size: Procedures(interface, environment.planner(size)) for size in set(sizes)}
+    return sides[sizes[0]], sides[sizes[1]]
 
 
 class Step(NamedTuple):
@@ -48,8 +57,11 @@ class Owed:
     @cached_property
     def frame(self) -> Frame:
         """The procedure compiled for the client."""
-        planner = self._setting.planner(self._setting.client_pointer_size)
-        return Procedures(self.interface, planner)[self.procedure]
+        try:
+            return compiled(self.interface, self._setting)[0][self.procedure]
+        except UsageError:
+            compiled.cache_clear()  # what was begun is not gone on with
+            raise
 
     @property
     def deallocator(self) -> str:

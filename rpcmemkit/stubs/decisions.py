@@ -6,7 +6,7 @@ MIDL's format strings say (tests/midl/facts.yaml). Wine and DCE decide a few cas
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from rpcmemkit.plan import (
@@ -47,8 +47,7 @@ class Reading:
     wine: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Above:
+class Above(NamedTuple):
     """What the pointers above a pointer, and the attributes on it, have decided for its referent.
 
     ``top``: no pointer is above. ``forced``: the rule by which everything is allocated. ``block``: it is a part of one
@@ -61,12 +60,10 @@ class Above:
 
     def at(self, pointer: PointerPlan) -> Above:
         """Return what is in force at a pointer, its own attributes included, and below it."""
-        return replace(
-            self, forced=self.forced or _forcing(pointer), block=self.block or pointer.type.all_nodes
-        )
+        return Above(self.top, self.forced or _forcing(pointer), self.block or bool(pointer.type.all_nodes))
 
     def below(self) -> Above:
-        return replace(self, top=False)
+        return self._replace(top=False)
 
 
 TOP, EMBEDDED = Above(), Above(top=False)

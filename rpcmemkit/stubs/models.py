@@ -157,7 +157,7 @@ class ServerNodes(Rows):
     ) -> Decision:
         decided = self._decided.get((pointer, top))
         if decided is None:
-            here = replace(self.above, top=top).at(pointer)
+            here = self.above._replace(top=top).at(pointer)
             decided = self._decided[pointer, top] = inbound(pointer, here, self.reading)
         return decided
 
