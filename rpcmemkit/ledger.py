@@ -89,7 +89,7 @@ class Row(Sequence[int]):
 
 
 class Block(NamedTuple):
-    """One block of memory: its address, its size in octets, who allocated it, and whether it is still live."""
+    """One block of memory: its address, its size in bytes, who allocated it, and whether it is still live."""
 
     address: int
     size: int
@@ -102,7 +102,7 @@ class Block(NamedTuple):
 
 
 class Ledger:
-    """The blocks of an address space in address order, in parallel arrays: about 25 octets a block.
+    """The blocks of an address space in address order, in parallel arrays: about 25 bytes a block.
 
     ``pages`` has for each page of the space the last block that begins before its end, so that a look-up takes the
     same time however many blocks there are. ``clock`` counts the images taken; a block's end has its time, so that an

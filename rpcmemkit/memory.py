@@ -41,7 +41,7 @@ BASES = {"client": 0x0001_0000, "server": 0x4000_0000}
 GAP = 8  # a guard between blocks, so that a write past one block never lands in the next
 STRETCH = 11  # what an image shows is kept by stretches of 2 KB
 MUCH = 1 << 16  # bytes that are packed when they are kept together
-WORTH = 512  # octets that are copied in the time of one look into an image
+WORTH = 512  # bytes that are copied in the time of one look into an image
 
 _OCTETS = [bytes((value,)) for value in range(256)]
 
@@ -69,7 +69,7 @@ class Received(NamedTuple):
 class Image(Finished):
     """An address space as it was at one moment. Taking one copies nothing.
 
-    Whoever writes over memory that an image shows puts the old octets into the last image first (``kept``, by stretches
+    Whoever writes over memory that an image shows puts the old bytes into the last image first (``kept``, by stretches
     of the arena), and each image holds the ones after it, where what it shows may lie. So an image costs what is written
     after it, and goes with the last call that needs it.
     """
@@ -176,7 +176,7 @@ class AddressSpace(OfThisProcess):
     # --- blocks ---
 
     def add_block(self, size: int, kind: BlockKind, fill: int = NEW) -> int:
-        """Reserve ``size`` octets and return their address, a multiple of 8. A size of 0 has an address of its own."""
+        """Reserve ``size`` bytes and return their address, a multiple of 8. A size of 0 has an address of its own."""
         data, ledger = self.data, self.ledger
         start, number, pages = len(data), len(ledger.live), ledger.pages
         data += _OCTETS[fill] * taken(size)
@@ -335,7 +335,7 @@ class AddressSpace(OfThisProcess):
         self._store(address - self.base, _OCTETS[FREED] * size)
 
     def mark_block(self, address: int) -> None:
-        """Note that the live block at ``address`` was freed for later; its octets stay as they are."""
+        """Note that the live block at ``address`` was freed for later; its bytes stay as they are."""
         index = self.ledger.index(address)
         self.ledger.live[index] = MARKED
         self.ledger.marked[index] = self.ledger.clock
@@ -376,7 +376,7 @@ class AddressSpace(OfThisProcess):
         return block is not None and block.size > 0 and address == block.end
 
     def capacity(self, address: int) -> int:
-        """Return how many octets follow ``address`` in its live block, or in its referent if several lie in that.
+        """Return how many bytes follow ``address`` in its live block, or in its referent if several lie in that.
 
         There are none when it is in no live block.
         """
@@ -391,7 +391,7 @@ class AddressSpace(OfThisProcess):
     # --- access ---
 
     def check(self, address: int, size: int, doing: str, path: Path | None = None) -> int:
-        """Return the offset of ``address`` in ``data`` if ``size`` octets there, which ``path`` leads to, may be touched.
+        """Return the offset of ``address`` in ``data`` if ``size`` bytes there, which ``path`` leads to, may be touched.
 
         Raises:
             MemoryFault: null, unmapped or freed memory, or past the end of the block.
@@ -466,7 +466,7 @@ class AddressSpace(OfThisProcess):
         return MemoryFault(kind, self.side, address, why)
 
     def read(self, address: int, size: int) -> bytes:
-        """Return ``size`` octets. Raises :class:`MemoryFault` when they may not be read."""
+        """Return ``size`` bytes. Raises :class:`MemoryFault` when they may not be read."""
         start = self.check(address, size, "read")
         return bytes(self.data[start : start + size])
 
@@ -509,7 +509,7 @@ class AddressSpace(OfThisProcess):
         return image
 
     def keep(self, start: int, size: int) -> None:
-        """Let the last image have the octets from the offset ``start`` on before they are written over."""
+        """Let the last image have the bytes from the offset ``start`` on before they are written over."""
         image = self._last
         assert image is not None
         gone = self.base - self.ledger.base

@@ -133,7 +133,7 @@ class MemoryEnvironment:
 
 @dataclass(eq=False)
 class Thread:
-    """One simulated thread: its memory environment, and the pair that it has set for its client stubs (M-044, M-052)."""
+    """One simulated thread: its memory environment, and the pair that it has set for its client stubs."""
 
     name: str
     environment: MemoryEnvironment | None = None
@@ -290,7 +290,7 @@ class Program(OfThisProcess):
 
     @contextmanager
     def client_stub(self, sensitive: bool) -> Iterator[None]:
-        """A client stub of this program is at work, perhaps inside a manager routine (a nested call, M-049)."""
+        """A client stub of this program is at work, perhaps inside a manager routine (a nested call)."""
         before, self._in_client_stub, self.sensitive = self._in_client_stub, True, sensitive
         try:
             yield

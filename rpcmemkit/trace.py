@@ -57,7 +57,7 @@ def recording() -> Iterator[None]:
 
 
 class Span(NamedTuple):
-    """A run of octets in a message and the plan that shaped it.
+    """A run of bytes in a message and the plan that shaped it.
 
     ``part`` is ``body``, ``size`` (maximum count), ``range`` (offset and actual count), ``id`` (referent id), ``tag``,
     ``elements`` (of an array, without pointers) or ``nulls`` (elements whose pointers are null: ``path`` leads to the first).
@@ -127,7 +127,7 @@ class Event(NamedTuple):
     ``side``, ``actor``
         ``client`` or ``server``; ``application``, ``stub``, ``routine`` or ``conversion``.
     ``address``, ``size``
-        the memory concerned, in octets.
+        the memory concerned, in bytes.
     ``rule``
         the id of the rule that caused it (``rpcmemkit.rules``), or an empty string. A fault has one, and an actor, if a
         deallocator met it: it was called, and freed nothing.
@@ -271,7 +271,7 @@ class Message:
 
     @property
     def spans(self) -> list[Span]:
-        """The octets that have no memory behind them: ids, counts, discriminants."""
+        """The bytes that have no memory behind them: ids, counts, discriminants."""
         return [span for each in self.noted for span in (each.spans() if isinstance(each, Run) else (each,))]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from rpcmemkit.draw.layout import NOTE, PAD, SANS, TOP, Frame, Layout, Way
+from rpcmemkit.draw.layout import NOTE, PAD, SANS, TOP, ColumnFrame, Layout, Way
 from rpcmemkit.draw.lines import WRONG, Box, Line, fit, wrap
 from rpcmemkit.draw.model import Picture, fields
 from rpcmemkit.draw.palette import light
@@ -87,7 +87,7 @@ class _Drawing:
             yield self._rectangle(x, y, frame.width, frame.height, side, rim, 2 if frame.active else 1)
             yield self._heading(frame, x, y)
 
-    def _heading(self, frame: Frame, x: float, y: float) -> str:
+    def _heading(self, frame: ColumnFrame, x: float, y: float) -> str:
         width = frame.width - 2 * PAD - 12
         title = f"{NUMBERS[frame.column.key]}  {frame.column.title}"
         rows = [_row([_cell(f"<B>{escape(title)}</B>", width, 20, face=TEXT, size=13, indent=False)])]

@@ -33,7 +33,7 @@ PAIRS = {"before": "client", "after": "client", "server": "server", "request": "
 
 
 @dataclass(slots=True)
-class Frame:
+class ColumnFrame:
     """A panel: a column, its boxes, and the room around them."""
 
     column: Column
@@ -64,7 +64,7 @@ class Layout:
     """A picture with all its positions; ``top`` is where the panels begin and ``height`` where they end."""
 
     picture: Picture
-    frames: dict[str, Frame]
+    frames: dict[str, ColumnFrame]
     ways: list[Way]
     width: float
     height: float
@@ -95,14 +95,14 @@ class _Grid:
         self.pictures = pictures
         self.wide = wide
         self.frames = [
-            {c.key: Frame(c, boxes(c), active=c.key in p.active) for c in p.columns} for p in pictures
+            {c.key: ColumnFrame(c, boxes(c), active=c.key in p.active) for c in p.columns} for p in pictures
         ]
         self.tracks = [
             self._size(picture, frames) for picture, frames in zip(pictures, self.frames, strict=True)
         ]
         self._share()
 
-    def _size(self, picture: Picture, frames: dict[str, Frame]) -> dict[str, list[Track]]:
+    def _size(self, picture: Picture, frames: dict[str, ColumnFrame]) -> dict[str, list[Track]]:
         """Stack the boxes of every panel, and give every arrow its lane."""
         tracks: dict[str, list[Track]] = {}
         for key, frame in frames.items():
@@ -129,7 +129,7 @@ class _Grid:
         for frames in self.frames:
             self._place(frames, heights)
 
-    def _place(self, frames: dict[str, Frame], heights: dict[str, float]) -> None:
+    def _place(self, frames: dict[str, ColumnFrame], heights: dict[str, float]) -> None:
         before, request, server = frames["before"], frames["request"], frames["server"]
         if self.wide:
             x, height = 0.0, max(heights.values())
@@ -163,14 +163,14 @@ class _Grid:
 # --- boxes ---
 
 
-def _stack(frame: Frame) -> None:
+def _stack(frame: ColumnFrame) -> None:
     y = 0.0
     for box in frame.boxes:
         box.y = y
         y += box.height + SPACE
 
 
-def _height(frame: Frame) -> float:
+def _height(frame: ColumnFrame) -> float:
     last = frame.boxes[-1] if frame.boxes else None
     return TOP + NOTE * len(frame.notes) + PAD + (last.y + last.height if last else 0) + PAD
 
@@ -191,14 +191,14 @@ def _widths(members: list[Box], kind: str) -> tuple[int, ...]:
     return tuple(widths)
 
 
-def _set_widths(frame: Frame, left: float, right: float, widths: tuple[int, ...]) -> None:
+def _set_widths(frame: ColumnFrame, left: float, right: float, widths: tuple[int, ...]) -> None:
     frame.left, frame.right = left, right
     frame.width = left + sum(widths) + 2 + right
     for box in frame.boxes:
         box.widths, box.width = widths, sum(widths) + 2
 
 
-def _move(frame: Frame) -> None:
+def _move(frame: ColumnFrame) -> None:
     """Move the boxes from the panel's own origin to the picture's."""
     top = frame.y + TOP + NOTE * len(frame.notes) + PAD
     for box in frame.boxes:
@@ -208,7 +208,7 @@ def _move(frame: Frame) -> None:
 # --- arrows ---
 
 
-def _tracks(frame: Frame, arrows: list[Arrow]) -> Iterator[Track]:
+def _tracks(frame: ColumnFrame, arrows: list[Arrow]) -> Iterator[Track]:
     """Find where the arrows of a panel start and end: down on the right side, up on the left."""
     heights = {
         line.port: box.y + box.offset(line.port) for box in frame.boxes for line in box.lines if line.port
@@ -250,7 +250,7 @@ def _apart(low: float, high: float, target: str, other_low: float, other_high: f
     return target == other or high + 4 < other_low or other_high + 4 < low
 
 
-def _way(frame: Frame, track: Track) -> Way:
+def _way(frame: ColumnFrame, track: Track) -> Way:
     """Draw a track: out to its lane, along it, and back, with rounded corners."""
     first = frame.boxes[0]
     top = frame.y + TOP + NOTE * len(frame.notes) + PAD
@@ -281,7 +281,7 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> tuple[tuple[f
     return (start, start, end, end)
 
 
-def _flow(frames: dict[str, Frame], wide: bool) -> Iterator[Way]:
+def _flow(frames: dict[str, ColumnFrame], wide: bool) -> Iterator[Way]:
     """Draw the way of the call from panel to panel."""
     for here, there in pairwise(TITLES):
         one, other = frames[here], frames[there]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from rpcmemkit.annotate import type_name
 from rpcmemkit.draw.fields import Value, brief_path, clip, values_of
 from rpcmemkit.draw.model import TITLES, Arrow, Block, Column, Field, Gap, Item, Part, parts
-from rpcmemkit.draw.storage import AFTER, EXIT, FREED, STOP, Moment, Side, Storage
+from rpcmemkit.draw.storage import AFTER, EXIT, FREED, STOP, BlockPlaces, Moment, Side
 from rpcmemkit.errors import counted
 from rpcmemkit.kinds import BlockKind
 from rpcmemkit.memory import AddressSpace
@@ -79,7 +79,7 @@ class Panel:
     # --- blocks ---
 
     def _items(self) -> Iterator[Block | Gap]:
-        hidden: list[Storage] = []
+        hidden: list[BlockPlaces] = []
         number = 0
         for storage in self.side.storages.values():
             if not self.side.exists(storage, self.moment.at):
@@ -95,11 +95,11 @@ class Panel:
         if hidden:
             yield self._gap(f"{self.key}-{number}-gap", hidden)
 
-    def _gap(self, name: str, hidden: list[Storage]) -> Gap:
+    def _gap(self, name: str, hidden: list[BlockPlaces]) -> Gap:
         self._hidden.update((storage.block.address, name) for storage in hidden)
         return Gap(name, len(hidden))
 
-    def _block(self, name: str, storage: Storage) -> Block:
+    def _block(self, name: str, storage: BlockPlaces) -> Block:
         places = _outer(storage, self.side)
         shown = set(choose(len(places), self.limit))
         parts: list[Part | Gap] = []
@@ -114,7 +114,7 @@ class Panel:
             parts.append(self._untyped(f"{name}-1", storage))
         return self._framed(name, storage, tuple(parts))
 
-    def _framed(self, name: str, storage: Storage, parts: tuple[Part | Gap, ...]) -> Block:
+    def _framed(self, name: str, storage: BlockPlaces, parts: tuple[Part | Gap, ...]) -> Block:
         block = storage.block
         words, duty = self.side.words(storage, self.moment), self.side.duty(storage, self.moment)
         owner = self.side.owner(block)
@@ -128,13 +128,13 @@ class Panel:
         self._targets.setdefault(block.address, (parts[0].id if parts else name, None))
         return Block(name, label, block.address, block.size, owner, duty, words, parts)
 
-    def _untyped(self, name: str, storage: Storage) -> Part:
+    def _untyped(self, name: str, storage: BlockPlaces) -> Part:
         block = storage.block
         text = f"{counted(block.size, 'byte')} that no parameter leads to"
         rule = self.side.rules.get(block.address, "")
         return Part(name, "unreached block", block.address, "", rule, (Field(0, "", text),))
 
-    def _part(self, name: str, place: Place, storage: Storage) -> Part:
+    def _part(self, name: str, place: Place, storage: BlockPlaces) -> Part:
         self._targets[place.address] = (name, None)
         rule = self.side.rules.get(place.address, "")
         label, kind = self._label(place), type_name(place.plan)
@@ -199,7 +199,7 @@ class Panel:
                     drawn.add((gap, target))
                     yield Arrow(self.key, gap, None, *target)
 
-    def _named_by(self, storage: Storage) -> Iterator[int]:
+    def _named_by(self, storage: BlockPlaces) -> Iterator[int]:
         assert self.space is not None
         if not self.side.live(storage, self.moment.values):
             return
@@ -214,7 +214,7 @@ def _is_live(space: AddressSpace | None, address: int) -> bool:
     return block is not None and block.live
 
 
-def _outer(storage: Storage, side: Side) -> list[Place]:
+def _outer(storage: BlockPlaces, side: Side) -> list[Place]:
     """Return the places of a block in address order, without those that lie inside another one."""
     places = [storage.places[address] for address in sorted(storage.places)]
     kept: list[Place] = []

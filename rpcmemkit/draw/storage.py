@@ -82,7 +82,7 @@ _STORING = (EventKind.ALLOCATE, EventKind.FREE, EventKind.REUSE, EventKind.STACK
 
 
 @dataclass(slots=True)
-class Storage:
+class BlockPlaces:
     """One block and the typed places in it, by address."""
 
     block: Block
@@ -106,7 +106,7 @@ class Side(ABC):
         self.rules = {
             event.address: event.rule for event in events if event.kind != EventKind.FREE and event.address
         }
-        self.storages: dict[int, Storage] = {}
+        self.storages: dict[int, BlockPlaces] = {}
         self.faults = [event for event in audit.faults if event.side == self.side]
 
     def _collect(self, places: Iterable[tuple[int, Place | None]]) -> None:
@@ -116,16 +116,16 @@ class Side(ABC):
             block = ledger.find(address)
             if block is None:
                 continue
-            storage = self.storages.setdefault(block.address, Storage(block))
+            storage = self.storages.setdefault(block.address, BlockPlaces(block))
             if place is not None:
                 storage.places.setdefault(address, place)
 
-    def exists(self, storage: Storage, at: str) -> bool:
+    def exists(self, storage: BlockPlaces, at: str) -> bool:
         """Whether the block had been allocated by then."""
         space = self.spaces[at]
         return storage.block.address < space.base + len(space.data)
 
-    def live(self, storage: Storage, at: str) -> bool:
+    def live(self, storage: BlockPlaces, at: str) -> bool:
         """Whether the block was allocated and not yet freed."""
         block = self.spaces[at].block(storage.block.address)
         return block is not None and block.live
@@ -154,22 +154,22 @@ class Side(ABC):
     def faults_at(self, moment: Moment) -> list[Event]:
         """Return the faults that a picture of a moment tells."""
 
-    def words(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
+    def words(self, storage: BlockPlaces, moment: Moment) -> tuple[str, ...]:
         """Return the words that a picture of ``moment`` puts on a block."""
         start, end = storage.block.address, max(storage.block.end, storage.block.address + 1)
         wrong = any(start <= event.address < end for event in self.faults_at(moment))
         return (*self._fate(storage, moment), *(FAULT,) * wrong)
 
     @abstractmethod
-    def _fate(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
+    def _fate(self, storage: BlockPlaces, moment: Moment) -> tuple[str, ...]:
         """Return the words that say what becomes of a block."""
 
     @abstractmethod
-    def marked(self, storage: Storage) -> bool:
+    def marked(self, storage: BlockPlaces) -> bool:
         """Whether a picture of the whole call puts a word in capitals on the block."""
 
     @abstractmethod
-    def duty(self, storage: Storage, moment: Moment) -> str:
+    def duty(self, storage: BlockPlaces, moment: Moment) -> str:
         """Say in a few words who has to free the block."""
 
 
@@ -199,7 +199,7 @@ class Client(Side):
         """Return the faults that a picture of a moment tells: it is only after the call that there are any."""
         return self.faults if moment == AFTER else []
 
-    def _fate(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
+    def _fate(self, storage: BlockPlaces, moment: Moment) -> tuple[str, ...]:
         address = storage.block.address
         if not self.live(storage, moment.at):
             return (FREED,)
@@ -209,10 +209,10 @@ class Client(Side):
             return (NEW,) if address in self.found else (NEW, LEAKED)
         return (ORPHANED,) if address in self.orphaned and address not in self.found else ()
 
-    def marked(self, storage: Storage) -> bool:
+    def marked(self, storage: BlockPlaces) -> bool:
         return bool(self.words(storage, AFTER))
 
-    def duty(self, storage: Storage, moment: Moment) -> str:
+    def duty(self, storage: BlockPlaces, moment: Moment) -> str:
         words = self.words(storage, moment)
         if FREED in words:
             event = self.freed.get(storage.block.address)
@@ -251,7 +251,7 @@ class Server(Side):
             return []
         return [event for event in self.faults if moment.ahead or event not in self.later_faults]
 
-    def _fate(self, storage: Storage, moment: Moment) -> tuple[str, ...]:
+    def _fate(self, storage: BlockPlaces, moment: Moment) -> tuple[str, ...]:
         address = storage.block.address
         if not self.live(storage, moment.at):
             return (FREED,)
@@ -279,11 +279,11 @@ class Server(Side):
         """The moment after the clean-up; freed blocks keep no values, the others have those of before."""
         return Moment(self.served.values, "server after", True)
 
-    def marked(self, storage: Storage) -> bool:
+    def marked(self, storage: BlockPlaces) -> bool:
         left = self.live(storage, "server after") and storage.block.kind.heap
         return left or FAULT in self.words(storage, self.served)
 
-    def duty(self, storage: Storage, moment: Moment) -> str:
+    def duty(self, storage: BlockPlaces, moment: Moment) -> str:
         words = self.words(storage, moment)
         block = storage.block
         if KEPT in words:

@@ -259,7 +259,7 @@ class Applier:
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """[last_is] until [first_is] is known: the length is last - first + 1, or 0 (first-is.md; K6)."""
+    """[last_is] until [first_is] is known: the length is last - first + 1, or 0 (first-is.md)."""
 
     last: Expr
 

@@ -404,7 +404,7 @@ class Checker:
             )
 
     def _is_misplaced(self, type_: Type) -> bool:
-        """Whether a type is a handle that may only be a parameter: context handles depend on /target (K23)."""
+        """Whether a type is a handle that may only be a parameter: context handles depend on /target."""
         if isinstance(type_, ContextHandle):
             return not self.switches.has("context handles inside data")
         return _is_handle(type_)

@@ -1,4 +1,4 @@
-"""The message as it is read: a position in its octets, ids and counts; every one of them is treated as hostile."""
+"""The message as it is read: a position in its bytes, ids and counts; every one of them is treated as hostile."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MessageCursor:
         self.position += -self.position % alignment
 
     def take(self, size: int) -> bytes:
-        """Return the next ``size`` octets. Raises :class:`struct.error` when fewer are left: the message ends too early."""
+        """Return the next ``size`` bytes. Raises :class:`struct.error` when fewer are left: the message ends too early."""
         data = self.data[self.position : self.position + size]
         if len(data) != size:
             raise struct.error
@@ -124,5 +124,5 @@ class MessageCursor:
             raise self.bad_data(f"{counted(length, 'element')} announced, fewer follow", path)
 
     def bad_data(self, why: str, path: Path | None) -> RpcError:
-        """Return the exception for octets that do not fit the interface."""
+        """Return the exception for bytes that do not fit the interface."""
         return RpcError(BAD_STUB_DATA, why, path=c_text(path), rule="bad-data-rejected")

@@ -1,4 +1,4 @@
-"""What a stub moves in a way of its own: values whose octets are not those of a level, such as a context handle."""
+"""What a stub moves in a way of its own: values whose bytes are not those of a level, such as a context handle."""
 
 from __future__ import annotations
 

@@ -382,7 +382,7 @@ class Marshaller:
     def _counts(
         self, plan: ArrayPlan, sized: bool, varying: bool
     ) -> Callable[[tuple[int, ...], Path | None], None]:
-        """Return what writes the counts in front of an array: octets that have no memory behind them."""
+        """Return what writes the counts in front of an array: bytes that have no memory behind them."""
         out, step, note = self.out, self._count_size, self.spans.append
         pack = Codec(self.planner.order + UNSIGNED[step] * (sized + 2 * varying)).pack
 
@@ -510,7 +510,7 @@ class Marshaller:
             self.out += ZEROS[:pad]
 
     def _span(self, part: str, start: int, plan: Plan, path: Path | None) -> None:
-        """Note octets of the message that have no memory behind them."""
+        """Note bytes of the message that have no memory behind them."""
         self.spans.append(Span(start, len(self.out) - start, part, plan, path, 1))
 
 
@@ -527,7 +527,7 @@ def _sending(body: Body) -> list[tuple[str, int | None, PointerPlan, int | None]
 
 
 def element_has_place(plan: ArrayPlan) -> bool:
-    """False for an array parameter of reference pointers: only its referents are on the wire (contradiction K25)."""
+    """False for an array parameter of reference pointers: only its referents are on the wire."""
     element = plan.element
     return plan.slots_have_ids or not (isinstance(element, PointerPlan) and element.is_ref)
 
@@ -545,7 +545,7 @@ def chosen_arm(plan: UnionPlan, tag: int, path: Path | None) -> ArmPlan:
 
 
 def tag_bytes(plan: BasePlan, tag: int, order: str, path: Path | None) -> bytes:
-    """Return the discriminant's octets.
+    """Return the discriminant's bytes.
 
     Raises:
         RpcError: RPC_X_INVALID_TAG, the value does not fit its type.

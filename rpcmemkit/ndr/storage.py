@@ -57,7 +57,7 @@ class Storage(Protocol):
     """The rules for writing over existing storage and for filling new storage."""
 
     def place(self, waiting: Waiting, size: int, position: int, shape: Shape) -> tuple[int, bool]:
-        """Return the address for a referent of ``size`` octets found at ``position``, and whether it is new storage."""
+        """Return the address for a referent of ``size`` bytes found at ``position``, and whether it is new storage."""
 
     def below(self, waiting: Waiting, reader: Unmarshaller) -> Storage:
         """Return the storage for everything from a pointer downwards that a memory attribute governs."""

@@ -103,7 +103,7 @@ class Unmarshaller(MessageCursor):
         """Unmarshal the parameter that lies at ``address`` in the stub's frame.
 
         Raises:
-            RpcError: the octets do not fit the interface, or storage cannot be had.
+            RpcError: the bytes do not fit the interface, or storage cannot be had.
         """
         path: Path = (None, name)
         found: Found = []
@@ -474,7 +474,7 @@ class Unmarshaller(MessageCursor):
         return unions
 
     def _clear_other_arm(self, union: UnionPlan, address: int, held: int | None, tag: int | None) -> None:
-        """Zero a union of the client that is to have another arm: the octets of the old one are no pointers.
+        """Zero a union of the client that is to have another arm: the bytes of the old one are no pointers.
 
         It must not look as if they were when the rest of the message is bad.
         """

@@ -99,7 +99,7 @@ def _locate(expr: Expr, scope: StructPlan) -> tuple[int, int, Plan]:
     """Return the member's offset, how many pointers to follow from there, and the plan of the number arrived at."""
     offset, stars, plan = _follow(expr, scope)
     if isinstance(plan, PointerPlan):
-        # MIDL also takes `length_is(pLength)` for the number behind the pointer (contradiction K21)
+        # MIDL also takes `length_is(pLength)` for the number behind the pointer
         plan, stars = plan.target, stars + 1
     if not isinstance(plan, BasePlan):
         raise UsageError(f"the attribute expression names {', '.join(names_in(expr))}, which is not a number")

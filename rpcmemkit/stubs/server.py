@@ -300,7 +300,7 @@ class Serving:
         return address
 
     def _nested_refs(self, plan: Plan, address: int, pointer: Place) -> list[Place]:
-        """DCE also provides the targets of reference pointers below an [out] parameter (contradiction K1)."""
+        """DCE also provides the targets of reference pointers below an [out] parameter."""
         if isinstance(plan, PointerPlan):
             inner = Place(plan, address, pointer.scope, pointer.path)
             return [inner] if dce_provides(plan, plan) else []
