@@ -225,7 +225,7 @@ class _Teller:
             elif event.actor == "conversion" and routine:
                 freed.setdefault(routine, []).append(event.address)
         for routine, addresses in freed.items():
-            yield Sentence(f"The stub calls {routine}, which frees {_listed(_cut(addresses, names.block))}.")
+            yield Sentence(f"The stub calls {routine}, which frees {_list(addresses, names.block)}.")
 
     def _kept(self, names: _Names) -> Iterator[Sentence]:
         live = self.call.space("server after").capacity
@@ -233,19 +233,13 @@ class _Teller:
             event.address for event in self.trace.select(EventKind.KEEP, side="server") if live(event.address)
         ]
         if kept:
-            shown = _listed(_cut(list(dict.fromkeys(kept)), names.block))
+            shown = _list(list(dict.fromkeys(kept)), names.block)
             yield Sentence(f"Kept on purpose, for later calls: {shown}.")
 
     def _handles(self, names: _Names) -> Iterator[Sentence]:
         """Tell which context handles the run-time opens, closes and runs down."""
-        for event in self.trace.select(*_HANDLE_DEEDS, side="server"):
-            deed, type_ = _HANDLE_DEEDS[event.kind], event.of(HandleName).type
-            which = "the old one" if event.kind is EventKind.CHANGE else "its state"
-            yield Sentence(
-                f"A context handle of type {type_} {deed}: {which} is {names.block(event.address)}."
-            )
-        for event in self._run_down_frees():
-            yield Sentence(f"The run-down routine frees {names.block(event.address)} with {event.detail}.")
+        for event in (*self.trace.select(*_HANDLE_DEEDS, side="server"), *self._run_down_frees()):
+            yield Sentence(_handle_deed(event, names.block(event.address)))
 
     def _leaked(self, names: _Names) -> Iterator[Sentence]:
         """Tell what is leaked, blocks with the same reason together."""
@@ -253,25 +247,13 @@ class _Teller:
         for block in self.audit.leaked:
             found.setdefault(self._why_leaked(block), []).append(block)
         for why, blocks in found.items():
-            shown = _listed(_cut([block.address for block in blocks], names.block))
+            shown = _list([block.address for block in blocks], names.block)
             yield Sentence(f"LEAKED: {shown}. {why}", "bad")
 
     def _why_leaked(self, block: Block) -> str:
         interface = self.call.server_frame.interface
         free = deallocator_of(default_allocator(interface.osf, interface.is_object))
-        match self.audit.why_leaked(block):
-            case "other allocator":
-                return f"The stub tries {free}, which does not fit what {block.kind.gave} gave."
-            case "inside":
-                return f"The stub tries {free} in the middle of a block, which frees nothing: only its start does."
-            case "other environment":
-                gave = f"what {block.kind.gave} gave is none of them"
-                return f"The stub releases the blocks of its RpcSs environment; {gave}."
-            case "conversion":
-                return "A routine of a converted type allocated there: such a routine has to free it, not the stub."
-            case "state":
-                return "It was the state of a context handle: your own code has to free that, not the stub."
-        return "No parameter leads there any more, so the stub cannot free it."
+        return _WHY_LEAKED[self.audit.why_leaked(block)].format(free=free, gave=block.kind.gave)
 
     # --- the client after ---
 
@@ -286,7 +268,7 @@ class _Teller:
         ]
         orphans = self.audit.orphaned_places
         if orphans:
-            lost = _listed(_cut(orphans, self._label))
+            lost = _list(orphans, self._label)
             they = "It is" if len(orphans) == 1 else "They are"
             advice = f"{they} still yours to free, but no pointer leads there now: keep one of your own before the call."
             found.append(Sentence(f"ORPHANED: {lost}. {advice}", "bad"))
@@ -354,7 +336,7 @@ class _Teller:
         if self.call.status or self.call.stored:  # what was received is undone, or never got that far
             kept = [address for address in kept if self._changed(address)]
         if kept:
-            shown = _listed(_cut(kept, lambda address: self.call.labels.shown(address) or f"{address:#x}"))
+            shown = _list(kept, lambda address: self.call.labels.shown(address) or f"{address:#x}")
             yield Sentence(f"Written over in place: {shown}.")
 
 
@@ -396,7 +378,7 @@ def tell_departure(departure: Departure) -> Story:
     ]
     leaked = [f"{block.address:#x}" for block in leaked_in(departure.trace)]
     if leaked:
-        told.append(Sentence(f"Leaked on the server: {_listed(_cut(leaked, str))}.", "bad"))
+        told.append(Sentence(f"Leaked on the server: {_list(leaked, str)}.", "bad"))
     told += _cited(event.rule for event in departure.trace.select(*_HANDLE_DEEDS, side="server"))
     nothing = [Sentence("No context handle is open: there is nothing to run down.")]
     return Story("The client goes away", (Section("The server", tuple(told or nothing)),))
@@ -405,22 +387,10 @@ def tell_departure(departure: Departure) -> Story:
 def _departure_deed(event: Event) -> str:
     if event.kind == EventKind.FAULT:
         return _fault(event)
-    where = f"the block at {event.address:#x} ({_number(event.size, 'byte')})"
-    if event.kind == EventKind.FREE:
-        return f"The run-down routine frees {where} with {event.detail}."
-    return f"A context handle of type {event.of(HandleName).type} {_HANDLE_DEEDS[event.kind]}: its state is {where}."
+    return _handle_deed(event, f"the block at {event.address:#x} ({_number(event.size, 'byte')})")
 
 
 # --- names for addresses ------------------------------------------------------------------------
-
-_FREEING_ROUTINES = ("free-inst-below-root", "user-free-on-server")
-_HANDLE_DEEDS = {
-    EventKind.OPEN: "opens",
-    EventKind.CLOSE: "closes",
-    EventKind.CHANGE: "gets another state",
-    EventKind.RUN_DOWN: "is run down",
-    EventKind.LOSE: "is forgotten without a run-down routine",
-}
 
 
 class _Names:
@@ -552,6 +522,31 @@ def _server_row(
 
 # --- sentences ------------------------------------------------------------------------------------
 
+_FREEING_ROUTINES = ("free-inst-below-root", "user-free-on-server")
+_HANDLE_DEEDS = {
+    EventKind.OPEN: "opens",
+    EventKind.CLOSE: "closes",
+    EventKind.CHANGE: "gets another state",
+    EventKind.RUN_DOWN: "is run down",
+    EventKind.LOSE: "is forgotten without a run-down routine",
+}
+_DEEDS = {
+    EventKind.FREE: "It frees {block} with {event.detail}.",
+    EventKind.MARK: "It marks {block} with {event.detail}: freed when the environment ends.",
+    EventKind.CLOSE: "It lets go of the context handle at {event.address:#x}: the server is not told.",
+    EventKind.REMEMBER: "It keeps {event.detail}.",
+    EventKind.DISCONNECT: "The client goes away: its handles are run down when this call has ended, no response reaches it.",
+}
+_WHY_LEAKED = {
+    "other allocator": "The stub tries {free}, which does not fit what {gave} gave.",
+    "inside": "The stub tries {free} in the middle of a block, which frees nothing: only its start does.",
+    "other environment": "The stub releases the blocks of its RpcSs environment; what {gave} gave is none of them.",
+    "conversion": "A routine of a converted type allocated there: such a routine has to free it, not the stub.",
+    "state": "It was the state of a context handle: your own code has to free that, not the stub.",
+    "unreachable": "No parameter leads there any more, so the stub cannot free it.",
+}
+"""What the stub makes of a block that is leaked, by the words of :meth:`rpcmemkit.audit.Audit.why_leaked`."""
+
 
 def _do_not_follow(pointer: Dangling) -> str:
     if pointer.unwritten:
@@ -578,7 +573,7 @@ def _deeds(kind: EventKind, events: Sequence[Event], names: _Names) -> list[str]
     """Tell what the routine does: consecutive writes in one sentence, everything else one by one."""
     if kind == EventKind.WRITE:
         written = list(dict.fromkeys(names.field(event.address) for event in events))
-        return [f"It writes {_listed(_cut(written, str))}."]
+        return [f"It writes {_list(written, str)}."]
     return [_deed(event, names) for event in events]
 
 
@@ -588,25 +583,23 @@ def _deed(event: Event, names: _Names) -> str:
             return f"It asks {_allocator(event)} for {_number(event.size, 'byte')} and gets a null pointer."
         case EventKind.ALLOCATE:
             return f"It allocates {names.block(event.address)} with {_allocator(event)}."
-        case EventKind.FREE:
-            return f"It frees {names.block(event.address)} with {event.detail}."
-        case EventKind.MARK:
-            return (
-                f"It marks {names.block(event.address)} with {event.detail}: freed when the environment ends."
-            )
         case EventKind.FAULT:
             return _fault(event, names.name(event.address))
-        case EventKind.CLOSE:
-            return f"It lets go of the context handle at {event.address:#x}: the server is not told."
-        case EventKind.REMEMBER:
-            return f"It keeps {event.detail}."
-        case EventKind.DISCONNECT:
-            return "The client goes away: its handles are run down when this call has ended, no response reaches it."
         case EventKind.RPCSS:
             call = event.of(PackageCall)
             failed = f", which ends in {status_name(call.status)}" if call.status else ""
             return f"It calls {call.name}{failed}."
-    return f"It raises exception {ending(event.of(RpcError).code).removeprefix('exception ')}."
+        case EventKind.RAISE:
+            return f"It raises exception {ending(event.of(RpcError).code).removeprefix('exception ')}."
+    return _DEEDS[event.kind].format(block=names.block(event.address), event=event)
+
+
+def _handle_deed(event: Event, where: str) -> str:
+    """Tell what the run-time does to a context handle, and what a run-down routine frees."""
+    if event.kind is EventKind.FREE:
+        return f"The run-down routine frees {where} with {event.detail}."
+    which = "the old one" if event.kind is EventKind.CHANGE else "its state"
+    return f"A context handle of type {event.of(HandleName).type} {_HANDLE_DEEDS[event.kind]}: {which} is {where}."
 
 
 def _allocator(event: Event) -> str:
@@ -617,7 +610,7 @@ def _freeing(freed: Sequence[Event], names: _Names, who: str = "stub") -> Iterat
     """Tell what a stub frees, a sentence for each function that it calls."""
     for function in dict.fromkeys(event.of(str) for event in freed):
         blocks = [event.address for event in freed if event.detail == function]
-        shown = _listed(_cut(blocks, names.block))
+        shown = _list(blocks, names.block)
         if function == "RpcSsDisableAllocate":
             whole = _number(len(blocks), "block")
             yield Sentence(f"The stub releases the whole RpcSs environment, {whole}: {shown}.")
@@ -646,9 +639,12 @@ def _times(count: int) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    return (
-        words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else "nothing"
-    )
+    *first, last = words or ["nothing"]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _list(items: Sequence[Any], tell_one: Callable[[Any], str]) -> str:
+    return _listed(_ends(items, tell_one, str))
 
 
 def _ends(items: Sequence[Any], tell_one: Callable[[Any], Any], more: Callable[[str], Any]) -> list[Any]:
@@ -659,12 +655,8 @@ def _ends(items: Sequence[Any], tell_one: Callable[[Any], Any], more: Callable[[
     return [*map(tell_one, items[:HEAD]), middle, *map(tell_one, items[-TAIL:])]
 
 
-def _cut(items: Sequence[Any], tell_one: Callable[[Any], str]) -> list[str]:
-    return _ends(items, tell_one, str)
-
-
 def _bad(items: Sequence[Any], tell_one: Callable[[Any], str]) -> list[Sentence]:
-    return [Sentence(text, "bad") for text in _cut(items, tell_one)]
+    return [Sentence(text, "bad") for text in _ends(items, tell_one, str)]
 
 
 def _table(heads: tuple[str, ...], items: Sequence[Any], row: Callable[[Any], tuple[str, ...]]) -> Table:
