@@ -197,12 +197,16 @@ class _Parameter:
             here = here._replace(provided=filled and self._zeroed, replaced=replaced, cut=cut)
             self._tell(spot, twin, here, chain)
         for where, leaf, _ in leaves(client, parts, False):
-            if isinstance(leaf, ContextPlan):
-                self.rows[where] = self._special(where, "context handle", leaf, *self._context(leaf))
-            elif isinstance(leaf, PipePlan):
-                self.rows[where] = self._special(where, "pipe", leaf, *self._pipe())
-            elif isinstance(leaf, ConvertedPlan):
-                self.rows[where] = self._special(where, leaf.type.how, leaf, *self._converted(leaf))
+            match leaf:
+                case ContextPlan():
+                    kind, sides = "context handle", self._context(leaf)
+                case PipePlan():
+                    kind, sides = "pipe", self._pipe()
+                case ConvertedPlan():
+                    kind, sides = leaf.type.how, self._converted(leaf)
+                case _:
+                    continue
+            self.rows[where] = Promise(where, kind, self.direction, type_name(leaf), *sides)
 
     def _tell(self, spot: Spot, server: PointerPlan, here: _Below, chain: _Chain) -> None:
         own = self._client(spot, here)
@@ -223,7 +227,6 @@ class _Parameter:
         self.rows[spot.parts] = Promise(
             spot.parts,
             spot.plan.type.kind.value,
-            _level(spot.parts),
             self.direction,
             type_name(spot.plan),
             own,
@@ -242,55 +245,35 @@ class _Parameter:
 
     # --- what is no pointer to the stubs ---
 
-    def _special(
-        self, parts: Parts, kind: str, plan: Plan, client: ClientSide, server: ServerSide
-    ) -> Promise:
-        return Promise(parts, kind, _level(parts), self.direction, type_name(plan), client, server)
-
     def _context(self, plan: ContextPlan) -> tuple[ClientSide, ServerSide]:
         """A context handle: a record on the client, and state on the server that outlives the call."""
-        own, reset = "context-client-record", "context-client-reset"
-        record = (
-            Cell(("storage", "null"), (own,)) if self.is_out else Cell(("storage",), ("context-in-not-null",))
-        )
-        made = (Act("stub", CONTEXT_RECORD, own),) if self.is_out else ()
-        freed = (*made, Act("application", "RpcSsDestroyClientContext", reset))
-        setting = self.setting
-        opens: tuple[Act, ...] = ()
-        closes: tuple[Act, ...] = ()
-        gone = Act("routine", deallocator_of(setting.server_allocator), "routine-frees")
-        if self.is_out:
-            state = Act("routine", setting.server_allocator, "routine-allocates")
-            opens = (state, Act("stub", CONTEXT_TABLE, "context-opened-by-value"))
-            closes = (Act("stub", CONTEXT_TABLE, "context-closed-by-null"),)
-        released = (RELEASE,) * bool(self.is_out and setting.environment)
+        own, allocator = "context-client-record", self.setting.server_allocator
+        drops = Act("application", "RpcSsDestroyClientContext", "context-client-reset")
+        discards = Act("routine", deallocator_of(allocator), "routine-frees")
         run_down = "context-run-down" if plan.type.is_type else "context-without-run-down"
-        entry = {"in": ("allocated",), "in,out": ("allocated", "null"), "out": ("null",)}.get(
-            self.direction, ()
-        )
-        unlinks = (
-            self.is_in and self.is_out
-        )  # the routine may null or replace the handle, its state not freed
+        runs_down = (Act("stub", CONTEXT_TABLE, run_down),) * plan.type.is_type
         lost = {"context-state-stays": "kept"}
-        lost |= {"context-closed-by-null": "leaked"} if unlinks else {}
-        lost |= {run_down: "leaked"} if not plan.type.is_type else {}
+        record = Cell(("storage",), ("context-in-not-null",))
+        made = opens = closes = tuple[Act, ...]()
+        if self.is_out:
+            record = Cell(("storage", "null"), (own,))
+            made = (Act("stub", CONTEXT_RECORD, own),)
+            state = Act("routine", allocator, "routine-allocates")
+            opens = (state, Act("stub", CONTEXT_TABLE, "context-opened-by-value"))
+            released = (RELEASE,) * self.setting.environment
+            closes = (*released, Act("stub", CONTEXT_TABLE, "context-closed-by-null"))
+        if self.is_in and self.is_out:  # the routine may null or replace the handle, its state not freed
+            lost["context-closed-by-null"] = "leaked"
+        if not plan.type.is_type:
+            lost[run_down] = "leaked"
+        before = record if self.is_in or self.is_result else Cell(("null",), (own,))
+        entry = ("allocated",) * self.is_in + ("null",) * (self.is_out and not self.is_result)
         return (
-            ClientSide(
-                record if self.is_in or self.is_result else Cell(("null",), (own,)),
-                record,
-                made,
-                freed,
-                NOTHING,
-            ),
+            ClientSide(before, record, made, (*made, drops), NOTHING),
             ServerSide(
                 Cell(entry, ("context-token-travels",)),
                 opens,
-                (
-                    gone,
-                    *released,
-                    *closes,
-                    *((Act("stub", CONTEXT_TABLE, run_down),) if plan.type.is_type else ()),
-                ),
+                (discards, *closes, *runs_down),
                 Cell(tuple(dict.fromkeys(lost.values())), tuple(lost)),
             ),
         )
@@ -327,7 +310,6 @@ class _Parameter:
     # --- the client ---
 
     def _client(self, spot: Spot, here: _Below) -> ClientSide:
-        may_be_null = not spot.plan.is_ref
         decided = self._decided(spot, here)
         made = tuple(
             Act("stub", name, decision.rule)
@@ -338,7 +320,7 @@ class _Parameter:
         own, freed = self._owned(spot, here)
         return ClientSide(
             before=self._before(spot, here),
-            after=self._after(may_be_null, here, here.aliased or spot.plan.is_full, decided),
+            after=self._after(spot, here, decided),
             allocates=(*own, *made),
             frees=(*freed, *self._freed_by_client(spot, here, made)),
             lost=self._orphan(spot, here),
@@ -376,19 +358,18 @@ class _Parameter:
         rules = ("client-owns", "may-be-null", *(("null-needs-zero-size",) if sized else ()))
         return Cell(("storage", "null"), rules)
 
-    def _after(self, may_be_null: bool, here: _Below, aliased: bool, decided: tuple[Decision, ...]) -> Cell:
+    def _after(self, spot: Spot, here: _Below, decided: tuple[Decision, ...]) -> Cell:
         """Where the data is after the call; a full pointer may point to what another one points to."""
-        null = ("null",) if may_be_null else ()
-        rule = ("may-be-null",) if may_be_null else ("ref-never-null",)
+        null, rule = ((), "ref-never-null") if spot.plan.is_ref else (("null",), "may-be-null")
         if not self.is_out:
-            return Cell((EXISTING, *null), ("client-owns", *rule))
+            return Cell((EXISTING, *null), ("client-owns", rule))
         places = dict.fromkeys(decision.where for decision in decided)
-        if aliased:
+        if here.aliased or spot.plan.is_full:
             places[EXISTING] = None
         first = ["proxy-zeroes-out"] * (self._cleared and NEW in places)
         first += ["object-pointer-replaced"] * here.replaced
         rules = dict.fromkeys((*first, *(decision.rule for decision in decided)))
-        return Cell((*places, *null), (*rules, *rule))
+        return Cell((*places, *null), (*rules, rule))
 
     def _decided(self, spot: Spot, here: _Below) -> tuple[Decision, ...]:
         """Return what the client stub may do with what comes back: write it where it was, put it into a new block."""
@@ -421,12 +402,8 @@ class _Parameter:
     def _server(self, pointer: PointerPlan, here: _Below, parts: Parts) -> ServerSide:
         above = here.above if len(parts) == 1 else here.above.below()  # a structure may be passed by value
         entry = self._entry(pointer, here, above)
-        return ServerSide(
-            entry=entry,
-            allocates=self._made_on_server(entry, here),
-            frees=self._freed_on_server(entry, here),
-            lost=self._leak(entry, here),
-        )
+        made, freed = self._made_on_server(entry, here), self._freed_on_server(entry, here)
+        return ServerSide(entry, made, freed, self._leak(entry, here))
 
     def _entry(self, pointer: PointerPlan, here: _Below, above: Above) -> Cell:
         if self.is_result:
@@ -449,14 +426,13 @@ class _Parameter:
         return Cell((where,), rules)
 
     def _made_on_server(self, entry: Cell, here: _Below) -> tuple[Act, ...]:
-        acts = []
-        if ALLOCATED in entry.outcomes:
-            acts.append(Act("stub", self.setting.server_allocator, entry.rules[0]))
-        if STUB in entry.outcomes:
-            acts.append(Act("stub", STUB_MEMORY, entry.rules[0]))
+        places = {ALLOCATED: self.setting.server_allocator, STUB: STUB_MEMORY}
+        made = [
+            Act("stub", using, entry.rules[0]) for place, using in places.items() if place in entry.outcomes
+        ]
         if not here.top or self.is_result:
-            acts.append(Act("routine", self.setting.server_allocator, "routine-allocates"))
-        return tuple(acts)
+            made.append(Act("routine", self.setting.server_allocator, "routine-allocates"))
+        return tuple(made)
 
     def _freed_on_server(self, entry: Cell, here: _Below) -> tuple[Act, ...]:
         """Who frees what was allocated; the receive buffer and the stub's own memory go with the call."""
@@ -482,10 +458,6 @@ class _Parameter:
         if safe or "allocated" not in entry.outcomes:
             return NOTHING
         return Cell(("leaked",), ("server-frees-after-reply",))
-
-
-def _level(parts: Parts) -> str:
-    return "top-level" if len(parts) == 1 else "embedded"
 
 
 def _is_partial(type_: types.Type) -> bool:

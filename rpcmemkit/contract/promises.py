@@ -83,14 +83,12 @@ class Promise:
     """What holds for one pointer of a procedure.
 
     ``kind`` is ``ref``, ``unique`` or ``ptr``; or ``context handle``, ``pipe``, or ``transmit_as`` and the like for a type that the
-    application's routines convert. ``level`` is ``top-level`` or ``embedded``; ``direction`` is ``in``,
-    ``out``, ``in,out`` or ``return``. ``again`` is the path whose rows tell of what lies below, for a type that
+    application's routines convert. ``direction`` is ``in``, ``out``, ``in,out`` or ``return``. ``again`` is the path whose rows tell of what lies below, for a type that
     contains itself. ``head`` is the path of the pointer with [allocate(all_nodes)] in whose block the referent lies.
     """
 
     parts: Parts
     kind: str
-    level: str
     direction: str
     type: str
     client: ClientSide
@@ -102,6 +100,11 @@ class Promise:
     @property
     def path(self) -> str:
         return parts_text(self.parts)
+
+    @property
+    def level(self) -> str:
+        """``top-level`` for a pointer that is a parameter or the result, else ``embedded``."""
+        return "top-level" if len(self.parts) == 1 else "embedded"
 
     @property
     def name(self) -> str:
