@@ -314,7 +314,7 @@ class Writer:
                 self.space.set_pointer(place.address, self.space.pointer_at(variable) if variable else 0)
                 return []
         if value is not None:
-            raise self._wrong(place, value, "nothing: the kit does not marshal this type")
+            raise given.wrong(c_text(place.path), value, "nothing: the kit does not marshal this type")
         return []
 
     def _leave(self, address: int, size: int) -> None:
@@ -329,12 +329,12 @@ class Writer:
         try:
             data = plan.value.pack(value if type(value) is int else scalar(plan, value))
         except (ValueError, TypeError, OverflowError, UnicodeError) as error:
-            raise self._wrong(place, value, f"a value of type {plan.type.name}") from error
+            raise given.wrong(c_text(place.path), value, f"a value of type {plan.type.name}") from error
         except struct.error:
             try:
                 data = packed(plan, scalar(plan, value))
             except struct.error as error:
-                raise self._wrong(place, value, f"a value that fits {plan.type.name}") from error
+                raise given.wrong(c_text(place.path), value, f"a value that fits {plan.type.name}") from error
         self.space.write(place.address, data)
 
     def _pointer(self, plan: PointerPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
@@ -348,7 +348,7 @@ class Writer:
             if "$label" in value:
                 label, value = str(value["$label"]), value.get("$value")
                 if value is None and not isinstance(plan.target, PointerPlan):
-                    raise self._wrong(place, value, "a value for the labelled storage")
+                    raise given.wrong(c_text(place.path), value, "a value for the labelled storage")
         if isinstance(plan.target, ContextPlan) and is_handle(value) and label is None:
             self.space.set_pointer(place.address, self._variable(value, place, plan.target.size))
             return []
@@ -397,7 +397,7 @@ class Writer:
         if isinstance(value, Handle):
             return variable_of(self.space, value, c_text(place.path))
         if not is_handle(value) or self.labels is None:
-            raise self._wrong(place, value, "a context handle: {$context: NAME}, or null")
+            raise given.wrong(c_text(place.path), value, "a context handle: {$context: NAME}, or null")
         name = str(value["$context"])
         address = self.labels.address(name)
         if address is None and size:
@@ -427,7 +427,7 @@ class Writer:
     def _struct(self, plan: StructPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
         """Write the numbers and null pointers of a structure, and return its other members."""
         if type(value) is not dict and not isinstance(value, Mapping):
-            raise self._wrong(place, value, "a map of members")
+            raise given.wrong(c_text(place.path), value, "a map of members")
         _, address, _, outer = place
         members, work = plan.by_name, []
         for name, item in value.items():
@@ -464,13 +464,13 @@ class Writer:
 
     def _union(self, plan: UnionPlan, place: Place, value: Any) -> list[tuple[Place, Any]]:
         if not isinstance(value, Mapping) or "$case" not in value:
-            raise self._wrong(place, value, "{$case: SELECTOR, $value: …}")
+            raise given.wrong(c_text(place.path), value, "{$case: SELECTOR, $value: …}")
         tag = self._selector(plan, place, value["$case"])
         if plan.tag_of is None:
             self.space.write(place.address, tag.to_bytes(plan.tag.size, "little", signed=tag < 0))
         arm = plan.arm(tag)
         if arm is None:
-            raise self._wrong(place, value, f"a $case among {sorted(plan.arms)}")
+            raise given.wrong(c_text(place.path), value, f"a $case among {sorted(plan.arms)}")
         held = place.arm(plan, arm) if "$value" in value else None
         return [(held, value["$value"])] if held else []
 
@@ -485,13 +485,8 @@ class Writer:
             if 0 <= tag - low < 1 << 8 * plan.tag.size:
                 return tag
         except (ValueError, TypeError, OverflowError) as error:
-            raise self._wrong(place, case, "a case label of the union") from error
-        raise self._wrong(place, case, f"a value that fits {plan.tag.type.name}")
-
-    def _wrong(self, place: Place, value: Any, expected: str) -> UsageError:
-        shown = repr(value)
-        shown = shown if len(shown) < 60 else shown[:57] + "…"
-        return UsageError(f"{c_text(place.path)}: expected {expected}, got {shown}")
+            raise given.wrong(c_text(place.path), case, "a case label of the union") from error
+        raise given.wrong(c_text(place.path), case, f"a value that fits {plan.tag.type.name}")
 
 
 def _room(space: AddressSpace, place: Place) -> int:

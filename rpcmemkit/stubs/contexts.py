@@ -144,15 +144,7 @@ class ClientContexts:
         space = self.program.space
         record = space.add_block(WIRE_SIZE, BlockKind.CONTEXT)
         space.write(record, token)
-        space.trace.add(
-            EventKind.OPEN,
-            "client",
-            "stub",
-            record,
-            WIRE_SIZE,
-            "context-client-record",
-            HandleName(token_text(token)),
-        )
+        _note_record(self.program, EventKind.OPEN, "stub", record, "context-client-record")
         return record
 
 
@@ -174,10 +166,14 @@ def token_text(token: bytes) -> str:
     return f"{first:08x}-{second:04x}-{third:04x}-{last[:2].hex()}-{last[2:].hex()}"
 
 
-def _forget(program: Program, record: int, actor: str, rule: str) -> None:
+def _note_record(program: Program, kind: EventKind, actor: str, record: int, rule: str) -> None:
     handle = HandleName(token_text(program.space.read(record, WIRE_SIZE)))
+    program.trace.add(kind, "client", actor, record, WIRE_SIZE, rule, handle)
+
+
+def _forget(program: Program, record: int, actor: str, rule: str) -> None:
+    _note_record(program, EventKind.CLOSE, actor, record, rule)
     program.space.drop_block(record)
-    program.trace.add(EventKind.CLOSE, "client", actor, record, WIRE_SIZE, rule, handle)
 
 
 def destroy_client_context(program: Program, variable: int) -> None:

@@ -36,6 +36,8 @@ from rpcmemkit.values import Writer
 from rpcmemkit.walk import Place
 
 REQUESTED = 4096  # bytes that a client stub asks the alloc procedure for
+_RULES = {"client": "pipe-alloc-by-application", "server": "pipe-buffer-of-server-stub"}
+"""The rule by which a side has the memory of its buffers."""
 
 
 class PipeBuffer:
@@ -72,6 +74,11 @@ class PipeBuffer:
         self.space.check(self.address, count * self.plan.stride, f"read of {counted(count, 'pipe element')}")
         places = {str(index): self._place(index) for index in range(count)}
         return list(Reader(self.space).read(places).values())
+
+    def note(self, what: str, count: int) -> None:
+        """Note which procedure of a pipe has the buffer now, and for how many elements."""
+        space, size = self.space, count * self.plan.stride
+        space.trace.add(EventKind.PIPE, space.side, "stub", self.address, size, _RULES[space.side], what)
 
     def _place(self, index: int) -> Place:
         at = self.address + index * self.plan.stride
@@ -210,7 +217,7 @@ class ClientPipes:
                 if not 0 <= count <= buffer.capacity:
                     why = f"pull says {counted(count, 'element')}, the buffer takes {buffer.capacity}"
                     raise RpcError(INVALID_PIPE_OBJECT, why, path=name, rule="pipe-alloc-by-application")
-                self._note(f"{name}.pull", buffer, count)
+                buffer.note(f"{name}.pull", count)
                 write_chunk(writer, plan, buffer.address, count, (None, name))
 
     def receive(self, reader: Unmarshaller) -> None:
@@ -224,7 +231,7 @@ class ClientPipes:
                 count = chunks.next(buffer.capacity)
                 if count:
                     chunks.read(buffer.address, count)
-                self._note(f"{name}.push", buffer, count)
+                buffer.note(f"{name}.push", count)
                 push(buffer, count)
 
     def _buffer(self, name: str, plan: PipePlan) -> PipeBuffer:
@@ -236,17 +243,11 @@ class ClientPipes:
         address, size = self.pipes[name].alloc(REQUESTED)
         stride = plan.elements.stride
         buffer = PipeBuffer(self.program.space, plan.elements, address, size // stride if address else 0)
-        self._note(f"{name}.alloc", buffer, buffer.capacity)
+        buffer.note(f"{name}.alloc", buffer.capacity)
         if not buffer.capacity:
             why = f"alloc gave {counted(size, 'byte')}, an element takes {stride}"
             raise RpcError(PIPE_APP_MEMORY, why, path=name, rule="pipe-alloc-by-application")
         return buffer
-
-    def _note(self, what: str, buffer: PipeBuffer, count: int) -> None:
-        size = count * buffer.plan.stride
-        self.program.trace.add(
-            EventKind.PIPE, "client", "stub", buffer.address, size, "pipe-alloc-by-application", what
-        )
 
 
 # --- the server -------------------------------------------------------------------------------
@@ -280,7 +281,7 @@ class ServerPipes:
         buffer = self._buffer(chunks.plan, count)
         if count:
             chunks.read(buffer.address, count)
-        self._note(f"{name}.pull", buffer, count)
+        buffer.note(f"{name}.pull", count)
         return buffer.read(count)
 
     def push(self, name: str, values: Iterable[Any]) -> None:
@@ -293,7 +294,7 @@ class ServerPipes:
         elements, plan = list(values), self.outputs[name]
         buffer = self._buffer(plan, len(elements))
         buffer.write(elements)
-        self._note(f"{name}.push", buffer, len(elements))
+        buffer.note(f"{name}.push", len(elements))
         write_chunk(self.writer, plan, buffer.address, len(elements), (None, name))
         self.turn += not elements
 
@@ -333,12 +334,6 @@ class ServerPipes:
             self.release()
             self._block, self._room = self.program.space.add_block(size, BlockKind.STACK), size
         return PipeBuffer(self.program.space, plan.elements, self._block, count)
-
-    def _note(self, what: str, buffer: PipeBuffer, count: int) -> None:
-        size = count * buffer.plan.stride
-        self.program.trace.add(
-            EventKind.PIPE, "server", "stub", buffer.address, size, "pipe-buffer-of-server-stub", what
-        )
 
 
 class PipeEnd:

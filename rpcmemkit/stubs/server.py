@@ -465,20 +465,14 @@ class ServerStub:
         trace, space, name = self.program.trace, self.program.space, context.type.name
         routine = self.rundowns.get(name) if context.type.is_type else None
         size = space.capacity(context.address)
-        if routine is None:
-            trace.add(
-                EventKind.LOSE,
-                "server",
-                "stub",
-                context.address,
-                size,
-                "context-without-run-down",
-                context.handle,
-            )
-            return
-        trace.add(
-            EventKind.RUN_DOWN, "server", "stub", context.address, size, "context-run-down", context.handle
+        kind, rule = (
+            (EventKind.RUN_DOWN, "context-run-down")
+            if routine
+            else (EventKind.LOSE, "context-without-run-down")
         )
+        trace.add(kind, "server", "stub", context.address, size, rule, context.handle)
+        if routine is None:
+            return
         frame = self._rundown_frame(context)
         address = space.add_block(frame.plan.size, BlockKind.STACK, fill=0)
         space.set_pointer(address, context.address)
