@@ -356,11 +356,8 @@ class Audit:
     def _server_roots(self, snapshot: str) -> list[Place]:
         """Return the parameters on the server, and the result where the routine has run."""
         frame = self.call.trace.snapshots[snapshot].frame
-        return [
-            self.call.server_frame.place(name, frame)
-            for name, _, _ in self.call.server_frame.all
-            if name != "return" or snapshot != "server entry"
-        ]
+        places = self.call.server_frame.places(frame)
+        return [place for name, place in places.items() if name != "return" or snapshot != "server entry"]
 
     @cached_property
     def unwritten_sent(self) -> int:

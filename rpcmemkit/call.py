@@ -60,9 +60,7 @@ class Call(Finished):
     @property
     def arguments(self) -> dict[str, Place]:
         """The places of the arguments, and of the result as ``return``, in the client's frame."""
-        return {
-            name: self.client_frame.place(name, self.frame_address) for name, _, _ in self.client_frame.all
-        }
+        return self.client_frame.places(self.frame_address)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -462,8 +460,7 @@ class Session(OfThisProcess):
         trace = self.client.space.trace = Trace(frame.procedure.name)
         pipes = {name: value for name, value in arguments.items() if isinstance(value, Pipe)}
         address = self._pass(frame, arguments)
-        roots = {name: frame.place(name, address) for name, _, _ in frame.all}
-        roots.update(self.memory)
+        roots = frame.places(address) | self.memory
         self._snapshot(trace, "client before", address)
         close = partial(self._close, frame, address, roots, next(self._numbers))
         return Calling(self.client_stub, frame, address, pipes), close
@@ -638,17 +635,14 @@ class Session(OfThisProcess):
     def _allocate_for_proxy(self, size: int) -> int:
         address = self.client.pairs["CoTaskMemAlloc"].allocate(size)
         self.client.space.clear(address, size)
-        event = (
-            EventKind.ALLOCATE,
-            "client",
-            "application",
-            address,
-            size,
-            "object-pointer-replaced",
-            "CoTaskMemAlloc",
-        )
-        self.client.trace.raw.append(event)
+        self._note_allocated(address, size, "object-pointer-replaced", "CoTaskMemAlloc")
         return address
+
+    def _note_allocated(
+        self, address: int, size: int, rule: str = "client-owns", allocator: str = "application"
+    ) -> None:
+        event = EventKind.ALLOCATE, "client", "application", address, size, rule, allocator
+        self.client.trace.raw.append(event)
 
     @in_turn
     def allocate(self, size: int) -> int:
@@ -659,9 +653,7 @@ class Session(OfThisProcess):
         """
         given.number("size", size, f"a number of bytes, {LARGEST_BLOCK} at most", most=LARGEST_BLOCK)
         address = self.client.space.add_block(size, BlockKind.APPLICATION, fill=0)
-        self.client.trace.raw.append(
-            (EventKind.ALLOCATE, "client", "application", address, size, "client-owns", "application")
-        )
+        self._note_allocated(address, size)
         return address
 
 

@@ -237,7 +237,7 @@ class Server(Side):
         for moment in ("server entry", "server exit", "server stop"):
             if moment in self.spaces:
                 address = call.trace.snapshots[moment].frame
-                arguments = [frame.place(name, address) for name, _, _ in frame.all]
+                arguments = [*frame.places(address).values()]
                 self._collect(_variables(frame, address, arguments))
                 self._collect(reach(self.spaces[moment], arguments).items())
         if self.spaces:

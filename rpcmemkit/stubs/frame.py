@@ -99,8 +99,12 @@ class Frame:
             )
         return size
 
+    def places(self, address: int) -> dict[str, Place]:
+        """Return the places of all arguments, and of the result as ``return``, in a frame, as programs see them."""
+        return {each.name: presented(each.at(address)) for each in self.all}
+
     def place(self, name: str, address: int) -> Place:
-        """Return the place of an argument in a frame at ``address``."""
+        """Return one of :meth:`places`."""
         member = self.plan.by_name[name]
         return presented(Place(member.plan, address + member.offset, address, (None, member.name)))
 
