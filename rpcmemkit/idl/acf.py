@@ -91,8 +91,7 @@ class Acf:
             remedy = given.hint(str(token), known, f"there are: {', '.join(known)}" if known else "")
             if len(path) == 3 and self._is_status(*path):
                 remedy = f"declare it last in the IDL file: [out] error_status_t *{token}; MIDL may add it, this compiler does not"
-            at = s.start(token)
-            report.add(finding, self.source, at, len(token), name=repr(str(token)), remedy=remedy)
+            report.add(finding, self.source, token, remedy=remedy)
 
 
 def _marked(attributes: s.Attributes) -> s.Attributes:

@@ -131,12 +131,7 @@ class Applier:
         if attribute.argument:
             self.expression(attribute.argument, attribute, declared, place)
         else:
-            self._lacks(declared, attribute)
-
-    def _lacks(self, declared: Declared, attribute: s.Attribute) -> None:
-        """An attribute without the argument that its row asks for."""
-        what = row(attribute.name).needs
-        self.complain(Finding.BAD_ARGUMENT, declared, attribute, name=attribute.name, what=what)
+            self.context.lacks(attribute, declared.source, declared.parameter)
 
     def _sizes(self, declared: Declared, place: Place) -> None:
         for attribute in declared.attributes.items:
@@ -160,7 +155,7 @@ class Applier:
     def _size_attribute(self, declared: Declared, attribute: s.Attribute, place: Place) -> None:
         """Position i of the attribute belongs to level i, counted from the name outwards (size-is.md)."""
         if not any(attribute.arguments):
-            self._lacks(declared, attribute)
+            self.context.lacks(attribute, declared.source, declared.parameter)
         for index, run in enumerate(attribute.arguments):
             if run is None:
                 continue
@@ -224,7 +219,7 @@ class Applier:
             return
         runs = attribute.arguments
         if len(runs) != 2 or runs[0] is None or runs[1] is None:
-            self._lacks(declared, attribute)
+            self.context.lacks(attribute, declared.source, declared.parameter)
             return
         low, high = self.context.constant(runs[0], place), self.context.constant(runs[1], place)
         if high < low:

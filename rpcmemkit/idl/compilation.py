@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+
+from lark import Token
 
 from rpcmemkit import given
 from rpcmemkit.errors import Diagnostic, UsageError
@@ -173,25 +176,21 @@ class Compiler:
         for item in items:
             if isinstance(item, s.Declaration):
                 self._declaration(item, place, builder)
-            elif isinstance(item, s.InterfaceBody):
-                self._interface(item, place, own)
             elif isinstance(item, s.Import):
-                self._imports(item, place)
-            elif isinstance(item, s.Block) and item.keyword in ("library", "module", "namespace"):
+                for name in item.files:
+                    self._imported(name, place)
+            elif item.is_interface:
+                self._interface(item, place, own)
+            elif item.items is not None and item.keyword in ("library", "module", "namespace"):
                 inner = replace(place, scoped_labels=place.scoped_labels or item.keyword == "namespace")
                 self._items(item.items, inner, None, own=own)
-                if own and item.keyword == "namespace" and not _holds_interface(item.items):
-                    self.report.add(
-                        Finding.EMPTY_NAMESPACE, place.source, item.at, len(item.name), name=repr(item.name)
-                    )
+                if own and item.keyword == "namespace" and not any(_interfaces(item.items)):
+                    self.report.add(Finding.EMPTY_NAMESPACE, place.source, item)
 
     def _announce(self, items: list[s.Item]) -> None:
         """Interfaces may be named before they are declared."""
         for item in items:
-            if isinstance(item, (s.Forward, s.InterfaceBody, s.Block)) and item.keyword not in (
-                "library",
-                "namespace",
-            ):
+            if isinstance(item, s.Block) and item.keyword not in ("library", "namespace"):
                 self.scope.interfaces.setdefault(item.name.rpartition(".")[2], None)
 
     def _declaration(self, item: s.Declaration, place: Place, builder: InterfaceBuilder | None) -> None:
@@ -202,86 +201,58 @@ class Compiler:
         elif not item.targets:
             self.resolver.tagged(item, place)
         elif builder is not None:
-            for declarator in item.targets:
-                layers = declarator.target.layers
-                if layers and isinstance(layers[0], s.FunctionLayer):
-                    builder.procedure(item, declarator.target)
-                else:
-                    builder.variable(item, declarator.target)
+            for target in item.targets:
+                builder.add(item, target)
 
-    def _interface(self, item: s.InterfaceBody, place: Place, own: bool) -> None:
+    def _interface(self, item: s.Block, place: Place, own: bool) -> None:
         default = pointer_default(item.attributes) or place.default
         inner = replace(place, default=default)
         acf = self.resolver.acf if own else Acf()
         builder = InterfaceBuilder(item, self.resolver, acf, inner, self.checker if own else None)
         self.resolver.defaulted = False
-        self._items(item.items, inner, builder, own=own)
+        self._items(item.items or [], inner, builder, own=own)
         self.scope.interfaces[item.name] = builder.interface
         if own:
             self._warn(item, place, builder.interface)
             self.interfaces.append(builder.interface)
 
-    def _warn(self, item: s.InterfaceBody, place: Place, interface: Interface) -> None:
+    def _warn(self, item: s.Block, place: Place, interface: Interface) -> None:
         """What the interface leaves unsaid."""
         if interface.is_object or not interface.procedures:
             return
+        complain, switches = partial(self.resolver.complain_in, place.source, item), self.options.switches
         if self.resolver.defaulted:
-            self.report.add(
-                Finding.NO_POINTER_DEFAULT_DCE if self.options.switches.osf else Finding.NO_POINTER_DEFAULT,
-                place.source,
-                item.at,
-                len(item.name),
-            )
-        self._warn_of_switches(item, place)
-        if interface.uuid is None:
-            self.report.add(Finding.NO_UUID, place.source, item.at, len(item.name))
-
-    def _warn_of_switches(self, item: s.InterfaceBody, place: Place) -> None:
-        """Switches that do not go together."""
-        switches = self.options.switches
+            complain(Finding.NO_POINTER_DEFAULT_DCE if switches.osf else Finding.NO_POINTER_DEFAULT)
         if switches.effective_mode != switches.mode:
-            self.report.add(Finding.ROBUST_MODE, place.source, item.at, len(item.name), mode=switches.mode)
+            complain(Finding.ROBUST_MODE, mode=switches.mode)
         if switches.maybenull_sizeis and not switches.has("disable_consistency_check"):
-            feature = "/backward_compat maybenull_sizeis"
-            self.report.add(
-                Finding.TARGET_TOO_OLD, place.source, item.at, len(item.name), feature=feature, level="NT60"
-            )
+            complain(Finding.TARGET_TOO_OLD, feature="/backward_compat maybenull_sizeis", level="NT60")
+        if interface.uuid is None:
+            complain(Finding.NO_UUID)
 
     # --- imports -------------------------------------------------------------------------------
 
-    def _imports(self, item: s.Import, place: Place) -> None:
-        for token in item.files:
-            name = unquote(token)
-            at = s.start(token)
-            try:
-                path = self.options.folders.find(name, Path(place.source.file).parent)
-                known = path is None or path in self.done or path in self.open
-                unit = None if known or path is None else parse_file(path, self.options)
-            except (UsageError, OSError) as error:
-                why = reason(error)
-                self.report.add(Finding.FILE_NOT_READ, place.source, at, len(token), name=repr(name), why=why)
-                continue
-            if (
-                path is not None
-                and path.name != (last := Path(name).name)
-                and path.name.casefold() == last.casefold()
-            ):
-                found = repr(path.name)
-                self.report.add(
-                    Finding.OTHER_CASE_OF_FILE, place.source, at, len(token), name=repr(name), found=found
-                )
-            if path is None:
-                remedy = where_to_get(name)
-                self.report.add(
-                    Finding.NO_SUCH_FILE, place.source, at, len(token), name=repr(name), remedy=remedy
-                )
-            elif path in self.open:
-                chain = " → ".join(each.name for each in [*self.open[self.open.index(path) :], path])
-                self.report.add(
-                    Finding.IMPORTS_ITSELF, place.source, at, len(token), name=repr(name), chain=chain
-                )
-            elif unit:
-                self._import(path, unit, place)
+    def _imported(self, token: Token, place: Place) -> None:
+        """Find a file, and compile it unless that is done; say what stands in the way."""
+        name = unquote(token)
+        complain = partial(self.resolver.complain_in, place.source, token, name=repr(name))
+        try:
+            path = self.options.folders.find(name, Path(place.source.file).parent)
+            known = path is None or path in self.done or path in self.open
+            unit = None if known or path is None else parse_file(path, self.options)
+        except (UsageError, OSError) as error:
+            complain(Finding.FILE_NOT_READ, why=reason(error))
+            return
+        if path is None:
+            complain(Finding.NO_SUCH_FILE, remedy=where_to_get(name))
+            return
+        if path.name != (last := Path(name).name) and path.name.casefold() == last.casefold():
+            complain(Finding.OTHER_CASE_OF_FILE, found=repr(path.name))
+        if path in self.open:
+            chain = " → ".join(each.name for each in [*self.open[self.open.index(path) :], path])
+            complain(Finding.IMPORTS_ITSELF, chain=chain)
+        elif unit:
+            self._import(path, unit, place)
 
     def _import(self, path: Path, unit: Unit, importer: Place) -> None:
         self._used(unit.source)
@@ -298,22 +269,19 @@ class Compiler:
         self.done.add(path)
 
 
-def _holds_interface(items: list[s.Item]) -> bool:
-    waiting = list(items)
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, s.InterfaceBody):
-            return True
-        waiting += item.items if isinstance(item, s.Block) else []
-    return False
+def _interfaces(items: list[s.Item]) -> Iterator[s.Block]:
+    """Yield the interfaces that some items define, also within blocks."""
+    for item in items:
+        if isinstance(item, s.Block) and item.is_interface:
+            yield item
+        elif isinstance(item, s.Block):
+            yield from _interfaces(item.items or [])
 
 
 def _file_default(items: list[s.Item]) -> PointerKind | None:
     """The pointer_default of a file: that of its first interface that has one."""
-    for item in items:
-        if isinstance(item, s.InterfaceBody) and (found := pointer_default(item.attributes)):
-            return found
-    return None
+    interfaces = (item for item in items if isinstance(item, s.Block) and item.is_interface)
+    return next(filter(None, (pointer_default(each.attributes) for each in interfaces)), None)
 
 
 def compile_unit(unit: Unit, acf: str | None, acf_file: str, options: Options) -> Compilation:

@@ -15,12 +15,12 @@ from rpcmemkit.errors import UsageError
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.acf import Acf
 from rpcmemkit.idl.attributes import row
-from rpcmemkit.idl.declared import Declared, Place
+from rpcmemkit.idl.declared import Place, Subject
 from rpcmemkit.idl.expressions import ExpressionError, read_constant
 from rpcmemkit.idl.extents import TOO_DEEP, Extents
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import assemble, copies
-from rpcmemkit.idl.report import Report
+from rpcmemkit.idl.report import Named, Report
 from rpcmemkit.idl.scope import Scope, base_type
 from rpcmemkit.idl.source import Source
 from rpcmemkit.idl.switches import Switches
@@ -45,42 +45,31 @@ class Context:
     # --- findings ------------------------------------------------------------------------------
 
     def complain(
-        self, finding: Finding, declared: Declared, attribute: s.Attribute | None = None, /, **details: Any
+        self, finding: Finding, about: Subject, attribute: s.Attribute | None = None, /, **details: Any
     ) -> None:
-        """Report a finding at an attribute of ``declared``, or at its name."""
+        """Report a finding at a name, or at an attribute in the text that gives it."""
+        details.setdefault("name", repr(about.name))
+        source = about.source
         if attribute is not None:
-            self.complain_of(
-                finding, attribute, declared.source, declared.name, declared.parameter, **details
-            )
-            return
-        details.setdefault("name", repr(declared.name))
-        at, length = declared.at, len(declared.name)
-        self.report.add(finding, declared.source, at, length, parameter=declared.parameter, **details)
+            details.setdefault("attribute", attribute.name)
+            source = self.acf.source if attribute.acf and self.acf.source is not None else source
+        self.report.add(finding, source, attribute or about, parameter=about.parameter, **details)
 
-    def complain_of(
-        self,
-        finding: Finding,
-        attribute: s.Attribute,
-        source: Source,
-        name: str,
-        parameter: str | None = None,
-        /,
-        **details: Any,
-    ) -> None:
-        """Report a finding at an attribute of what is called ``name``, in the text that gives the attribute."""
-        details = {"name": repr(name), "attribute": attribute.name} | details
-        if attribute.acf and self.acf.source is not None:
-            source = self.acf.source
-        self.report.add(finding, source, attribute.at, len(attribute.name), parameter=parameter, **details)
+    def complain_in(self, source: Source, where: Token | Named, finding: Finding, /, **details: Any) -> None:
+        """Report a finding in a text; with the text and the place first, so that a function can be bound to them."""
+        self.report.add(finding, source, where, **details)
 
     def complain_at(
         self, error: ExpressionError, run: s.Run, place: Place, parameter: str | None = None
     ) -> None:
         """Report what is wrong with an expression, at its token."""
         token = error.token if error.token is not None else run[0]
-        self.report.add(
-            error.finding, place.source, s.start(token), len(token), parameter=parameter, **error.details
-        )
+        self.report.add(error.finding, place.source, token, parameter=parameter, **error.details)
+
+    def lacks(self, attribute: s.Attribute, source: Source, parameter: str | None = None) -> None:
+        """Report an attribute without the argument that its row asks for."""
+        name, what = attribute.name, row(attribute.name).needs
+        self.report.add(Finding.BAD_ARGUMENT, source, attribute, parameter=parameter, name=name, what=what)
 
     # --- constants and types -------------------------------------------------------------------
 
@@ -96,16 +85,12 @@ class Context:
         """The type named in ``switch_type(unsigned long)`` and its kin."""
         run = attribute.argument
         if not run:
-            name, needs = attribute.name, row(attribute.name).needs
-            self.report.add(
-                Finding.BAD_ARGUMENT, place.source, attribute.at, len(name), name=name, what=needs
-            )
+            self.lacks(attribute, place.source)
             return None
         words = " ".join(word for word in run if word != "const")
         found = self.type_of(words.rstrip("* "))
         if found is None:
-            at = s.start(run[0])
-            self.report.add(Finding.UNKNOWN_TYPE, place.source, at, len(words), name=repr(words))
+            self.report.add(Finding.UNKNOWN_TYPE, place.source, s.start(run[0]), len(words), name=repr(words))
         return found
 
     def type_of(self, words: str) -> Type | None:

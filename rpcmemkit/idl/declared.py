@@ -12,12 +12,19 @@ from rpcmemkit.types import Base, EnumType, Expr, PointerKind, Type
 
 
 @dataclass(eq=False, slots=True)
-class Declared:
-    """One declared thing on its way to a type: a parameter, a member, a result or a typedef."""
+class Subject:
+    """What a finding can be about: it has a name in a text, and may lie in a parameter."""
 
     name: str
     at: int
     source: Source
+    parameter: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(eq=False, slots=True)
+class Declared(Subject):
+    """One declared thing on its way to a type: a parameter, a member, a result or a typedef."""
+
     attributes: s.Attributes
     levels: list[Level]
     base: Type
@@ -26,7 +33,6 @@ class Declared:
     switch_is: Expr | None = None
     switch: Base | EnumType | None = None  # its [switch_type], which may stand beside [switch_is]
     type: Type | None = None
-    parameter: str | None = None
     acf: s.Attributes = s.NO_ATTRIBUTES  # those of the attribute file
     generic: bool = False  # its type is a [handle], or another name of one
 

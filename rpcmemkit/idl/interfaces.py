@@ -12,11 +12,11 @@ from rpcmemkit.idl.acf import Acf
 from rpcmemkit.idl.apply import POINTER_KINDS
 from rpcmemkit.idl.attributes import row
 from rpcmemkit.idl.check import Checker
-from rpcmemkit.idl.declared import Declared, Place
+from rpcmemkit.idl.declared import Declared, Place, Subject
 from rpcmemkit.idl.expressions import ExpressionError, read_number, unquote
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.memory import apply_parameter, check_byte_count, check_orphaning
-from rpcmemkit.idl.placement import Placement, StatusCheck
+from rpcmemkit.idl.placement import StatusCheck, check_attributes, check_serialization
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.types import SERIALIZATION, Interface, Opaque, Parameter, PointerKind, Procedure, Type
 
@@ -29,7 +29,7 @@ class InterfaceBuilder:
     """Builds one :class:`~rpcmemkit.types.Interface`, item by item."""
 
     def __init__(
-        self, body: s.InterfaceBody, resolver: Resolver, acf: Acf, place: Place, checker: Checker | None
+        self, body: s.Block, resolver: Resolver, acf: Acf, place: Place, checker: Checker | None
     ) -> None:
         self.body = body
         self.resolver = resolver
@@ -40,7 +40,7 @@ class InterfaceBuilder:
         self.source = place.source
         self.local = "local" in body.attributes
         self.callbacks = 0
-        self.statuses = StatusCheck()
+        self.statuses = StatusCheck(resolver)
         self.kind: bool | None = None  # whether the first procedure serializes
         self.interface = self._empty()
         self.next_opnum = len({procedure.opnum for procedure in self.interface.procedures.values()})
@@ -51,7 +51,8 @@ class InterfaceBuilder:
         base = self._base()
         attributes = self.body.attributes + self.acf.of_interface(self.body.name)
         self._pointer_default(attributes)
-        Placement(self.resolver, "interface", self.body.name, self.source, attributes).check()
+        about = Subject(self.body.name, self.body.at, self.source)
+        check_attributes(self.resolver, "interface", about, attributes)
         dispatch = self.body.keyword == "dispinterface"
         return Interface(
             name=self.body.name,
@@ -69,19 +70,14 @@ class InterfaceBuilder:
     def _pointer_default(self, attributes: s.Attributes) -> None:
         attribute = attributes.get("pointer_default")
         if attribute is not None and pointer_default(attributes) is None:
-            name = attribute.name
-            self.report.add(
-                Finding.BAD_ARGUMENT, self.source, attribute.at, len(name), name=name, what=row(name).needs
-            )
+            self.resolver.lacks(attribute, self.source)
 
     def _base(self) -> Interface | None:
         if not self.body.bases:
             return None
         base = self.body.bases[0]
         if base.name.rpartition(".")[2] not in self.resolver.scope.interfaces:
-            self.report.add(
-                Finding.UNKNOWN_BASE_INTERFACE, self.source, base.at, len(base.name), name=repr(base.name)
-            )
+            self.report.add(Finding.UNKNOWN_BASE_INTERFACE, self.source, base)
         return self.resolver.scope.interface(base.name)
 
     def _uuid(self) -> str | None:
@@ -91,7 +87,7 @@ class InterfaceBuilder:
         text = "".join(attribute.argument)
         text = text.strip('"{}')
         if not _UUID.fullmatch(text):
-            self.report.add(Finding.BAD_UUID, self.source, attribute.at, len("uuid"), text=repr(text))
+            self.report.add(Finding.BAD_UUID, self.source, attribute, text=repr(text))
         return text.lower()
 
     def _version(self) -> tuple[int, int]:
@@ -100,41 +96,39 @@ class InterfaceBuilder:
             return (0, 0)
         text = "".join(attribute.argument)
         if not _VERSION.fullmatch(text):
-            self.report.add(Finding.BAD_VERSION, self.source, attribute.at, len("version"), text=repr(text))
+            self.report.add(Finding.BAD_VERSION, self.source, attribute, text=repr(text))
             return (0, 0)
         major, _, minor = text.partition(".")
         return (int(major), int(minor or 0))
 
     # --- procedures ----------------------------------------------------------------------------
 
-    def procedure(self, declaration: s.Declaration, target: s.Target) -> None:
+    def add(self, declaration: s.Declaration, target: s.Target) -> None:
         """Add the procedure that ``target`` declares, unless it stays on its own machine."""
-        function = target.layers[0]
-        assert isinstance(function, s.FunctionLayer)
+        if not (target.layers and isinstance(target.layers[0], s.FunctionLayer)):
+            self._variable(declaration, target)
+            return
         local = self.local or "local" in declaration.attributes
         if local and not self.interface.is_object:
             return
-        self._reserve_name(target)
+        name = target.name
+        if name in self.interface.procedures and not self.interface.is_object:
+            self.report.add(Finding.DEFINED_TWICE, self.source, target)
         opnum = self._opnum(declaration.attributes)
-        extra = self.acf.of_procedure(self.body.name, target.name)
+        extra = self.acf.of_procedure(self.body.name, name)
         attributes = declaration.attributes + extra
-        placement = Placement(self.resolver, "procedure", target.name, self.source, attributes)
-        placement.check()
-        parameters = self._parameters(function, target.name)
+        about = Subject(name, target.at, self.source)
+        check_attributes(self.resolver, "procedure", about, attributes)
+        parameters = self._parameters(target.layers[0], name)
         result = self._result(declaration, target)
-        self.statuses = StatusCheck()
-        built = [self._finish_parameter(declared, target.name) for declared in parameters]
+        self.statuses = StatusCheck(self.resolver)
+        built = [self._finish_parameter(declared, name) for declared in parameters]
         returned = self._result_type(result)
-        self.interface.procedures[target.name] = Procedure(
-            target.name,
-            opnum,
-            built,
-            returned,
-            self.source.quote(declaration.at, declaration.end),
-            self._procedure_attributes(attributes),
-        )
-        placement.serialization(result.base)
-        self.statuses.procedure(placement, returned)
+        caption = self.source.quote(declaration.at, declaration.end)
+        more = self._procedure_attributes(attributes)
+        self.interface.procedures[name] = Procedure(name, opnum, built, returned, caption, more)
+        check_serialization(self.resolver, about, attributes, result.base)
+        self.statuses.procedure(about, attributes, returned)
         if self.checker is not None and not local:
             result.acf = extra
             self.checker.procedure(parameters, built, result, returned)
@@ -147,11 +141,9 @@ class InterfaceBuilder:
         serializes = self.interface.procedures[target.name].serializes
         if serializes:
             code = Finding.SERIALIZES_OBJECT if self.interface.is_object else Finding.SERIALIZES
-            self.report.add(code, self.source, target.at, len(target.name), name=repr(target.name))
+            self.report.add(code, self.source, target)
         if self.kind not in (None, serializes):
-            self.report.add(
-                Finding.SERIALIZES_MIXED, self.source, target.at, len(target.name), name=repr(target.name)
-            )
+            self.report.add(Finding.SERIALIZES_MIXED, self.source, target)
         self.kind = serializes if self.kind is None else self.kind
 
     def _check_one_way(
@@ -167,7 +159,7 @@ class InterfaceBuilder:
         for declared in back + ([] if status or _is_void(result) else [result]):
             self.resolver.complain(Finding.ONE_WAY, declared, attribute=attribute.name)
 
-    def variable(self, declaration: s.Declaration, target: s.Target) -> None:
+    def _variable(self, declaration: s.Declaration, target: s.Target) -> None:
         """What an interface does not have, apart from the properties of a dispinterface."""
         external = {"extern", "static"} & set(declaration.specifiers.qualifiers)
         if self.checker is None or external or self.body.keyword == "dispinterface":
@@ -175,7 +167,7 @@ class InterfaceBuilder:
         array = isinstance(target.layers[0], s.ArrayLayer) if target.layers else False
         procedures = array and any(isinstance(layer, s.FunctionLayer) for layer in target.layers)
         code = Finding.ARRAY_OF_PROCEDURES if procedures else Finding.VARIABLE
-        self.report.add(code, self.source, target.at, len(target.name), name=repr(target.name))
+        self.report.add(code, self.source, target)
 
     def _procedure_attributes(self, attributes: s.Attributes) -> Mapping[str, object]:
         """With /rpcss every procedure has [enable_allocate] (-rpcss.md)."""
@@ -191,13 +183,6 @@ class InterfaceBuilder:
         for declared, parameter in by_name.values():
             check_byte_count(self.resolver, declared, parameter, by_name)
             check_orphaning(self.resolver, declared, parameter)
-
-    def _reserve_name(self, target: s.Target) -> None:
-        known = self.interface.procedures.get(target.name)
-        if known is not None and not self.interface.is_object:
-            self.report.add(
-                Finding.DEFINED_TWICE, self.source, target.at, len(target.name), name=repr(target.name)
-            )
 
     def _opnum(self, attributes: s.Attributes) -> int:
         """The next number; [callback] procedures count on their own, [call_as] takes the number it stands for."""
@@ -217,15 +202,12 @@ class InterfaceBuilder:
         place = self.place.inner()
         self.inner = place
         for parameter in function.parameters:
-            if parameter.specifiers is None:
-                self.report.add(Finding.VARIABLE_ARGUMENTS, self.source, parameter.at, 3)
+            if not parameter.targets:
+                self.report.add(Finding.VARIABLE_ARGUMENTS, self.source, parameter.at, len("..."))
             elif not _is_void_alone(function):
-                targets = [parameter.targets[0].target]
-                for declared in self.resolver.declare(
-                    parameter.attributes, parameter.specifiers, targets, place
-                ):
+                for declared in self.resolver.declare(parameter, place):
                     self._enter(declared, place, len(place.siblings) + 1)
-        ends = [parameter.at for parameter in function.parameters[1:]] + [function.end]
+        ends = [parameter.at for parameter in function.parameters[1:]] + [function.at]
         captions = [
             self.source.quote(p.at, end).rstrip(" ,")
             for p, end in zip(function.parameters, ends, strict=False)
@@ -241,10 +223,7 @@ class InterfaceBuilder:
                 self.report.add(Finding.NAMELESS_PARAMETER, self.source, declared.at)
             declared.name = f"parameter{number}"
         if declared.name in place.siblings:
-            name = declared.name
-            self.report.add(
-                Finding.DEFINED_TWICE, self.source, declared.at, len(name), parameter=name, name=repr(name)
-            )
+            self.report.add(Finding.DEFINED_TWICE, self.source, declared, parameter=declared.name)
         place.siblings[declared.name] = declared
 
     def _finish_parameter(self, declared: Declared, procedure: str) -> Parameter:
@@ -260,14 +239,10 @@ class InterfaceBuilder:
             self.captions[declared.name],
             self._parameter_attributes(declared),
         )
-        self._check_placement(declared, parameter)
+        check_attributes(self.resolver, "parameter", declared, declared.both)
+        check_serialization(self.resolver, declared, declared.both, declared.base)
+        self.statuses.parameter(declared, parameter.type, is_in)
         return parameter
-
-    def _check_placement(self, declared: Declared, parameter: Parameter) -> None:
-        placement = Placement(self.resolver, "parameter", declared.name, self.source, declared.both)
-        placement.check()
-        placement.serialization(declared.base)
-        self.statuses.parameter(placement, parameter.type, parameter.is_in)
 
     def _parameter_attributes(self, declared: Declared) -> Mapping[str, object]:
         """With maybenull_sizeis every sized parameter has [disable_consistency_check] (-backward-compat.md)."""
@@ -278,10 +253,8 @@ class InterfaceBuilder:
         return found
 
     def _result(self, declaration: s.Declaration, target: s.Target) -> Declared:
-        returned = s.Target(target.name, target.at, target.layers[1:])
-        declared = next(
-            self.resolver.declare(declaration.attributes, declaration.specifiers, [returned], self.place)
-        )
+        returned = target._replace(layers=target.layers[1:])
+        declared = next(self.resolver.declare(declaration, self.place, [returned]))
         self.resolver.applier.apply(declared, self.inner)
         return declared
 
@@ -298,9 +271,9 @@ def _is_void_alone(function: s.FunctionLayer) -> bool:
     if len(function.parameters) != 1:
         return False
     only = function.parameters[0]
-    core = only.specifiers.core if only.specifiers else None
-    target = only.targets[0].target
-    return isinstance(core, s.BaseSpec) and core.words == "void" and not target.layers and not target.name
+    core = only.specifiers.core
+    named = any(target.layers or target.name for target in only.targets)
+    return isinstance(core, s.BaseSpec) and core.words == "void" and not named
 
 
 # --- attribute values ------------------------------------------------------------------------------

@@ -218,7 +218,8 @@ def _declaration_at(text: str, at: int) -> tuple[int, int]:
 # --- building the tree ---------------------------------------------------------------------------
 
 
-def _flat(parts: Sequence[Token | tuple[Token, ...]]) -> s.Run:
+def _run(*parts: Token | s.Run) -> s.Run:
+    """Return the tokens of an expression in one row; what stands in parentheses is one already."""
     run: list[Token] = []
     for part in parts:
         if isinstance(part, Token):
@@ -228,12 +229,12 @@ def _flat(parts: Sequence[Token | tuple[Token, ...]]) -> s.Run:
     return tuple(run)
 
 
-def _start(attributes: s.Attributes | None, at: int) -> int:
-    return attributes.at if attributes else at
+def _together(*parts: Any) -> tuple[Any, ...]:
+    return parts
 
 
 def _items(parts: Sequence[Any]) -> list[Any]:
-    """The declarations among ``parts``; blocks that only group are opened."""
+    """The declarations among ``parts``; what says nothing is left out, and what only groups is opened."""
     items: list[Any] = []
     for part in parts:
         if isinstance(part, list):
@@ -243,6 +244,21 @@ def _items(parts: Sequence[Any]) -> list[Any]:
     return items
 
 
+def _core(part: Any) -> Any:
+    return s.BaseSpec(" ".join(part.split()), s.start(part)) if isinstance(part, Token) else part
+
+
+def _stars(stars: Token) -> tuple[s.Layer, ...]:
+    return (s.PointerLayer(s.start(stars)),) * stars.count("*")
+
+
+def _declaration(
+    attributes: s.Attributes | None, specifiers: s.Specifiers, targets: tuple[s.Target, ...], end: int = -1
+) -> s.Declaration:
+    at = attributes.at if attributes else specifiers.at
+    return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, end)
+
+
 @v_args(inline=True)
 class _Builder(Transformer[Token, Any]):
     """One method for each rule of the grammar, called with the parts of the rule while the text is parsed.
@@ -250,38 +266,39 @@ class _Builder(Transformer[Token, Any]):
     lark gives no positions to what is called so early (``meta`` is for finished trees): they come from tokens.
     """
 
+    bases = declarators = parameters = label = staticmethod(_together)
+    run = parens = choice = staticmethod(_run)
+
     def idl(self, *items: Any) -> list[s.Item]:
         return _items(items)
+
+    acf = idl
 
     def nothing(self, *_: Any) -> None:
         return None
 
+    declare = nothing
+
     # what holds procedures and types
 
     def interface(
-        self, attributes: Any, keyword: Token, name: Token, generic: Any, bases: Any, more: Any, *items: Any
-    ) -> Any:
+        self, attributes: Any, keyword: Token, name: Token, _: Any, bases: Any, more: Any, *items: Any
+    ) -> s.Block:
+        return self.block(attributes, keyword, name, bases, *items)
+
+    def block(self, attributes: Any, keyword: Token, name: Token, bases: Any, *items: Any) -> s.Block:
+        items_ = _items(items)
         at = s.start(name)
-        return s.InterfaceBody(
-            attributes or s.NO_ATTRIBUTES, str(keyword), _new_name(name), bases or (), _items(items), at
-        )
+        return s.Block(attributes or s.NO_ATTRIBUTES, str(keyword), _new_name(name), at, items_, bases or ())
 
-    def forward(self, attributes: Any, keyword: Token, name: Token, generic: Any) -> Any:
-        return s.Forward(attributes or s.NO_ATTRIBUTES, str(keyword), _new_name(name), s.start(name))
+    def forward(self, attributes: Any, keyword: str, name: Token, _: Any = None) -> s.Block:
+        return s.Block(attributes or s.NO_ATTRIBUTES, str(keyword), _new_name(name), s.start(name))
 
-    def block(self, attributes: Any, keyword: Token, name: Token, bases: Any, *items: Any) -> Any:
-        return s.Block(
-            attributes or s.NO_ATTRIBUTES, str(keyword), _new_name(name), _items(items), s.start(name)
-        )
-
-    def declare(self, *items: Any) -> None:
-        return None
-
-    def bases(self, *bases: s.NamedSpec) -> tuple[s.NamedSpec, ...]:
-        return bases
+    def delegate(self, attributes: Any, _: Any, name: Token, *rest: Any) -> s.Block:
+        return self.forward(attributes, "delegate", name)
 
     def base(self, name: Token, generic: Any) -> s.NamedSpec:
-        return s.NamedSpec(str(name), s.start(name), True, generic is not None)
+        return s.NamedSpec(str(name), s.start(name), True)
 
     def generic(self, *arguments: Any) -> bool:
         return True
@@ -294,81 +311,85 @@ class _Builder(Transformer[Token, Any]):
 
     # declarations
 
-    def typedef(
-        self, before: Any, _: Token, attributes: Any, specifiers: Any, targets: Any, end: Token
-    ) -> Any:
-        at = _start(before, s.start(_))
-        merged = _merged(before, attributes)
-        return s.Declaration(merged, specifiers, targets, at, s.start(end), True)
+    def typedef(self, before: Any, word: Token, attributes: Any, specifiers: Any, *rest: Any) -> Any:
+        made = self.declaration(attributes, specifiers, *rest)
+        if before:
+            made.attributes = before + made.attributes
+        made.at, made.typedef = before.at if before else s.start(word), True
+        return made
 
     def declaration(
         self, attributes: Any, specifiers: s.Specifiers, targets: Any, end: Token
     ) -> s.Declaration:
-        at = _start(attributes, specifiers.at)
-        return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, s.start(end))
+        return _declaration(attributes, specifiers, targets, s.start(end))
+
+    member = declaration
 
     def tag_declaration(self, attributes: Any, record: Any, end: Token) -> s.Declaration:
-        return self._tagged(attributes, record, end)
+        return _declaration(attributes, s.Specifiers(record, record.at), (), s.start(end))
 
-    def _tagged(self, attributes: Any, record: Any, end: Token) -> s.Declaration:
-        specifiers = s.Specifiers(record, record.at)
-        at = _start(attributes, record.at)
-        return s.Declaration(attributes or s.NO_ATTRIBUTES, specifiers, (), at, s.start(end))
+    def anonymous_member(self, attributes: Any, record: Any, end: Token) -> s.Declaration:
+        targets = (s.Target("", record.at),)
+        return _declaration(attributes, s.Specifiers(record, record.at), targets, s.start(end))
 
-    def delegate(self, *parts: Any) -> s.Forward:
-        name = next(part for part in parts if isinstance(part, Token))
-        return s.Forward(parts[0] or s.NO_ATTRIBUTES, "delegate", str(name), s.start(name))
+    def empty_arm(self, attributes: Any, end: Token) -> s.Declaration:
+        return _declaration(attributes, s.Specifiers(s.BaseSpec("", s.start(end)), s.start(end)), ())
+
+    def ellipsis(self, dots: Token) -> s.Declaration:
+        return self.empty_arm(None, dots)
+
+    def parameter(self, attributes: Any, specifiers: s.Specifiers, target: s.Target | None) -> s.Declaration:
+        return _declaration(attributes, specifiers, (target or s.Target("", specifiers.at),))
+
+    def unnamed_parameter(self, attributes: Any, specifiers: s.Specifiers, layers: Any) -> s.Declaration:
+        return _declaration(attributes, specifiers, (s.Target("", specifiers.at, layers),))
 
     def specifiers(self, *parts: Any) -> s.Specifiers:
-        if len(parts) == 1:
-            core = _core(parts[0])
-            return s.Specifiers(core, core.at)
-        qualifiers = tuple(
-            str(part) for part in parts if isinstance(part, Token) and part.type == "QUALIFIER"
-        )
-        core = _core(
-            next(part for part in parts if not (isinstance(part, Token) and part.type == "QUALIFIER"))
-        )
-        first = parts[0]
-        at = s.start(first) if isinstance(first, Token) else core.at
-        return s.Specifiers(core, at, qualifiers)
+        words = [part for part in parts if isinstance(part, Token) and part.type == "QUALIFIER"]
+        core = _core(next(part for part in parts if part not in words))
+        at = s.start(words[0]) if words and parts[0] is words[0] else core.at
+        return s.Specifiers(core, at, tuple(map(str, words)))
 
     def named(self, name: Token, generic: Any = None) -> s.NamedSpec:
-        return s.NamedSpec(str(name), s.start(name), generic is not None, generic is not None)
+        return s.NamedSpec(str(name), s.start(name), generic is not None)
 
-    def named_interface(self, keyword: Token, name: Token) -> s.NamedSpec:
-        return s.NamedSpec(str(name), s.start(name), True)
+    def named_interface(self, _: Token, name: Token) -> s.NamedSpec:
+        return self.named(name, True)
 
-    def pipe(self, core: Any) -> s.PipeSpec:
+    def pipe(self, core: Any) -> s.HolderSpec:
         core = _core(core)
-        return s.PipeSpec(core, core.at)
+        return s.HolderSpec("pipe", core, core.at)
 
-    def safearray(self, word: Token, element: s.Specifiers) -> s.SafeArraySpec:
-        return s.SafeArraySpec(element, s.start(word))
+    def safearray(self, word: Token, element: s.Specifiers) -> s.HolderSpec:
+        return s.HolderSpec("safearray", element.core, s.start(word))
 
     # records
 
     def struct(self, keyword: Token, tag: Token) -> s.RecordSpec:
         return s.RecordSpec(str(keyword), _new_name(tag), s.start(keyword))
 
-    union = struct
-
-    def struct_body(self, keyword: Token, tag: Token | None, *members: s.Field) -> s.RecordSpec:
+    def struct_body(self, keyword: Token, tag: Token | None, *members: s.Declaration) -> s.RecordSpec:
         return s.RecordSpec(str(keyword), tag and _new_name(tag), s.start(keyword), list(members))
 
-    union_body = struct_body
+    union, union_body = struct, struct_body
 
     def switched_body(
-        self,
-        keyword: Token,
-        tag: Token | None,
-        switch: s.Specifiers,
-        name: Token,
-        union: Token | None,
-        *cases: s.Case,
-    ) -> s.SwitchedSpec:
-        names = [each and _new_name(each) for each in (tag, name, union)]
-        return s.SwitchedSpec(names[0], s.start(keyword), switch, str(name), names[2], list(cases))
+        self, keyword: Token, tag: Any, switch: s.Specifiers, name: Token, union: Any, *cases: s.Declaration
+    ) -> s.RecordSpec:
+        tag, _, union = (each and _new_name(each) for each in (tag, name, union))
+        return s.RecordSpec("union", tag, s.start(keyword), list(cases), switch, str(name), union)
+
+    def case(self, *parts: Any) -> s.Declaration:
+        *labels, arm = parts
+        runs = [run for label in labels for run in label]
+        values = tuple(run for run in runs if run is not None)
+        said = [s.Attribute("case", arm.at, values)] if values else []
+        said += [s.Attribute("default", arm.at)] if None in runs else []
+        arm.attributes = s.Attributes(arm.at, (*said, *arm.attributes.items))
+        return arm  # type: ignore[no-any-return]
+
+    def default_label(self, _: Token) -> tuple[None]:
+        return (None,)
 
     def enum(self, keyword: Token, tag: Token) -> s.EnumSpec:
         return s.EnumSpec(_new_name(tag), s.start(keyword))
@@ -380,88 +401,39 @@ class _Builder(Transformer[Token, Any]):
         _new_name(name)
         return name, value
 
-    def member(self, attributes: Any, specifiers: s.Specifiers, targets: Any, end: Token) -> s.Field:
-        at = _start(attributes, specifiers.at)
-        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, targets, at, s.start(end))
-
-    def anonymous_member(self, attributes: Any, record: Any, end: Token) -> s.Field:
-        specifiers = s.Specifiers(record, record.at)
-        target = s.Declarator(s.Target("", record.at))
-        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, (target,), record.at, s.start(end))
-
-    def empty_arm(self, attributes: Any, end: Token) -> s.Field:
-        at = s.start(end)
-        return s.Field(attributes or s.NO_ATTRIBUTES, None, (), _start(attributes, at), at)
-
-    def case(self, *parts: Any) -> s.Case:
-        labels = [run for label in parts[:-1] for run in label]
-        return s.Case(tuple(run for run in labels if run is not None), None in labels, parts[-1])
-
-    def label(self, *runs: s.Run) -> tuple[s.Run, ...]:
-        return runs
-
-    def default_label(self, _: Token) -> tuple[None]:
-        return (None,)
-
     # declarators
 
-    def declarators(self, *targets: s.Declarator) -> tuple[s.Declarator, ...]:
-        return targets
+    def declarator(self, target: s.Target) -> s.Target:
+        return target
 
-    def declarator(self, target: s.Target) -> s.Declarator:
-        return s.Declarator(target)
+    inner = staticmethod(lambda *parts: parts[-1])
 
-    def initialised(self, target: s.Target, value: s.Run) -> s.Declarator:
-        return s.Declarator(target, value)
+    def initialised(self, target: s.Target, value: s.Run) -> s.Target:
+        return target._replace(value=value)
 
-    def bit_field(self, target: s.Target | None, bits: s.Run) -> s.Declarator:
-        return s.Declarator(target or s.Target("", s.start(bits[0])), None, bits)
+    def bit_field(self, target: s.Target | None, bits: s.Run) -> s.Target:
+        return (target or s.Target("", s.start(bits[0])))._replace(bits=bits)
 
     def target(self, *parts: Any) -> s.Target:
-        first = parts[0]
-        pointers: tuple[s.Layer, ...] = ()
-        if isinstance(first, Token) and first.type == "STARS":
-            pointers = (s.PointerLayer(s.start(first)),) * first.count("*")
-            parts = parts[1:]
-        name = parts[0]
-        layers = parts[1:] + pointers
+        stars: tuple[s.Layer, ...] = ()
+        if isinstance(parts[0], Token) and parts[0].type == "STARS":
+            stars, parts = _stars(parts[0]), parts[1:]
+        name, *layers = parts
         if isinstance(name, s.Target):
-            return s.Target(name.name, name.at, name.layers + layers)
-        return s.Target(_new_name(name), s.start(name), layers)
-
-    def inner(self, *parts: Any) -> s.Target:
-        target: s.Target = parts[-1]
-        return target
+            return name._replace(layers=(*name.layers, *layers, *stars))
+        return s.Target(_new_name(name), s.start(name), (*layers, *stars))
 
     def array(self, bracket: Token, bound: s.Run | None) -> s.ArrayLayer:
         return s.ArrayLayer(s.start(bracket), bound)
 
     def function(self, parameters: Any, end: Token) -> s.FunctionLayer:
-        parameters = parameters or ()
-        at = s.start(end)
-        return s.FunctionLayer(at, parameters, at)
-
-    def parameters(self, *parameters: s.Field) -> tuple[s.Field, ...]:
-        return parameters
-
-    def parameter(self, attributes: Any, specifiers: s.Specifiers, target: s.Target | None) -> s.Field:
-        at = _start(attributes, specifiers.at)
-        target = target or s.Target("", specifiers.at)
-        return s.Field(attributes or s.NO_ATTRIBUTES, specifiers, (s.Declarator(target),), at)
-
-    def unnamed_parameter(self, attributes: Any, specifiers: s.Specifiers, layers: Any) -> s.Field:
-        return self.parameter(attributes, specifiers, s.Target("", specifiers.at, layers))
-
-    def ellipsis(self, dots: Token) -> s.Field:
-        return s.Field(s.NO_ATTRIBUTES, None, (), s.start(dots))
+        return s.FunctionLayer(s.start(end), parameters or ())
 
     def abstract(self, *parts: Any) -> tuple[s.Layer, ...]:
-        first = parts[0]
-        if isinstance(first, Token):
-            return (*parts[1:], *(s.PointerLayer(s.start(first)),) * first.count("*"))
-        return parts
+        first, *rest = parts
+        return (*rest, *_stars(first)) if isinstance(first, Token) else parts
 
-    # attributes and runs
+    # attributes
 
     def attributes(self, *parts: Any) -> s.Attributes:
         return s.Attributes(s.start(parts[0]), tuple(part for part in parts if isinstance(part, s.Attribute)))
@@ -472,16 +444,7 @@ class _Builder(Transformer[Token, Any]):
     def arguments(self, *runs: s.Run | None) -> tuple[s.Run | None, ...]:
         return () if runs == (None,) else runs
 
-    def run(self, *parts: Any) -> s.Run:
-        return _flat(parts)
-
-    parens = run
-    choice = run
-
     # attribute configuration files
-
-    def acf(self, *interfaces: s.AcfInterface) -> list[s.AcfInterface]:
-        return list(interfaces)
 
     def acf_interface(self, attributes: Any, _: Token, name: Token, *items: Any) -> s.AcfInterface:
         return s.AcfInterface(attributes or s.NO_ATTRIBUTES, name, _items(items))
@@ -497,15 +460,3 @@ class _Builder(Transformer[Token, Any]):
 
     def acf_parameter(self, attributes: Any, name: Token) -> Any:
         return attributes or s.NO_ATTRIBUTES, name
-
-
-def _core(part: Any) -> Any:
-    if isinstance(part, Token):
-        return s.BaseSpec(" ".join(part.split()), s.start(part))
-    return part
-
-
-def _merged(first: s.Attributes | None, second: s.Attributes | None) -> s.Attributes:
-    if first and second:
-        return s.Attributes(first.at, first.items + second.items)
-    return first or second or s.NO_ATTRIBUTES

@@ -2,79 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.attributes import row
 from rpcmemkit.idl.context import Context
+from rpcmemkit.idl.declared import Declared, Subject
 from rpcmemkit.idl.findings import Finding
-from rpcmemkit.idl.source import Source
 from rpcmemkit.types import BASES, ContextHandle, Pointer, Type
 
 _PLACES = {"type": "typedef", "interface": "whole interface"}
-_SERIALIZE = ("context_handle_serialize", "context_handle_noserialize")
 _STATUS_ON_BOTH = {"comm_status": Finding.COMM_STATUS_ON_BOTH, "fault_status": Finding.FAULT_STATUS_ON_BOTH}
 
 
-class Placement:
-    """One declaration: what it is, what it is called, and its attributes of both files.
+def check_attributes(context: Context, what: str, about: Subject, attributes: s.Attributes) -> None:
+    """Check what the rows say of the attributes of both files.
 
-    ``what`` is ``interface``, ``procedure``, ``parameter``, ``type`` or ``member``.
+    ``what`` has them: an ``interface``, ``procedure``, ``parameter``, ``type`` or ``member``.
     """
-
-    def __init__(
-        self, context: Context, what: str, name: str, source: Source, attributes: s.Attributes
-    ) -> None:
-        self.context = context
-        self.what = what
-        self.name = name
-        self.source = source
-        self.attributes = attributes
-
-    def check(self) -> None:
-        """Check what the rows of the attributes say."""
-        for attribute in self.attributes.items:
-            self._place(attribute)
-            self._target(attribute)
-            self._excluded(attribute)
-
-    def _place(self, attribute: s.Attribute) -> None:
+    for attribute in attributes.items:
         found = row(attribute.name)
-        if found.places and self.what not in found.places:
+        if found.places and what not in found.places:
             remedy = "put it on a " + " or a ".join(_PLACES.get(place, place) for place in found.places)
-            self.complain(Finding.DOES_NOT_APPLY, attribute, remedy=remedy)
-        elif found.acf and not attribute.acf and not self.context.switches.app_config:
-            self.complain(Finding.ACF_ONLY, attribute)
-
-    def _target(self, attribute: s.Attribute) -> None:
-        if not self.context.switches.has(attribute.name):
-            found = row(attribute.name)
+            context.complain(Finding.DOES_NOT_APPLY, about, attribute, remedy=remedy)
+        elif found.acf and not attribute.acf and not context.switches.app_config:
+            context.complain(Finding.ACF_ONLY, about, attribute)
+        if not context.switches.has(attribute.name):
             feature, level = f"[{attribute.name}]", f"NT{found.since}"
-            self.complain(found.too_old, attribute, feature=feature, level=level)
-
-    def _excluded(self, attribute: s.Attribute) -> None:
-        for name, finding in row(attribute.name).excludes.items():
-            other = self.attributes.get(name)
+            context.complain(found.too_old, about, attribute, feature=feature, level=level)
+        for name, finding in found.excludes.items():
+            other = attributes.get(name)
             mutual = attribute.name in row(name).excludes
             if other is not None and not (mutual and attribute.at < other.at):
-                self.complain(finding, attribute, first=name, second=attribute.name)
+                context.complain(finding, about, attribute, first=name, second=attribute.name)
 
-    def serialization(self, type_: Type | None) -> None:
-        """[context_handle_serialize] and its opposite, on a declaration of this type (context-handle-serialize.md)."""
-        given = self.given(*_SERIALIZE)
-        if len({attribute.name for attribute in given}) > 1:
-            self.complain(Finding.SERIALIZE_EXCLUSIVE, given[-1])
-        if not isinstance(type_, ContextHandle):
-            for attribute in given:
-                self.complain(Finding.NO_CONTEXT_HANDLE, attribute)
 
-    def given(self, *names: str) -> list[s.Attribute]:
-        """Return the attributes of these names."""
-        return [each for each in self.attributes.items if each.name in names]
-
-    def complain(self, finding: Finding, attribute: s.Attribute, /, **details: Any) -> None:
-        parameter = self.name if self.what == "parameter" else None
-        self.context.complain_of(finding, attribute, self.source, self.name, parameter, **details)
+def check_serialization(
+    context: Context, about: Subject, attributes: s.Attributes, type_: Type | None
+) -> None:
+    """[context_handle_serialize] and its opposite, on a declaration of this type (context-handle-serialize.md)."""
+    given = attributes.all("context_handle_serialize", "context_handle_noserialize")
+    if len({attribute.name for attribute in given}) > 1:
+        context.complain(Finding.SERIALIZE_EXCLUSIVE, about, given[-1])
+    if not isinstance(type_, ContextHandle):
+        for attribute in given:
+            context.complain(Finding.NO_CONTEXT_HANDLE, about, attribute)
 
 
 class StatusCheck:
@@ -83,27 +53,28 @@ class StatusCheck:
     Parameters are checked first (comm-status.md, fault-status.md).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, context: Context) -> None:
+        self.complain = context.complain
         self.taken: dict[str, str] = {}  # which parameter takes the codes of an attribute
 
-    def parameter(self, place: Placement, type_: Type, is_in: bool) -> None:
+    def parameter(self, declared: Declared, type_: Type, is_in: bool) -> None:
         """Check a parameter: it is an [out]-only pointer to an error_status_t, and the only one."""
-        for attribute in place.given(*_STATUS_ON_BOTH):
+        for attribute in declared.both.all(*_STATUS_ON_BOTH):
             if attribute.name in self.taken:
-                place.complain(Finding.STATUS_TWICE, attribute)
+                self.complain(Finding.STATUS_TWICE, declared, attribute)
             elif is_in or not isinstance(type_, Pointer):
-                place.complain(Finding.STATUS_NO_OUT_POINTER, attribute, bare=place.name)
+                self.complain(Finding.STATUS_NO_OUT_POINTER, declared, attribute, bare=declared.name)
             elif not _is_status(type_.target):
-                place.complain(Finding.STATUS_OTHER_TYPE, attribute, bare=place.name)
-            self.taken.setdefault(attribute.name, place.name)
+                self.complain(Finding.STATUS_OTHER_TYPE, declared, attribute, bare=declared.name)
+            self.taken.setdefault(attribute.name, declared.name)
 
-    def procedure(self, place: Placement, result: Type | None) -> None:
+    def procedure(self, about: Subject, attributes: s.Attributes, result: Type | None) -> None:
         """Check the procedure itself: its result takes the codes, and no parameter does."""
-        for attribute in place.given(*_STATUS_ON_BOTH):
+        for attribute in attributes.all(*_STATUS_ON_BOTH):
             if other := self.taken.get(attribute.name):
-                place.complain(_STATUS_ON_BOTH[attribute.name], attribute, other=repr(other))
+                self.complain(_STATUS_ON_BOTH[attribute.name], about, attribute, other=repr(other))
             elif not _is_status(result):
-                place.complain(Finding.STATUS_RESULT, attribute)
+                self.complain(Finding.STATUS_RESULT, about, attribute)
 
 
 def _is_status(type_: Type | None) -> bool:

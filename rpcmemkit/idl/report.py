@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
+
+from lark import Token
 
 from rpcmemkit.errors import Diagnostic, IdlError
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.source import Position, Source
+from rpcmemkit.idl.syntax import start
 
 _MOST = 100  # after so many errors the rest is noise
+
+
+class Named(Protocol):
+    """What has a name, and the offset of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def at(self) -> int: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -24,7 +37,7 @@ class Report:
         self,
         finding: Finding,
         source: Source,
-        at: int,
+        where: int | Token | Named,
         length: int = 1,
         /,
         *,
@@ -33,8 +46,15 @@ class Report:
         remedy: str = "",
         **details: Any,
     ) -> None:
-        """Report a finding at offset ``at``; ``details`` fill in its message, ``remedy`` is a better one for this case."""
-        position = source.locate(at)
+        """Report a finding at an offset, a token, or what has a name and the place of it.
+
+        ``details`` fill in its message, the ``name`` among them; ``remedy`` is a better one for this case.
+        """
+        if not isinstance(where, int):
+            name = str(where) if isinstance(where, Token) else where.name
+            where, length = start(where) if isinstance(where, Token) else where.at, len(name)
+            details.setdefault("name", repr(name))
+        position = source.locate(where)
         length = min(length, len(position.text) - position.column + 1)
         self._add(finding, position, length, details, parameter, expected, remedy)
 

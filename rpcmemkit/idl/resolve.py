@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from lark import Token
 
@@ -10,7 +11,7 @@ from rpcmemkit.idl import syntax as s
 from rpcmemkit.idl.apply import Applier
 from rpcmemkit.idl.context import Context, VisibleNames, wrapped
 from rpcmemkit.idl.conversions import check_conversion, converted
-from rpcmemkit.idl.declared import Declared, Place
+from rpcmemkit.idl.declared import Declared, Place, Subject
 from rpcmemkit.idl.dialects import dialect_hint
 from rpcmemkit.idl.expressions import (
     ExpressionError,
@@ -21,7 +22,7 @@ from rpcmemkit.idl.extents import DEEPEST, LARGEST, SHALLOWER, TOO_DEEP
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import Level, assemble, copies
 from rpcmemkit.idl.memory import apply_allocate
-from rpcmemkit.idl.placement import Placement
+from rpcmemkit.idl.placement import check_attributes, check_serialization
 from rpcmemkit.idl.report import Report
 from rpcmemkit.idl.scope import Alias, Record, Scope, base_type
 from rpcmemkit.idl.source import Source
@@ -67,13 +68,11 @@ class Resolver(Context):
         return [], self._tagged(core, place, s.NO_ATTRIBUTES)
 
     def _base(self, core: s.BaseSpec, place: Place) -> Type:
-        found = base_type(core.words)
-        if found is None:
-            self.report.add(
-                Finding.NO_BASE_TYPE, place.source, core.at, len(core.words), words=repr(core.words)
-            )
-            return Opaque("unknown", core.words)
-        return found
+        if found := base_type(core.words):
+            return found
+        words = core.words
+        self.report.add(Finding.NO_BASE_TYPE, place.source, core.at, len(words), words=repr(words))
+        return Opaque("unknown", words)
 
     def _named(self, core: s.NamedSpec, place: Place) -> tuple[list[Level], Type]:
         alias = None if core.interface else self.scope.aliases.get(core.name.rpartition(".")[2])
@@ -85,34 +84,21 @@ class Resolver(Context):
         if plain in self.scope.tags:
             return [], self.scope.tags[plain]
         hint = dialect_hint(plain)
-        self.report.add(
-            Finding.UNKNOWN_TYPE, place.source, core.at, len(core.name), name=repr(core.name), remedy=hint
-        )
+        self.report.add(Finding.UNKNOWN_TYPE, place.source, core, remedy=hint)
         self.scope.aliases[plain] = Alias(plain, [], Opaque("unknown", plain))  # one report per name
         return [], Opaque("unknown", core.name)
 
     def _tagged(self, core: s.Core, place: Place, attributes: s.Attributes) -> Type:
         if isinstance(core, s.EnumSpec):
             return self._enum(core, place, attributes)
-        if isinstance(core, s.SwitchedSpec):
-            return self._switched(core, place)
         if isinstance(core, s.RecordSpec):
-            return self._record(core, place, attributes)
-        if isinstance(core, s.PipeSpec):
-            return self._holder("pipe", "", core.element, place)
-        assert isinstance(core, s.SafeArraySpec)
-        return self._holder("safearray", "SAFEARRAY", core.element.core, place)
-
-    def _holder(self, what: str, name: str, core: s.Core, place: Place) -> Type:
-        """A pipe or SAFEARRAY of elements."""
-        found = Opaque(what, name, self._element(core, place))
-        assert found.element is not None
-        self.extents.note(found, [self.extents.of(found.element)])
+            return self._switched(core, place) if core.switch else self._record(core, place, attributes)
+        assert isinstance(core, s.HolderSpec)
+        levels, base = self.core(core.element, place)
+        element = assemble(levels, base, place.fallback)
+        found = Opaque(core.what, "SAFEARRAY" if core.what == "safearray" else "", element)
+        self.extents.note(found, [self.extents.of(element)])
         return found
-
-    def _element(self, core: s.Core, place: Place) -> Type:
-        levels, base = self.core(core, place)
-        return assemble(levels, base, place.fallback)
 
     # --- enumerations ------------------------------------------------------------------------
 
@@ -127,13 +113,7 @@ class Resolver(Context):
             value = value + 1 if run is None else self.constant(run, place, value + 1)
             known = value if place.scoped_labels else self.scope.constants.get(str(label), value)
             if label in enum.labels or known != value:
-                self.report.add(
-                    Finding.DEFINED_TWICE,
-                    place.source,
-                    s.start(label),
-                    len(label),
-                    name=repr(str(label)),
-                )
+                self.report.add(Finding.DEFINED_TWICE, place.source, label)
             enum.labels[str(label)] = value
             if not place.scoped_labels:
                 self.scope.constants[str(label)] = value
@@ -143,7 +123,7 @@ class Resolver(Context):
     def _check_label(self, enum: EnumType, label: Token, value: int, place: Place) -> None:
         """A label is an int of C; one that is no 16-bit number is remembered until the type is sent (enum.md)."""
         if not -(1 << 31) <= value < 1 << 32:
-            self.report.add(Finding.BAD_NUMBER, place.source, s.start(label), len(label), text=value)
+            self.report.add(Finding.BAD_NUMBER, place.source, label, text=value)
         enum.labels[str(label)] = wrapped(value, _LONG)
         if not (enum.v1 or 0 <= value <= 0x7FFF):
             self.unsent_labels.setdefault(id(enum), (place.source, label, value))
@@ -201,27 +181,17 @@ class Resolver(Context):
         self._remember(core.tag, record)
         return record
 
-    def _members(self, fields: list[s.Field], place: Place) -> list[Member]:
+    def _members(self, fields: list[s.Declaration], place: Place) -> list[Member]:
         inner = place.inner()
-        for declared in self._declare_fields(fields, inner):
+        for declared in (each for field_ in fields for each in self.declare(field_, inner)):
             name = declared.name or f"anonymous{len(inner.siblings) + 1}"
             if name in inner.siblings:
                 self.report.add(Finding.DEFINED_TWICE, place.source, declared.at, len(name), name=repr(name))
             inner.siblings[name] = declared
         return [self._member(name, declared, inner) for name, declared in inner.siblings.items()]
 
-    def _declare_fields(self, fields: list[s.Field], place: Place) -> Iterator[Declared]:
-        for field_ in fields:
-            if field_.specifiers is None:
-                continue
-            targets = [declarator.target for declarator in field_.targets]
-            declared = self.declare(field_.attributes, field_.specifiers, targets, place)
-            for each, declarator in zip(declared, field_.targets, strict=True):
-                each.bits = declarator.bits is not None
-                yield each
-
     def _member(self, name: str, declared: Declared, place: Place) -> Member:
-        Placement(self, "member", name, place.source, declared.attributes).check()
+        check_attributes(self, "member", Subject(name, declared.at, place.source), declared.attributes)
         self.applier.apply(declared, place)
         self._complete(declared, place)
         member = Member(name, self.finish(declared, place))
@@ -234,22 +204,20 @@ class Resolver(Context):
             return
         name = getattr(declared.base, "name", "")
         code = Finding.CONTAINS_ITSELF if id(declared.base) in self.open else Finding.NO_MEMBERS
-        self.report.add(code, place.source, declared.at, len(declared.name), name=repr(name or declared.name))
+        self.report.add(code, place.source, declared, name=repr(name or declared.name))
 
-    def _arms(self, fields: list[s.Field], place: Place) -> list[Arm]:
+    def _arms(self, fields: list[s.Declaration], place: Place) -> list[Arm]:
         arms: list[Arm] = []
         for field_ in fields:
-            case, default = field_.attributes.get("case"), "default" in field_.attributes
-            labels = tuple(run for run in case.arguments if run) if case else ()
-            arms.append(self._arm(labels, default, field_, place))
+            case = field_.attributes.get("case")
+            labels = tuple(self.constant(run, place) for run in case.arguments if run) if case else ()
+            members = self._members([field_], place)
+            arms.append(Arm(labels, members[0] if members else None, "default" in field_.attributes))
         return arms
 
-    def _arm(self, labels: tuple[s.Run, ...], default: bool, content: s.Field, place: Place) -> Arm:
-        values = tuple(self.constant(run, place) for run in labels)
-        members = self._members([content], place)
-        return Arm(values, members[0] if members else None, default)
-
-    def _switched(self, core: s.SwitchedSpec, place: Place) -> Type:
+    def _switched(self, core: s.RecordSpec, place: Place) -> Type:
+        assert core.switch is not None
+        assert core.members is not None
         self._tag(core.tag, EncapsulatedUnion, core, True, place)
         levels, base = self.core(core.switch.core, place)
         if levels or not discriminates(base):
@@ -260,8 +228,8 @@ class Resolver(Context):
         union = Union(core.tag or "", base)
         result = EncapsulatedUnion(core.tag or "", core.switch_name, name, union)
         self._remember(core.tag, result)
-        union.arms = [self._arm(case.labels, case.default, case.content, place) for case in core.cases]
-        check_arms(self, union, [case.content for case in core.cases], place)
+        union.arms = self._arms(core.members, place)
+        check_arms(self, union, core.members, place)
         parts = [self.extents.of(arm.member.type) for arm in union.arms if arm.member]
         self.extents.note(result, [self.extents.note(union, parts)])
         return result
@@ -269,15 +237,23 @@ class Resolver(Context):
     # --- declarations ------------------------------------------------------------------------
 
     def declare(
-        self, attributes: s.Attributes, specifiers: s.Specifiers, targets: Iterable[s.Target], place: Place
+        self, declaration: s.Declaration, place: Place, targets: Iterable[s.Target] | None = None
     ) -> Iterator[Declared]:
-        """Levels and base of each declarator; attributes are applied later, when all neighbours are known."""
+        """Levels and base of each target; attributes are applied later, when all neighbours are known."""
+        attributes, specifiers = declaration.attributes, declaration.specifiers
+        targets = declaration.targets if targets is None else targets
+        if not targets:
+            return
+        inner: list[Level] = []
         if isinstance(specifiers.core, (s.RecordSpec, s.EnumSpec)):
             base = self._tagged(specifiers.core, place, attributes)
-            inner: list[Level] = []
         else:
             inner, base = self.core(specifiers.core, place)
-        const = specifiers.const or self._is_const(specifiers.core)
+        alias = (
+            self.scope.aliases.get(specifiers.core.name) if isinstance(specifiers.core, s.NamedSpec) else None
+        )
+        const = specifiers.const or (alias is not None and alias.const)  # as LPCWSTR is
+        generic = alias is not None and alias.name in self.generic_handles
         for target in targets:
             own = [self._level(layer, place) for layer in target.layers]
             levels, nested = self._nested(own + copies(inner), base, target, place)
@@ -289,7 +265,8 @@ class Resolver(Context):
                 levels,
                 nested,
                 const=const,
-                generic=not own and self._is_generic_handle(specifiers.core),
+                generic=generic and not own,
+                bits=target.bits is not None,
             )
 
     def _nested(
@@ -300,18 +277,8 @@ class Resolver(Context):
         if height <= DEEPEST:
             return levels, base
         if self.extents.of(base) != TOO_DEEP:
-            self.report.add(
-                Finding.TOO_DEEP, place.source, target.at, len(target.name), limit=DEEPEST, remedy=SHALLOWER
-            )
+            self.report.add(Finding.TOO_DEEP, place.source, target, limit=DEEPEST, remedy=SHALLOWER)
         return [], self.extents.too_deep
-
-    def _is_const(self, core: s.Core) -> bool:
-        """Whether a type is const by its typedef, as LPCWSTR is."""
-        alias = self.scope.aliases.get(core.name) if isinstance(core, s.NamedSpec) else None
-        return alias is not None and alias.const
-
-    def _is_generic_handle(self, core: s.Core) -> bool:
-        return isinstance(core, s.NamedSpec) and core.name in self.generic_handles
 
     def _level(self, layer: s.Layer, place: Place) -> Level:
         if isinstance(layer, s.PointerLayer):
@@ -362,8 +329,7 @@ class Resolver(Context):
 
     def typedef(self, declaration: s.Declaration, place: Place) -> None:
         """Enter every name that a typedef declares."""
-        targets = [declarator.target for declarator in declaration.targets]
-        for declared in self.declare(declaration.attributes, declaration.specifiers, targets, place):
+        for declared in self.declare(declaration, place):
             self.applier.apply(declared, place)
             self._enter(declared, place)
 
@@ -389,9 +355,7 @@ class Resolver(Context):
             self._predefined(declared, known, levels, base)
             return
         if known is not None and not _alike(known.base, base):
-            self.report.add(
-                Finding.DEFINED_TWICE, place.source, declared.at, len(declared.name), name=repr(declared.name)
-            )
+            self.report.add(Finding.DEFINED_TWICE, place.source, declared)
         self.scope.aliases[declared.name] = alias
 
     def _shallow(self, conversion: Converted, declared: Declared) -> Type:
@@ -423,9 +387,8 @@ class Resolver(Context):
             self.generic_handles.add(declared.name)
 
     def _check_placement(self, declared: Declared, place: Place) -> None:
-        placement = Placement(self, "type", declared.name, place.source, declared.both)
-        placement.check()
-        placement.serialization(declared.base if not declared.levels else None)
+        check_attributes(self, "type", declared, declared.both)
+        check_serialization(self, declared, declared.both, declared.base if not declared.levels else None)
         if ignore := declared.attributes.get("ignore"):
             self.complain(Finding.DOES_NOT_APPLY, declared, ignore, attribute="ignore")
 
@@ -442,17 +405,12 @@ class Resolver(Context):
 
     def define_constant(self, declaration: s.Declaration, place: Place) -> None:
         """``const long LIMIT = 5;``"""
-        for declarator in declaration.targets:
-            run = declarator.value
-            if run is None:
-                continue
-            name = declarator.target.name
-            for declared in self.declare(s.NO_ATTRIBUTES, declaration.specifiers, [declarator.target], place):
-                value = self._constant_value(run, declared, place)
-                if self.scope.constants.setdefault(name, value) != value:
-                    self.report.add(
-                        Finding.DEFINED_TWICE, place.source, declared.at, len(name), name=repr(name)
-                    )
+        plain = replace(declaration, attributes=s.NO_ATTRIBUTES)
+        for target in declaration.targets:
+            for declared in self.declare(plain, place, [target]) if target.value else ():
+                value = self._constant_value(target.value or (), declared, place)
+                if self.scope.constants.setdefault(target.name, value) != value:
+                    self.report.add(Finding.DEFINED_TWICE, place.source, declared)
 
     def _constant_value(self, run: s.Run, declared: Declared, place: Place) -> object:
         base = declared.base

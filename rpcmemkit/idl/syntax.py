@@ -5,7 +5,7 @@ Every ``at`` is an offset into the text of the :class:`~rpcmemkit.idl.source.Sou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from lark import Token
@@ -36,10 +36,11 @@ class Attributes:
 
     def get(self, *names: str) -> Attribute | None:
         """The first attribute with one of these names."""
-        for attribute in self.items:
-            if attribute.name in names:
-                return attribute
-        return None
+        return next((attribute for attribute in self.items if attribute.name in names), None)
+
+    def all(self, *names: str) -> list[Attribute]:
+        """All attributes with one of these names."""
+        return [attribute for attribute in self.items if attribute.name in names]
 
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
@@ -72,24 +73,19 @@ class NamedSpec(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class RecordSpec:
-    """A structure or union (``keyword``); ``members`` is ``None`` where only the tag is named."""
+    """A structure or union (``keyword``); ``members`` is ``None`` where only the tag is named.
+
+    An encapsulated union, ``union tag switch (T switch_name) union_name { case … }``, has a ``switch``; what its cases
+    say are attributes of its members, as ``[case(…)]`` and ``[default]`` are in other unions.
+    """
 
     keyword: str
     tag: str | None
     at: int
-    members: list[Field] | None = None
-
-
-@dataclass(eq=False, slots=True)
-class SwitchedSpec:
-    """An encapsulated union: ``union tag switch (T switch_name) union_name { case … }``."""
-
-    tag: str | None
-    at: int
-    switch: Specifiers
-    switch_name: str
-    union_name: str | None
-    cases: list[Case]
+    members: list[Declaration] | None = None
+    switch: Specifiers | None = None
+    switch_name: str = ""
+    union_name: str | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -101,27 +97,18 @@ class EnumSpec:
     labels: list[tuple[Token, Run | None]] | None = None
 
 
-@dataclass(eq=False, slots=True)
-class PipeSpec:
-    """``pipe T``."""
+class HolderSpec(NamedTuple):
+    """``pipe T`` and ``SAFEARRAY(T)``; ``what`` is ``pipe`` or ``safearray``."""
 
+    what: str
     element: Core
     at: int
 
 
-@dataclass(eq=False, slots=True)
-class SafeArraySpec:
-    """``SAFEARRAY(T)``."""
-
-    element: Specifiers
-    at: int
+Core: TypeAlias = BaseSpec | NamedSpec | RecordSpec | EnumSpec | HolderSpec
 
 
-Core: TypeAlias = BaseSpec | NamedSpec | RecordSpec | SwitchedSpec | EnumSpec | PipeSpec | SafeArraySpec
-
-
-@dataclass(eq=False, slots=True)
-class Specifiers:
+class Specifiers(NamedTuple):
     """What stands before the declarators: a type and words like ``const``."""
 
     core: Core
@@ -133,7 +120,7 @@ class Specifiers:
         return "const" in self.qualifiers
 
 
-# --- declarators -------------------------------------------------------------------------------
+# --- declarations ------------------------------------------------------------------------------
 
 
 class PointerLayer(NamedTuple):
@@ -148,121 +135,80 @@ class ArrayLayer(NamedTuple):
 
 
 class FunctionLayer(NamedTuple):
-    """``(parameters)``; ``end`` is the offset of the closing parenthesis."""
+    """``(parameters)``; ``at`` is the offset of the closing parenthesis."""
 
     at: int
-    parameters: tuple[Field, ...]
-    end: int
+    parameters: tuple[Declaration, ...]
 
 
 Layer: TypeAlias = PointerLayer | ArrayLayer | FunctionLayer
 
 
 class Target(NamedTuple):
-    """What is declared: a name and its layers, from the name outwards (``*a[]``: array, then pointer)."""
+    """What is declared: a name and its layers, from the name outwards (``*a[]``: array, then pointer).
+
+    ``value`` is that of a constant, ``bits`` the width of a bit-field.
+    """
 
     name: str
     at: int
     layers: tuple[Layer, ...] = ()
-
-
-class Declarator(NamedTuple):
-    target: Target
     value: Run | None = None
     bits: Run | None = None
 
 
-# --- declarations ------------------------------------------------------------------------------
-
-
 @dataclass(eq=False, slots=True)
-class Field:
-    """A parameter, a member of a structure or the content of a union arm.
+class Declaration:
+    """A typedef, constant, procedure, parameter, member, union arm, or (without targets) a tagged type.
 
-    ``specifiers`` is ``None`` for an empty arm and for ``...``.
+    An empty arm and ``...`` declare nothing: they have no targets, and no words for a type.
     """
 
     attributes: Attributes
-    specifiers: Specifiers | None
-    targets: tuple[Declarator, ...]
+    specifiers: Specifiers
+    targets: tuple[Target, ...]
     at: int
     end: int = -1
-
-
-@dataclass(eq=False, slots=True)
-class Case:
-    """``case labels: content``; ``default`` is set where one of the labels is ``default``."""
-
-    labels: tuple[Run, ...]
-    default: bool
-    content: Field
-
-
-@dataclass(eq=False, slots=True)
-class Declaration:
-    """A typedef, constant, procedure, or (without declarators) a tagged type."""
-
-    attributes: Attributes
-    specifiers: Specifiers
-    targets: tuple[Declarator, ...]
-    at: int
-    end: int
     typedef: bool = False
 
 
-@dataclass(eq=False, slots=True)
-class Import:
+class Import(NamedTuple):
     files: tuple[Token, ...]
 
 
 @dataclass(eq=False, slots=True)
-class Forward:
-    """``interface name;`` and its kin, also inside a coclass."""
-
-    attributes: Attributes
-    keyword: str
-    name: str
-    at: int
-
-
-@dataclass(eq=False, slots=True)
 class Block:
-    """``library``, ``coclass``, ``namespace`` …: what only holds or lists other things."""
+    """An interface, or what only holds or lists other things: ``library``, ``coclass``, ``namespace`` …
+
+    ``items`` is ``None`` where only the name is announced: ``interface name;``. ``bases`` are the names after the colon.
+    """
 
     attributes: Attributes
     keyword: str
     name: str
-    items: list[Item]
     at: int
+    items: list[Item] | None = None
+    bases: tuple[NamedSpec, ...] = ()
+
+    @property
+    def is_interface(self) -> bool:
+        """Whether it defines an interface."""
+        return self.items is not None and self.keyword in ("interface", "dispinterface")
 
 
-@dataclass(eq=False, slots=True)
-class InterfaceBody:
-    """An interface or dispinterface with its body; ``bases`` are the names after the colon."""
-
-    attributes: Attributes
-    keyword: str
-    name: str
-    bases: tuple[NamedSpec, ...]
-    items: list[Item]
-    at: int
-
-
-Item: TypeAlias = Declaration | Import | Forward | Block | InterfaceBody
+Item: TypeAlias = Declaration | Import | Block
 
 # --- attribute configuration files -------------------------------------------------------------
 
 
-@dataclass(eq=False, slots=True)
-class AcfTypes:
+class AcfTypes(NamedTuple):
     """``typedef [attributes] names;``"""
 
     attributes: Attributes
     names: tuple[Token, ...]
 
 
-@dataclass(eq=False, slots=True)
-class AcfProcedure:
+class AcfProcedure(NamedTuple):
     """``[attributes] name([attributes] parameter, …);``"""
 
     attributes: Attributes
@@ -270,11 +216,10 @@ class AcfProcedure:
     parameters: tuple[tuple[Attributes, Token], ...]
 
 
-@dataclass(eq=False, slots=True)
-class AcfInterface:
+class AcfInterface(NamedTuple):
     attributes: Attributes
     name: Token
-    items: list[AcfTypes | AcfProcedure] = field(default_factory=list)
+    items: list[AcfTypes | AcfProcedure]
 
 
 def start(token: Token) -> int:

@@ -30,7 +30,7 @@ def switch_type(context: Context, attributes: s.Attributes, place: Place) -> Bas
         return None
     if isinstance(found, (Base, EnumType)) and discriminates(found):
         return found
-    context.report.add(Finding.BAD_SWITCH_TYPE, place.source, attribute.at, len(attribute.name))
+    context.report.add(Finding.BAD_SWITCH_TYPE, place.source, attribute)
     return None
 
 
@@ -42,10 +42,10 @@ class UntypedUnions:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._defined: dict[int, tuple[Union, Sequence[s.Field], Place]] = {}
+        self._defined: dict[int, tuple[Union, Sequence[s.Declaration], Place]] = {}
         self._typed: dict[tuple[int, int], Union] = {}
 
-    def add(self, union: Union, fields: Sequence[s.Field], place: Place) -> None:
+    def add(self, union: Union, fields: Sequence[s.Declaration], place: Place) -> None:
         """Remember a union that its definition gave no switch type."""
         self._defined[id(union)] = union, fields, place
 
@@ -69,7 +69,7 @@ class UntypedUnions:
 
 
 def check_arms(
-    context: Context, union: Union, fields: Sequence[s.Field], place: Place, *, stated: bool = True
+    context: Context, union: Union, fields: Sequence[s.Declaration], place: Place, *, stated: bool = True
 ) -> None:
     """Check the labels; each becomes the value that a discriminant of the switch type has, once that is ``stated``."""
     low, high = _range(union.switch)

@@ -23,11 +23,9 @@ def check_names(tree: Any, source: Source, report: Report, *, osf: bool) -> None
         name = attribute.name
         custom = "." in name  # an attribute type of the Windows Runtime, by its full name
         if name not in ATTRIBUTES and not custom:
-            report.add(
-                Finding.UNKNOWN_ATTRIBUTE, source, attribute.at, len(name), attribute=name, hint=_hint(name)
-            )
+            report.add(Finding.UNKNOWN_ATTRIBUTE, source, attribute, attribute=name, hint=_hint(name))
         elif row(name).only == "DCE" and not osf:
-            report.add(Finding.ONLY_DCE, source, attribute.at, len(name), attribute=name)
+            report.add(Finding.ONLY_DCE, source, attribute, attribute=name)
 
 
 def _hint(name: str) -> str:
@@ -44,5 +42,6 @@ def _attributes(tree: Any) -> Iterator[s.Attribute]:
         if isinstance(node, s.Attributes):
             yield from node.items
             continue
-        parts = node if isinstance(node, (list, tuple)) else [getattr(node, name) for name in node.__slots__]
+        slots = () if isinstance(node, (list, tuple)) else node.__slots__
+        parts = [getattr(node, name) for name in slots] if slots else node
         waiting.extend(part for part in reversed(parts) if not isinstance(part, _LEAVES))

@@ -59,7 +59,7 @@ def test_accepted(text: str) -> None:
 def test_declarators_read_from_the_name_outwards() -> None:
     (declaration,) = parse("typedef long *a[2], (*b)[3], *(*c)(long), **d;")
     assert isinstance(declaration, s.Declaration)
-    kinds = [[type(layer).__name__[:-5] for layer in one.target.layers] for one in declaration.targets]
+    kinds = [[type(layer).__name__[:-5] for layer in one.layers] for one in declaration.targets]
     assert kinds == [
         ["Array", "Pointer"],
         ["Pointer", "Array"],
