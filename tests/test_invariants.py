@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import given
 
-from rpcmemkit.audit import SHOWN
+from rpcmemkit.audit import SHOWN, Audit
 from rpcmemkit.draw.build import picture
 from rpcmemkit.draw.panel import TOLD
 from rpcmemkit.kinds import BlockKind
@@ -143,11 +143,7 @@ def faults(case: Case, made: Invocation, outcome: Outcome, environment: dict[str
         ]
     for event in audit.faults:
         kind, why = event.detail[:2]
-        if (
-            kind == "double free"
-            and event.actor == "stub"
-            and not any(each.points or frees_what_is_shared(each) for each in before)
-        ):
+        if kind == "double free" and event.actor == "stub" and not any(shared(each, why) for each in before):
             found.append(f"freed twice, though nobody aliased anything: {why}")
     return found
 
@@ -192,6 +188,11 @@ BOTH = re.compile(
 """What names both sides of a double free: two pointers, or a pointer and who freed the block before."""
 
 
+def shared(made: Invocation, why: str) -> bool:
+    """Whether the routine made what a double free tells of: pointers that share a block, or one to a block that it freed."""
+    return made.points if "that it freed for" in why else frees_what_is_shared(made)
+
+
 def frees_what_is_shared(made: Invocation) -> bool:
     """Whether the routine freed something that another pointer still leads to, if it is not the pointer itself."""
     steps = pairwise([*made.actions, {}])
@@ -221,7 +222,7 @@ def faces(outcome: Outcome) -> list[str]:
         "orphaned": (len(observed["orphaned"]), len(audit.orphaned_places)),
         "story: LEAKED": ("LEAKED:" in text, bool(audit.server_leaked)),
         "story: ORPHANED": ("ORPHANED:" in text, bool(audit.orphaned)),
-        "clean": (audit.clean or bool(outcome.call.stored and nothing), nothing),
+        "clean": (audit.clean or bool(outcome.call.stored and in_order(audit)), nothing),
     }
     found += [f"{what}: {one} is not {other}" for what, (one, other) in counted.items() if one != other]
     missing = [
@@ -229,7 +230,38 @@ def faces(outcome: Outcome) -> list[str]:
         for place in audit.orphaned_places[:10]
         if not any(name in text for name in names(outcome, place))
     ]
+    found += miscounted(outcome)
     return found + [f"the story does not name the orphaned {storage_label(place)}" for place in missing]
+
+
+def in_order(audit: Audit) -> bool:
+    """Whether there is nothing to say of the memory, however the call ended."""
+    return not (
+        audit.orphaned_places or audit.leaked or audit.dangling or audit.faults or audit.unwritten_sent
+    )
+
+
+def miscounted(outcome: Outcome) -> list[str]:
+    """The counts are those of the events; a free that failed is a fault and no event of its own."""
+    audit, trace = outcome.audit, outcome.call.trace
+    allocated = {
+        "client": sum(e.actor == "stub" for e in trace.select("allocate", side="client")),
+        "server": sum(e.detail != "private" for e in trace.select("allocate", side="server")),
+    }
+    found = [] if allocated["client"] == audit.client_allocations else ["client allocations"]
+    found += [] if allocated["server"] == audit.server_allocations else ["server allocations"]
+    frees = {
+        "client": (audit.client_frees, [e for e in trace.select("free", side="client") if e.actor == "stub"]),
+        "server": (
+            audit.server_frees + audit.server_released,
+            list(trace.select("free", "mark", side="server")),
+        ),
+    }
+    for side, (said, events) in frees.items():
+        failed = [e for e in audit.faults if e.side == side]
+        if not len(events) <= said <= len(events) + len(failed):
+            found.append(f"{side} frees: {said} of {len(events)}, {len(failed)} faults")
+    return found
 
 
 def names(outcome: Outcome, place: Place) -> set[str]:
