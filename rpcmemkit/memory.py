@@ -253,23 +253,19 @@ class AddressSpace(OfThisProcess):
         row = Row(ledger, range(number, number + many))
         for index, address in enumerate(row, number):
             begun[(address - base >> PAGE) - page] = index
-        del ledger.pages[page:]
-        ledger.pages.extend(accumulate(begun, max))
+        # at once: a thread may look into an image now
+        ledger.pages[page:] = array("I", accumulate(begun, max))
         return row
 
     def take_back(self, start: int) -> None:
         """Remove the blocks that were added since ``data`` was ``start`` bytes long: they have never been."""
         ledger, last = self.ledger, self.base + start
         count = bisect_left(ledger.starts, last)
+        pages = (last - ledger.base - 1 >> PAGE) + 1
+        # first of all, and at once: a thread may look into an image now
+        ledger.pages[max(pages - 1, 0) :] = array("I", (count - 1,) * bool(pages))
         del self.data[start:], ledger.starts[count:], ledger.sizes[count:], ledger.kinds[count:]
-        del (
-            ledger.live[count:],
-            ledger.by_routine[count:],
-            ledger.ended[count:],
-            ledger.pages[(last - ledger.base - 1 >> PAGE) + 1 :],
-        )
-        if ledger.pages:
-            ledger.pages[-1] = count - 1
+        del ledger.live[count:], ledger.by_routine[count:], ledger.ended[count:]
 
     def holds(self, addresses: Sequence[int], extents: int | Sequence[int]) -> bool:
         """Whether so many bytes at each address may be touched. Nothing is noted if not."""

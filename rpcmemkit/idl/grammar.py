@@ -20,6 +20,7 @@ from lark.lexer import TerminalDef
 from rpcmemkit.data import packaged
 
 GRAMMAR, TABLES = "grammar.lark", "grammar.json"
+_ENDLESS = 0xFFFFFFFF
 _HERE = "rpcmemkit.idl"
 
 _TYPE_WORDS = "unsigned|signed|long|short|int|char|small|hyper|float|double|void|__int64|__int32|__int16|__int8|__int3264"
@@ -71,7 +72,9 @@ def tables() -> dict[str, Any]:
     return {
         "made_from": _made_from(grammar),
         "table": _packed_table(data["parser"].pop("parser")),
-        "rules_and_terminals": [_packed_rule(row) if "origin" in row else row for row in memo.values()],
+        "rules_and_terminals": [
+            _packed_rule(row) if "origin" in row else _packed_terminal(row) for row in memo.values()
+        ],
         "rest": data,
     }
 
@@ -148,6 +151,15 @@ def _unpacked_state(row: list[list[int]]) -> dict[int, tuple[int, Any]]:
 
 # A rule is a list: its name, "attributes INTERFACE NAME" with an exclamation mark at each token that the tree leaves out,
 # and the rest of what lark knows about it.
+
+
+def _packed_terminal(terminal: dict[str, Any]) -> dict[str, Any]:
+    """Return a terminal without what differs from Python to Python: how long a match without an end may be."""
+    pattern = terminal["pattern"]
+    if "_width" not in pattern:
+        return terminal
+    widths = [min(width, _ENDLESS) for width in pattern["_width"]]
+    return {**terminal, "pattern": {**pattern, "_width": widths}}
 
 
 def _packed_rule(rule: dict[str, Any]) -> list[Any]:

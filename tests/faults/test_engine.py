@@ -17,7 +17,8 @@ import pytest
 from rpcmemkit import Audit, MemoryFault, RpcError, Session, UsageError, program
 from rpcmemkit.annotate import rows
 from rpcmemkit.errors import Diagnostic, IdlError, RpcMemKitError, ScenarioError
-from rpcmemkit.kinds import EventKind
+from rpcmemkit.kinds import BlockKind, EventKind
+from rpcmemkit.memory import AddressSpace, taken
 from rpcmemkit.records import equal, shown
 from tests.engine.conversions import FOUR, four
 from tests.engine.helpers import NODE, TREE, linked, open_session, serve
@@ -484,3 +485,38 @@ def test_a_thread_that_a_routine_starts_is_told_that_it_waits_in_vain(
     assert [type(error) for error in failed] == [UsageError] * 8
     assert "another thread has been in a call of this session" in str(failed[0])
     assert len(list(call.trace.select(EventKind.READ))) == 1
+
+
+@pytest.mark.parametrize("change", ["one", "many", "back"])
+def test_what_was_can_be_read_while_another_thread_allocates(change: str) -> None:
+    """An image shares the table of blocks with the space: at every line that changes it, what was there is found."""
+    space = AddressSpace("server")
+    address = space.add_block(8, BlockKind.MIDL_USER)
+    past, end = AddressSpace.from_image("server", space.image()), len(space.data)
+    many = ([8] * 20, bytes(20 * taken(8)))
+    if change == "back":
+        space.add_blocks(many[1], many[0], BlockKind.MIDL_USER)
+    changes = {
+        "one": lambda: space.add_block(8, BlockKind.MIDL_USER),
+        "many": lambda: space.add_blocks(many[1], many[0], BlockKind.MIDL_USER),
+        "back": lambda: space.take_back(end),
+    }
+    looks = []
+
+    def look(frame: Any, event: str, argument: Any) -> Any:
+        if frame.f_globals["__name__"] != "rpcmemkit.memory":
+            return None
+        sys.settrace(None)
+        looks.append(past.read(address, 8))
+        sys.settrace(look)
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        changes[change]()
+    finally:
+        sys.settrace(before)
+
+    assert len(looks) > 5
+    assert set(looks) == {b"\xcd" * 8}
