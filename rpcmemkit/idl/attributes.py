@@ -31,11 +31,11 @@ class Row(NamedTuple):
     needs: str = ""
     """What its argument must be."""
     sets: str = ""
-    """The field of a :class:`~rpcmemkit.idl.levels.Level` that it sets: of the outermost one, to true …"""
+    """The flag of a :class:`~rpcmemkit.idl.levels.Level` that it sets, of the outermost one …"""
     every: bool = False
     """… or of every one …"""
     counts: bool = False
-    """… or to an expression, of the level that has the position of its argument (size-is.md)."""
+    """… or the field that it sets to an expression, of the level that has the position of its argument (size-is.md)."""
     converts: bool = False
     """Programs see another type than the one that is sent."""
     kept: bool = True

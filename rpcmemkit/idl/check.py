@@ -84,7 +84,7 @@ class Checker:
         self._direction(declared, parameter)
         self._conformant_structure(declared, parameter)
         self._handle_pointer(declared)
-        if any(level.ignore for level in declared.levels):
+        if any("ignore" in level.flags for level in declared.levels):
             self.complain(Finding.IGNORED_PARAMETER, declared)
         if isinstance(parameter.type, Pointer) and parameter.type.partial_ignore:
             self._partial_ignore(declared, parameter, parameter.type)
@@ -237,7 +237,7 @@ class Checker:
             self.complain(Finding.CONST_RESULT, result)
         if way := result.attributes.get("in", "out"):
             self.resolver.complain(Finding.DOES_NOT_APPLY, result, way, attribute=way.name)
-        if any(level.ignore for level in result.levels):
+        if any("ignore" in level.flags for level in result.levels):
             self.complain(Finding.IGNORED_PARAMETER, result)
         if type_ is not None:
             self._array(result)

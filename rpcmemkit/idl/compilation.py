@@ -28,6 +28,7 @@ from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.scope import predefined
 from rpcmemkit.idl.source import Folders, Source, where_to_get
 from rpcmemkit.idl.switches import Switches
+from rpcmemkit.trace import recording
 from rpcmemkit.types import Interface, PointerKind, Type
 
 
@@ -93,6 +94,7 @@ SYNTAX = "IDL1"  # after these findings there is no tree that could be trusted
 _PARSED: dict[tuple[object, ...], Unit] = {}
 
 
+@recording()
 def parse_text(text: str, file: str, options: Options) -> Unit:
     """Preprocess and parse one text."""
     report = Report()
@@ -132,6 +134,7 @@ class Compiler:
         self.done: set[Path] = set()
         self.files: dict[str, None] = {}
 
+    @recording()  # the collector finds nothing in trees and types under way
     def run(self, unit: Unit, acf: Acf) -> Compilation:
         self.report.diagnostics.extend(unit.diagnostics)
         self.report.stop_on_errors(SYNTAX)

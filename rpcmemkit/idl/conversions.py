@@ -15,19 +15,7 @@ from rpcmemkit.idl.context import Context
 from rpcmemkit.idl.declared import Declared, Place
 from rpcmemkit.idl.findings import Finding
 from rpcmemkit.idl.levels import assemble
-from rpcmemkit.types import (
-    Array,
-    ContextHandle,
-    Converted,
-    EncapsulatedUnion,
-    Opaque,
-    Pointer,
-    PointerKind,
-    Struct,
-    Switched,
-    Type,
-    Union,
-)
+from rpcmemkit.types import Array, ContextHandle, Converted, Opaque, Pointer, PointerKind, Type, parts_of
 
 _NAMES_SENT = ("transmit_as", "wire_marshal")
 _BY_ROUTINES = ("transmit_as", "represent_as")  # the others write bytes themselves
@@ -158,15 +146,7 @@ def parts(found: Type, *, through_pointers: bool) -> Iterator[Type]:
             continue
         seen.add(id(type_))
         yield type_
-        if isinstance(type_, Pointer):
-            waiting.extend([type_.target] if through_pointers else [])
-        elif isinstance(type_, Array):
-            waiting.append(type_.element)
-        elif isinstance(type_, (Switched, EncapsulatedUnion)):
-            waiting.append(type_.union)
-        elif isinstance(type_, Converted):
+        if isinstance(type_, Converted):
             waiting.append(type_.sent)
-        elif isinstance(type_, Struct):
-            waiting.extend(member.type for member in type_.members)
-        elif isinstance(type_, Union):
-            waiting.extend(arm.member.type for arm in type_.arms if arm.member)
+        elif through_pointers or not isinstance(type_, Pointer):
+            waiting += parts_of(type_)

@@ -46,12 +46,12 @@ class Declared(Subject):
         return self.attributes + self.acf
 
     def mark(self, attributes: s.Attributes) -> None:
-        """Set the fields of the levels that are true with an attribute, as its row says."""
+        """Set the flags of the levels that are true with an attribute, as its row says."""
         for attribute in attributes.items:
             found = row(attribute.name)
             if found.sets and not found.counts:
                 for level in self.levels if found.every else self.levels[:1]:
-                    setattr(level, found.sets, True)
+                    level.flags |= {found.sets}
 
 
 @dataclass(eq=False, slots=True)

@@ -248,7 +248,9 @@ class InterfaceBuilder:
         """With maybenull_sizeis every sized parameter has [disable_consistency_check] (-backward-compat.md)."""
         found = dict(values(declared.both))
         maybe_null = self.resolver.switches.maybenull_sizeis
-        if any(level.unchecked or (maybe_null and level.size is not None) for level in declared.levels):
+        if any(
+            "unchecked" in level.flags or (maybe_null and level.size is not None) for level in declared.levels
+        ):
             found["disable_consistency_check"] = True
         return found
 

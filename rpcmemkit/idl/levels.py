@@ -25,12 +25,8 @@ class Level:
     first: Expr | None = None
     string: bool = False
     count_range: tuple[int, int] | None = None
-    all_nodes: bool = False
-    dont_free: bool = False
-    force_allocate: bool = False
-    ignore: bool = False
-    partial_ignore: bool = False
-    unchecked: bool = False  # [disable_consistency_check]
+    flags: frozenset[str] = frozenset()
+    """What attributes set to true, by name: the booleans of a :class:`~rpcmemkit.types.Pointer`, and ``unchecked``."""
 
     @property
     def pointer(self) -> bool:
@@ -89,16 +85,8 @@ def _array(level: Level, element: Type) -> Array:
 
 
 def _pointer(level: Level, target: Type, kind: PointerKind) -> Pointer:
-    return Pointer(
-        target,
-        kind,
-        all_nodes=level.all_nodes,
-        dont_free=level.dont_free,
-        force_allocate=level.force_allocate,
-        ignore=level.ignore,
-        partial_ignore=level.partial_ignore,
-        to_elements=not level.pointer or level.counted,
-    )
+    flags = dict.fromkeys(level.flags - {"unchecked"}, True)
+    return Pointer(target, kind, to_elements=not level.pointer or level.counted, **flags)
 
 
 def _is_interface(base: Type) -> bool:

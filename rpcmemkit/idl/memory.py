@@ -43,8 +43,7 @@ def _allocate(context: Context, declared: Declared, attribute: s.Attribute) -> N
     if finding := _not_allocatable(declared):
         context.complain(finding, declared, attribute)
         return
-    declared.levels[0].all_nodes |= "all_nodes" in options
-    declared.levels[0].dont_free |= "dont_free" in options
+    declared.levels[0].flags |= options & {"all_nodes", "dont_free"}
 
 
 def _not_allocatable(declared: Declared) -> Finding | None:
@@ -68,7 +67,7 @@ def _not_allocatable(declared: Declared) -> Finding | None:
 
 def check_orphaning(context: Context, declared: Declared, parameter: Parameter) -> None:
     """[allocate(all_nodes)] on [in, out] data leaves the client's old nodes behind (allocate.md)."""
-    if parameter.is_in and parameter.is_out and any(level.all_nodes for level in declared.levels):
+    if parameter.is_in and parameter.is_out and any("all_nodes" in level.flags for level in declared.levels):
         context.complain(Finding.ORPHANS, declared)
 
 
