@@ -242,32 +242,34 @@ class _Writer:
             case "keep" if step.rule == "byte-count-in-place":
                 return [f"{step.name}: lies in your own buffer."]
             case "free below":
-                return [*self._fact(step.name, plan, parameter), *self._own_refs(step.name, plan)]
+                return self._below_it(step.name, below(plan), parameter is not None and parameter.is_in)
         return []
 
-    def _fact(self, name: str, plan: Plan, parameter: types.Parameter | None) -> list[str]:
-        """Return what has to be true of a parameter, so that nothing of the client's own is freed."""
-        is_in = parameter is not None and parameter.is_in
-        blocks = all(spot.plan.type.all_nodes for spot in spots(below(plan), ()))
-        one = [f"{name}: one block below it."] if blocks else []
+    def _below_it(self, name: str, own: Plan, is_in: bool) -> list[str]:
+        """Return what has to be true of what hangs below a parameter, so that nothing of the client's own is freed."""
+        told = []
+        if all(spot.plan.type.all_nodes for spot in spots(own, ())):
+            told.append(f"{name}: one block below it.")
         if is_in and self.plan.interface.is_object:
-            given = frozenset(name for name, each in self.parameters.items() if not each.is_out)
-            own = below(plan)
-            kept = (pointer.target for pointer in all_pointers(own) if not pointer.is_object)
-            cut = any(spot.loose for spot in spots(own, (), given))
-            cut = cut or any(spot.loose for holder in kept for spot in spots(holder, ()))
-            return [
-                *one,
-                f"{name}: the proxy replaces what hangs below it, so that your own nodes have to come",
-                "from CoTaskMemAlloc, and you keep no other pointer to them.",
-                *["What a lowered count or another union arm cuts off is freed by nobody."] * cut,
-            ]
-        null = f"{name}: set every pointer in it to null before the call; what one led to would be freed as well."
-        return one if is_in or self.plan.interface.is_object else [*one, null]
+            told.append(
+                f"{name}: the proxy replaces what hangs below it, so that your own nodes have to come"
+            )
+            told.append("from CoTaskMemAlloc, and you keep no other pointer to them.")
+            if self._is_cut(own):
+                told.append("What a lowered count or another union arm cuts off is freed by nobody.")
+        elif not is_in and not self.plan.interface.is_object:
+            null = "set every pointer in it to null before the call; what one led to would be freed as well."
+            told.append(f"{name}: {null}")
+        if _has_refs(own) and not self.compares:
+            told.append(f"{name}: what its reference pointers lead to stays yours.")
+        return told
 
-    def _own_refs(self, name: str, plan: Plan) -> list[str]:
-        has = _has_refs(below(plan)) and not self.compares
-        return [f"{name}: what its reference pointers lead to stays yours."] if has else []
+    def _is_cut(self, own: Plan) -> bool:
+        """Whether a lowered count or another union arm may leave a pointer of the client's behind."""
+        steady = frozenset(name for name, each in self.parameters.items() if not each.is_out)
+        kept = (pointer.target for pointer in all_pointers(own) if not pointer.is_object)
+        holders = [(own, steady), *((holder, frozenset[str]()) for holder in kept)]
+        return any(spot.loose for holder, names in holders for spot in spots(holder, (), names))
 
     def _declared(self) -> Iterator[tuple[str, str]]:
         """Yield the names of the parameters, and of the result, each with its declaration in C."""
@@ -282,23 +284,23 @@ class _Writer:
     def _body(self) -> list[str]:
         if self.collects:
             return self._collected()
-        free = _Leaf("free", noted=self.met if self.compares else "")
-        return [line for step, plan in self.roots for line in self._root(step, plan, free)]
+        return self._owed(_Leaf("free", noted=self.met if self.compares else ""))
+
+    def _owed(self, leaf: _Leaf) -> list[str]:
+        """Return what is done about all that is owed."""
+        return [line for step, plan in self.roots for line in self._root(step, plan, leaf)]
 
     def _collected(self) -> list[str]:
         """Return the statements that note what is there, and then free what is not the client's own."""
         met, all_ = self.met, self.met if self.compares else f"&{self.met}"
         at = f"{met}->" if self.compares else f"{met}."
-        leaf = _Leaf("collect", noted=all_)
-        found = [line for step, plan in self.roots for line in self._root(step, plan, leaf)]
+        found = self._owed(_Leaf("collect", noted=all_))
         block = self._unused("block")
         freed = [f"void *{block} = {at}at[--{at}used];", *self._free_new(block, all_)]
         found += _block(f"while ({at}used > {at}yours)", freed)
-        return (
-            found
-            if self.compares
-            else [f"noted_blocks {met} = {{0}};", *self._yours(), *found, f"free({met}.at);"]
-        )
+        if self.compares:
+            return found
+        return [f"noted_blocks {met} = {{0}};", *self._yours(), *found, f"free({met}.at);"]
 
     def _free_new(self, block: str, noted: str) -> list[str]:
         return _if(f"!is_yours({noted}, {block})", f"{self.plan.deallocator}({block});")
@@ -551,9 +553,9 @@ def _if(condition: str, statement: str) -> list[str]:
 
 def _whole(plan: Plan, value: _Value) -> _Value:
     """Return what a pointer leads to as a C expression: of a pointer to an array as a whole, the array."""
-    is_array = isinstance(plan, PointerPlan) and isinstance(plan.target, ArrayPlan)
-    whole = is_array and isinstance(plan, PointerPlan) and not plan.type.to_elements
-    return _Value(f"(*{value.text})", value.is_address) if whole else value
+    if not isinstance(plan, PointerPlan) or not isinstance(plan.target, ArrayPlan) or plan.type.to_elements:
+        return value
+    return _Value(f"(*{value.text})", value.is_address)
 
 
 def _tail(plan: StructPlan, leaf: _Leaf) -> str | None:
