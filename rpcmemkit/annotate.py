@@ -133,21 +133,16 @@ class _Annotator:
 
     def _number(self, span: Span, start: int, size: int, kind: RowKind) -> Row:
         data = self._bytes(span.offset + start, size)
-        number = int.from_bytes(data, "big" if span.plan.order == ">" else "little")
+        number = _integer(data, span.plan.order)
         path = c_text(span.path)
         return Row(span.offset + start, data, f"{kind} of {path}", path, number, str(number), kind)
 
     def _chunk(self, span: Span) -> Row:
         """Return the row of a pipe's count: positive in front of a chunk, in NDR64 negated behind it."""
         data, path = self._bytes(span.offset, span.size), c_text(span.path)
-        order = "big" if span.plan.elements.order == ">" else "little"
-        number = int.from_bytes(data, order, signed=True)  # type: ignore[arg-type]
+        number = _integer(data, span.plan.elements.order, signed=True)
         what = (
-            "end of the pipe"
-            if not number
-            else "elements of a chunk of"
-            if number > 0
-            else "negated elements of"
+            "elements of a chunk of" if number > 0 else "negated elements of" if number else "end of the pipe"
         )
         return Row(span.offset, data, f"{what} {path}", path, number, str(number))
 
@@ -207,7 +202,7 @@ class _Annotator:
 
     def _id(self, plan: PointerPlan, at: int, path: str, order: str) -> Row:
         data = self._bytes(at, plan.wire_size)
-        number = int.from_bytes(data, "big" if order == ">" else "little")
+        number = _integer(data, order)
         shown = self._id_meaning(plan, number)
         return Row(at, data, f"referent id of {path}", path, number, shown, RowKind.REFERENT_ID)
 
@@ -292,6 +287,10 @@ class _Annotator:
 
 
 # --- values -----------------------------------------------------------------------------------
+
+
+def _integer(data: bytes, order: str, *, signed: bool = False) -> int:
+    return int.from_bytes(data, "big" if order == ">" else "little", signed=signed)
 
 
 def _order_of(body: Body) -> str:

@@ -8,10 +8,12 @@ import pytest
 from rich.console import Console
 
 from rpcmemkit import Session
+from rpcmemkit.audit import DEEDS, LEAKS
 from rpcmemkit.environment import Environment
+from rpcmemkit.kinds import EventKind
 from rpcmemkit.prose import Sentence, Table, table_text
 from rpcmemkit.scenario import ClientStep, Run, find_files, load_scenario, parse_scenario
-from rpcmemkit.story import counts, tell, tell_client
+from rpcmemkit.story import _DEEDS, _WHY_LEAKED, counts, tell, tell_client
 from rpcmemkit.views import address_of
 
 FOLDER = Path(__file__).parent / "conformance"
@@ -524,3 +526,15 @@ def test_the_storage_of_a_result_has_a_name():
     told = tell(made.call("f"))
 
     assert says(told, "It allocates return (at ", "It allocates return->next (at ", "return->next (at ")
+
+
+def test_every_reason_for_a_leak_and_every_deed_has_its_sentence():
+    in_words_of_their_own = {
+        EventKind.ALLOCATE,
+        EventKind.WRITE,
+        EventKind.RAISE,
+        EventKind.RPCSS,
+        EventKind.FAULT,
+    }
+    assert set(_WHY_LEAKED) == set(LEAKS)
+    assert {*DEEDS, EventKind.DISCONNECT} == {*_DEEDS, *in_words_of_their_own}
