@@ -161,8 +161,10 @@ class Player:
         fit = block is not None and block.live and block.address == address and block.kind in ALLOCATORS
         if self.careful and (not fit or self.times_held(address) > 1 or self.holds_shared(place)):
             return
-        self.frees_given = self.frees_given or address in self.given
         path = path_text(place.path)
+        if self.careful and self.interface.in_copy(path):
+            return  # clearing a copy changes nothing for the stub, which frees it again
+        self.frees_given = self.frees_given or address in self.given
         self.note({"free": path})
         self.operations.free(place)
         if self.careful or self.draw(st.booleans()):

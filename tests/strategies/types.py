@@ -187,6 +187,13 @@ class Interface:
         """Whether a parameter is a context handle, or a pointer to one."""
         return self.handle is not None and parameter.member.type in (self.handle, Pointer("ref", self.handle))
 
+    def in_copy(self, path: str) -> bool:
+        """Whether a path leads to what a routine has a copy of: a parameter, or part of one that is passed by value."""
+        root = re.findall(r"\w+", path)[0]
+        if root == "return":
+            return False
+        return path == root or isinstance(self.named(root).type, Record | Union | Again)
+
     @cached_property
     def buffers(self) -> set[str]:
         """The [byte_count] parameters."""
