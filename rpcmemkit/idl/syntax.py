@@ -71,7 +71,7 @@ class NamedSpec(NamedTuple):
     generic: bool = False
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class RecordSpec:
     """A structure or union (``keyword``); ``members`` is ``None`` where only the tag is named.
 
@@ -88,7 +88,7 @@ class RecordSpec:
     union_name: str | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class EnumSpec:
     """An enumeration; ``labels`` is ``None`` where only the tag is named."""
 
@@ -157,7 +157,7 @@ class Target(NamedTuple):
     bits: Run | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Declaration:
     """A typedef, constant, procedure, parameter, member, union arm, or (without targets) a tagged type.
 
@@ -176,7 +176,7 @@ class Import(NamedTuple):
     files: tuple[Token, ...]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Block:
     """An interface, or what only holds or lists other things: ``library``, ``coclass``, ``namespace`` …
 

@@ -72,8 +72,12 @@ def test_a_call_is_the_same_value_by_value(made: Made, environment: Environment)
 @given(cases())
 def test_a_call_of_any_interface_is_the_same_value_by_value(case: Case) -> None:
     def outcome() -> dict[str, Any]:
-        run, outcome = case.run(case.environment)
-        return seen(run.session, outcome.call)
+        run, calls = case.run(case.environment)
+        return {
+            f"{key} of call {number}": what
+            for number, each in enumerate(calls)
+            for key, what in seen(run.session, each.call).items()
+        }
 
     whole = outcome()
     with value_by_value():
