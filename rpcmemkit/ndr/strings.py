@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rpcmemkit.errors import RpcError
+from rpcmemkit.errors import MemoryFault, RpcError
 from rpcmemkit.memory import AddressSpace
 from rpcmemkit.plan import ArrayPlan
 from rpcmemkit.status import INVALID_BOUND
@@ -30,3 +30,11 @@ def string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int:
             INVALID_BOUND, "the string has no terminator in its storage", rule="string-measures-itself"
         )
     return (at - start) // width + 1
+
+
+def existing_string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int | None:
+    """Return the room that a string takes now, or ``None`` when nothing is terminated there."""
+    try:
+        return string_length(space, plan, address)
+    except (RpcError, MemoryFault):
+        return None

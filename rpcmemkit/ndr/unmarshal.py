@@ -22,7 +22,6 @@ from rpcmemkit.ndr.cursor import MessageCursor
 from rpcmemkit.ndr.handlers import NO_HANDLERS, Handlers
 from rpcmemkit.ndr.marshal import ROWS, chosen_arm, element_has_place
 from rpcmemkit.ndr.storage import IN_PLACE, NO_SHAPE, Found, Shape, Storage, Waiting
-from rpcmemkit.ndr.strings import string_length
 from rpcmemkit.ndr.whole import Moment, receive
 from rpcmemkit.paths import c_text
 from rpcmemkit.plan import (
@@ -688,13 +687,5 @@ def discriminant_at(space: AddressSpace, plan: UnionPlan, address: int, scope: i
     """Return the discriminant in memory, or ``None`` when it cannot be read."""
     try:
         return plan.discriminant(space, address, scope)
-    except (RpcError, MemoryFault):
-        return None
-
-
-def existing_string_length(space: AddressSpace, plan: ArrayPlan, address: int) -> int | None:
-    """Return the room that a string takes now, or ``None`` when nothing is terminated there."""
-    try:
-        return string_length(space, plan, address)
     except (RpcError, MemoryFault):
         return None
