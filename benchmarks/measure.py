@@ -21,7 +21,6 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from shapes import SHAPES  # noqa: E402
 
 from rpcmemkit import Audit, Call, Session, Trace  # noqa: E402
-from rpcmemkit.ndr import FullPointers  # noqa: E402
 from rpcmemkit.stubs.server import Serving  # noqa: E402
 
 Figures = dict[str, float]
@@ -57,7 +56,7 @@ class Ours:
     def marshal(self) -> bytes:
         call, stub = self.call, self.session.client_stub
         stub.program.space.trace = Trace()
-        return stub.marshal(call.client_frame, call.frame_address, FullPointers())
+        return Calling(stub, call.client_frame, call.frame_address, {}).marshal()
 
     def reader(self) -> Callable[[], object]:
         """A server that has got the request and has not looked at it yet."""
