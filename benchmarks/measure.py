@@ -21,6 +21,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from shapes import SHAPES  # noqa: E402
 
 from rpcmemkit import Audit, Call, Session, Trace  # noqa: E402
+from rpcmemkit.stubs.client import Calling  # noqa: E402
 from rpcmemkit.stubs.server import Serving  # noqa: E402
 
 Figures = dict[str, float]
