@@ -423,13 +423,12 @@ class Audit:
         """Yield the open context handles whose state goes when the call ends."""
         if "server after" not in self.trace.snapshots:
             return
-        space, places = self.call.space("server after"), self.server_places
+        space = self.call.space("server after")
         for event in self.trace.select(EventKind.KEEP, side="server"):
             block = space.block(event.address)
             if isinstance(event.detail, HandleName) and block and not block.live:
-                name = (
-                    storage_name(places[event.address]) if event.address in places else f"{event.address:#x}"
-                )
+                place = self.server_places.get(event.address)  # found for this only: it looks at every node
+                name = storage_name(place) if place else f"{event.address:#x}"
                 yield Dangling("server", name, event.address, advice=self._why_gone(block))
 
     def _why_gone(self, block: Block) -> str:
