@@ -133,7 +133,7 @@ class Event(NamedTuple):
         deallocator met it: it was called, and freed nothing.
     ``detail``
         by kind: a :class:`Span` of what was marshalled or unmarshalled; a :class:`Fault`; a :class:`PackageCall`; the
-        :class:`HandleName` that was opened, closed or run down; the pointer :class:`Kept`; the exception; the path of what was read,
+        :class:`HandleName` opened, closed, kept or run down; the pointer :class:`Kept`; the exception; the path of what was read,
         written or left where it was; of all others a name, such as the allocator's.
     """
 

@@ -97,7 +97,9 @@ def check_event(event: Event) -> None:
     if event.kind in RULED and event.detail != "private":
         assert event.rule
     assert isinstance(event.kind, EventKind)
-    if event.kind in DETAILS:
+    if event.kind == "keep":  # the state of a context handle, or what stays for a reason of its own
+        assert event.detail is None or isinstance(event.detail, HandleName)
+    elif event.kind in DETAILS:
         assert type(event.detail) is DETAILS[event.kind]
         assert event.detail or event.kind == "cancel"
     else:
