@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -168,6 +168,12 @@ class Ledger:
         if found and address > found[0] and address >= found[0] + found[1]:
             found = None
         return found, parts.at(at) if at < len(parts.starts) else None
+
+    def part_before(self, number: int, address: int) -> Part | None:
+        """Return the last referent that begins before ``address`` in a block of several."""
+        parts = self.parts.get(number)
+        at = bisect_left(parts.starts, address) if parts else 0
+        return parts.at(at - 1) if parts and at else None
 
     def room(self, number: int, address: int) -> int | None:
         """Return how much of a referent follows ``address`` in a block of several; ``None`` where no referent lies."""

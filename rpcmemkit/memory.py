@@ -406,14 +406,28 @@ class AddressSpace(OfThisProcess):
         raise self._fault(address, size, doing, path)
 
     def check_step(self, address: int, offset: int, size: int) -> None:
-        """Refuse a step from a referent to something that lies behind it in the same block.
+        """Refuse a step from a referent to something that lies before it, or behind it in the same block.
 
         Raises:
             MemoryFault: out of bounds. Elsewhere the access itself faults, for a guard lies behind every block.
         """
         number = self.ledger.index(address)
+        if offset < 0 and number >= 0 and self.ledger[number].live:
+            self._stay_behind(number, address, address + offset)
         if number >= 0 and self.ledger.live[number] == DIVIDED:
             self._stay_inside(number, address, address + offset, size, "access")
+
+    def _stay_behind(self, number: int, start: int, address: int) -> None:
+        part, block = self.ledger.part(number, start)[0], self.ledger[number]
+        begin = part[0] if part else block.address
+        if address >= begin:
+            return
+        name = self.describe(part[2]) if part else f"a block of {counted(block.size, 'byte')}"
+        before = self.ledger.part_before(number, begin) if part else None
+        there = f", which follows {self.describe(before[2])}" if before else ""
+        lies, early = address + self.lies(start) - start, counted(begin - address, "byte")
+        why = f"access at {lies:#x}, {early} before the beginning of {name}{there}"
+        raise self.fault(FaultKind.OUT_OF_BOUNDS, address, why)
 
     def _stay_inside(self, number: int, start: int, address: int, size: int, doing: str) -> None:
         room = self.ledger.room(number, start)

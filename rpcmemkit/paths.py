@@ -5,7 +5,7 @@ People read C: ``root->left``, ``(*recs)[2].name``, ``*(p->m)``. Files and label
 
     path     = stars name steps | stars operand | operand steps
     operand  = name | "(" path ")"
-    steps    = { "." name | "->" name | "[" number "]" }
+    steps    = { "." name | "->" name | "[" [ "-" ] number "]" }
 
 A step follows pointers by itself, a star follows one. Stars before a name and steps belong to the first pointer to a
 pointer on the way, as ``*first.next`` is ``(*first)->next``; parentheses say it outright. Where the star stands before
@@ -33,7 +33,7 @@ DEEPEST_PATH = 200
 CUT = "…"
 
 _HEAD = re.compile(r"\s*((?:\*\s*)*)(?:((?:\$global\.)?[A-Za-z_]\w*)|\()")
-_STEP = re.compile(r"\s*(?:(->|\.)\s*([A-Za-z_]\w*)|\[\s*(\d+)\s*\])")
+_STEP = re.compile(r"\s*(?:(->|\.)\s*([A-Za-z_]\w*)|\[\s*(-?\d+)\s*\])")
 _CLOSING = re.compile(r"\s*\)")
 
 
