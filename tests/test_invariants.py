@@ -278,11 +278,26 @@ def names(outcome: Outcome, place: Place) -> set[str]:
 
 
 def promises(made: Invocation, run: Run, outcome: Outcome) -> list[str]:
-    """What explain says comes true; of storage that two parameters share, the one may lose what the other keeps."""
+    """What explain says comes true, pointer by pointer.
+
+    Of storage that two parameters share, the one may lose what the other keeps, and what an [in] one leads to changes
+    where the other is [out].
+    """
     observed = Observed(outcome.call, run.session.environment, run.session.interface)
     found = observed.check()
-    aliased = any(labels_in(made.arguments))
-    return [each for each in found if not (aliased and ": orphaned: " in each)]
+    if not any(labels_in(made.arguments)):
+        return found
+    kept = {p.name for p in outcome.call.procedure.parameters if not p.is_out}
+    return [
+        each
+        for each in found
+        if ": orphaned: " not in each and not (leads(each) in kept and ": server" not in each)
+    ]
+
+
+def leads(finding: str) -> str:
+    """The parameter that a finding begins with."""
+    return re.findall(r"\w+", finding)[0]
 
 
 # --- what was written is read -------------------------------------------------------------------------------

@@ -170,7 +170,7 @@ class Unmarshaller(MessageCursor):
             while stack:
                 waiting = stack.pop()
                 pointer = waiting.plan
-                if pointer.is_object and waiting.existing and self.vacate(waiting.slot):
+                if pointer.is_object and self.vacate(waiting.slot):
                     waiting = waiting._replace(existing=0, replaced=True)
                 if not waiting.number and not pointer.is_ref:
                     continue

@@ -279,6 +279,7 @@ class Received:
         self.interface = interface
         self.labelled = dict(_labelled(arguments))
         self.table: set[str] = set()
+        self.cells = 0
         self.arguments = arguments
 
     def expected(self) -> dict[str, Any]:
@@ -289,7 +290,8 @@ class Received:
             if p.is_in
         }
         told = {name: each for name, each in found.items() if each is not UNTOLD}
-        return bared(told, set(labels_in(told)))
+        kept = set(labels_in(told))
+        return bared(told, kept | set(_cells(told, kept)))
 
     def value(self, type_: Type, value: Any, beside: dict[str, Any]) -> Any:
         if value is None:
@@ -321,13 +323,20 @@ class Received:
     def pointer(self, pointer: Pointer, value: Any, beside: dict[str, Any]) -> Any:
         label = value.get("$label", value.get("$alias")) if isinstance(value, dict) else None
         if label is None:
-            return self.value(pointer.target, value, beside)
+            return self.cell(self.value(pointer.target, value, beside))
         if pointer.kind == "ptr" and label in self.table:
             return {"$alias": label}
         if pointer.kind != "ptr":
-            return self.value(pointer.target, self.labelled[label], beside)
+            return self.cell(self.value(pointer.target, self.labelled[label], beside))
         self.table.add(label)
         return {"$label": label, "$value": self.value(pointer.target, self.labelled[label], beside)}
+
+    def cell(self, found: Any) -> Any:
+        """A pointer of its own that leads to a shared one: a label there would be taken for that of what it leads to."""
+        if not isinstance(found, dict) or found.keys().isdisjoint(("$alias", "$label")):
+            return found
+        self.cells += 1
+        return {"$label": f"cell{self.cells}", "$value": found}
 
     def array(self, array: Array, value: Any, beside: dict[str, Any]) -> Any:
         elements = value["$elements"] if isinstance(value, dict) and "$elements" in value else value
@@ -337,6 +346,13 @@ class Received:
             return elements if elements is value else UNTOLD
         inside = [self.value(array.element, each, {}) for each in elements]
         return UNTOLD if any(each is UNTOLD for each in inside) else inside
+
+
+def _cells(value: Any, kept: set[str]) -> Iterator[str]:
+    """Yield the labels of pointers that lead to shared storage: without them its label would be taken for theirs."""
+    for label, inner in _labelled(value):
+        if isinstance(inner, dict) and ("$alias" in inner or inner.get("$label") in kept):
+            yield label
 
 
 def bared(value: Any, kept: set[str]) -> Any:
