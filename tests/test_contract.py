@@ -607,6 +607,27 @@ def test_what_a_proxy_leaves_behind(signature, arguments, path, left):
     assert ("freed by nobody" in FreePlan(session.interface, "f", session.environment).c) == bool(left)
 
 
+@pytest.mark.parametrize("now", ["new", None, "same"])
+def test_a_proxy_frees_what_one_block_replaces(now):
+    """[allocate(all_nodes)] does not reuse the referents that object pointers had: they are freed, if null comes too."""
+    body = "typedef struct { [string, unique] char *s; } t; typedef [ref] t *tree; long f([in, out] tree a);"
+    session = Session(
+        idl_text(body).replace("[uuid", "[object, uuid"),
+        acf="interface i { typedef [allocate(all_nodes)] tree; }",
+    )
+
+    @session.routine
+    def f(call, a):
+        if now != "same":
+            a.s = call.new(now) if now else None
+        return 0
+
+    call = session.call("f", a={"s": "old"})
+    observed = Observed(call, session.environment, session.interface)
+    assert observed.check() == []
+    assert not observed.audit.orphaned
+
+
 def test_a_proxy_says_why_it_allocates():
     """In place of what it has freed, or because the pointer was null."""
     body = "typedef struct { [string, unique] char *s; [string, unique] char *r; } t; long f([in, out] t *a);"

@@ -76,7 +76,7 @@ class Unmarshaller(MessageCursor):
         self.handlers = handlers
         self.buffer = 0
         """Where the message lies in the program's memory, 0 if it does not."""
-        self.vacate: Callable[[int], bool] = lambda slot: False
+        self.vacate: Callable[[int], bool] | None = None
         """Frees what the object pointer at an address points to and nulls it, if that has to be: on the client."""
         self.pending: set[str] = set()
         """The parameters that the message has yet to bring: what reads one of them cannot be checked before."""
@@ -170,7 +170,7 @@ class Unmarshaller(MessageCursor):
             while stack:
                 waiting = stack.pop()
                 pointer = waiting.plan
-                if pointer.is_object and self.vacate(waiting.slot):
+                if pointer.is_object and waiting.existing and self.vacate and self.vacate(waiting.slot):
                     waiting = waiting._replace(existing=0, replaced=True)
                 if not waiting.number and not pointer.is_ref:
                     continue
@@ -364,10 +364,12 @@ class Unmarshaller(MessageCursor):
                 self._check(body, values, path)
             offset, storage = check(address, size, "write by the stub"), self.storage
             if slots:  # what they held is read before it is overwritten
-                honoured = storage.keeps_pointers and not new
+                keeps, honoured = storage.keeps_pointers, not new and (storage.keeps_pointers or self.vacate)
                 numbers = unpack_ids(message, start) if have_ids else NO_NUMBERS
                 held = unpack_held(data, offset) if honoured else NO_NUMBERS
                 for (name, at, within, pointer), number, existing in zip(slots, numbers, held):  # noqa: B905 (hot)
+                    if not (keeps or pointer.is_object):
+                        existing = 0  # only what has to be freed counts
                     if (number or pointer.is_ref or (existing and pointer.is_object)) and pointer.travels:
                         inner = scope if within is None else address + within
                         room = limit(pointer, inner) if existing else None
