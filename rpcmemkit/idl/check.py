@@ -16,6 +16,7 @@ from rpcmemkit.idl.pipes import misplaced, not_sent
 from rpcmemkit.idl.resolve import Resolver
 from rpcmemkit.idl.terms import Term, discriminant, names, terms
 from rpcmemkit.types import (
+    BASES,
     Arm,
     Array,
     Base,
@@ -350,6 +351,8 @@ class Checker:
             if size > LARGEST:
                 self.complain(Finding.TOO_LARGE, member or root, size=size)
                 continue
+            if not self.osf and _holds_status(type_, member):
+                self.complain(Finding.STATUS_INSIDE, member or root)
             self._one(type_, member, root, role)
             waiting.extend(self._inside(type_, member))
 
@@ -514,6 +517,12 @@ def _is_open(type_: Type) -> bool:
 
 def _counted(declared: Declared) -> bool:
     return any(level.counted for level in declared.levels)
+
+
+def _holds_status(type_: Type, member: Declared | None) -> bool:
+    """Whether a type is an error_status_t within a structure or union, or an array of them (compiler-errors.md)."""
+    inner = type_.element if isinstance(type_, Array) and member is None else type_
+    return inner is BASES["error_status_t"] and (member is not None or inner is not type_)
 
 
 def _is_handle(type_: Type) -> bool:

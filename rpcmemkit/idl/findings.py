@@ -305,6 +305,10 @@ class Finding(Enum):
         "{name} is a second handle_t: the first one is the binding, and no handle_t can be sent", "leave it out",
         page="handle-t.md")
     EMPTY_UNION = _error("IDL389", 2235, "{name} is or holds a union without arms", "give it an arm", page="union.md")
+    PIPE_NOT_HERE = _error("IDL390", None, "{name} is a pipe {where}", "send an array instead", page="pipe.md")
+    STATUS_INSIDE = _error("IDL391", 2160,
+        "{name} is or holds an error_status_t, which is only a parameter or a result", "make it an unsigned long",
+        page="error-status-t.md")
     # --- attribute files and memory attributes
     ACF_UNKNOWN_NAME = _error("IDL401", None,
         "the attribute file names {name}, which the interface does not have", page="the-acf-body.md")

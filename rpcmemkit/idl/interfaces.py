@@ -134,6 +134,7 @@ class InterfaceBuilder:
             self.checker.procedure(parameters, built, result, returned)
             self._check_memory(parameters, built)
             self._check_one_way(declaration, parameters, result)
+            self._check_pipes(attributes, parameters)
             self._check_serialization(target)
 
     def _check_serialization(self, target: s.Target) -> None:
@@ -145,6 +146,18 @@ class InterfaceBuilder:
         if self.kind not in (None, serializes):
             self.report.add(Finding.SERIALIZES_MIXED, self.source, target)
         self.kind = serializes if self.kind is None else self.kind
+
+    def _check_pipes(self, attributes: s.Attributes, parameters: list[Declared]) -> None:
+        """No pipes in COM, in calls that may be repeated, nor over a binding that the stub finds (pipe.md)."""
+        about = (
+            (self.interface.is_object, "in an [object] interface"),
+            ("idempotent" in attributes, "of an [idempotent] procedure"),
+            ("auto_handle" in self.interface.attributes, "of an interface with [auto_handle]"),
+        )
+        where = next((words for holds, words in about if holds), "")
+        for declared in parameters if where else ():
+            if isinstance(declared.base, Opaque) and declared.base.what == "pipe":
+                self.resolver.complain(Finding.PIPE_NOT_HERE, declared, None, where=where)
 
     def _check_one_way(
         self, declaration: s.Declaration, parameters: list[Declared], result: Declared

@@ -143,6 +143,12 @@ CASES = [
     Case("IDL379", "[maybe] void f([in] long a, [in, out] long *b);", "b"),
     Case("IDL379", "[message] long f([in] long a);"),
     Case("IDL380", "void f([in] handle_t *h, [in] long a);", "h"),
+    Case("IDL390", "typedef pipe long P; [idempotent] void f([in] P p);", "p"),
+    Case("IDL391", "typedef struct { error_status_t last; } S; void f([in] S *s);", "s"),
+    Case("IDL391", "typedef struct { error_status_t *last; } S; void f([in] S *s);", "s"),
+    Case("IDL391", "typedef union switch (long k) { case 1: error_status_t last; } U; void f([in] U *u);", "u"),
+    Case("IDL391", "void f([in] error_status_t a[3]);", "a"),
+    Case("IDL391", "void f([in] long n, [in, size_is(n)] error_status_t *a);", "a"),
     Case("IDL381", "typedef enum { A = -1 } E; typedef struct { E *e; } S; void f([in] S *s);"),
     Case("IDL340", "interface IOther; void f([out] IOther *a);", "a"),
     # what cannot be sent
@@ -360,6 +366,16 @@ def test_every_finding_has_a_text_that_leads_to_it() -> None:
     shown = {case.code for case in CASES} | {code for code, _ in WHOLE_TEXTS} | ELSEWHERE
     shown |= {one.code for row in ROWS for one in row.wrong.findings()}
     assert set(table.findings()) - shown == set()
+
+
+def test_where_no_pipe_can_be() -> None:
+    """Neither in COM nor over a binding that the stub finds; DCE's own error_status_t may lie in data."""
+    text = interface("typedef pipe long P; void f([out] P *p); void g([in] long a);")
+    found = findings(text.replace("[uuid", "[object, uuid"))
+    assert "in an [object] interface" in check(found, "IDL390").message
+    found = findings(text, "[auto_handle] interface i { }")
+    assert "with [auto_handle]" in check(found, "IDL390").message
+    assert "IDL390" not in [one.code for one in findings(text)]
 
 
 def test_an_interface_is_remote_or_serializes() -> None:

@@ -364,7 +364,7 @@ def _name_of(type_: Type) -> str:
 # --- strategies -----------------------------------------------------------------------------------
 
 NUMBERS = ("long", "short", "hyper", "small", "unsigned long", "unsigned short", "double", "float")
-OTHERS = ("boolean", "byte", "char", "wchar_t", "unsigned hyper", "error_status_t", "__int3264")
+OTHERS = ("boolean", "byte", "char", "wchar_t", "unsigned hyper", "__int3264")
 COUNTERS = ("long", "short", "unsigned long", "unsigned small")
 KINDS = ("unique", "ptr", "ref")
 
