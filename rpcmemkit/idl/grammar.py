@@ -15,7 +15,7 @@ from typing import Any
 
 import lark
 from lark.grammar import NonTerminal, Rule, RuleOptions, Symbol, Terminal
-from lark.lexer import TerminalDef
+from lark.lexer import TerminalDef, Token
 
 from rpcmemkit.data import packaged
 
@@ -49,7 +49,9 @@ def parser(transformer: Any) -> lark.Lark:
     if stored["made_from"] != _made_from(grammar):
         return build(grammar, transformer)
     data, memo = _unpacked(stored)
-    loaded: lark.Lark = lark.Lark._load_from_dict(data, memo, transformer=transformer)  # type: ignore[no-untyped-call]
+    loaded: lark.Lark = lark.Lark._load_from_dict(  # type: ignore[no-untyped-call]
+        data, memo, transformer=transformer, lexer_callbacks=_CALLBACKS
+    )
     return loaded
 
 
@@ -62,13 +64,25 @@ def build(grammar: str, transformer: Any = None) -> lark.Lark:
         start=["idl", "acf"],
         maybe_placeholders=True,
         transformer=transformer,
+        lexer_callbacks=_CALLBACKS,
     )
+
+
+def _unless_reserved(name: Token) -> Token:
+    """No reserved word is a name. To say so in the pattern would take most of the time that its compilation takes."""
+    reserved = name.partition(".")[0].rstrip() in _RESERVED_WORDS
+    return Token.new_borrow_pos("RESERVED", name, name) if reserved else name
+
+
+_RESERVED_WORDS = frozenset(RESERVED.split("|"))
+_CALLBACKS = {"NAME": _unless_reserved}
 
 
 def tables() -> dict[str, Any]:
     """Return what is stored: the same for the same grammar, whatever the order of Python's sets."""
     grammar = _grammar()
     data, memo = build(grammar).memo_serialize([TerminalDef, Rule])
+    data["options"]["lexer_callbacks"] = {}
     return {
         "made_from": _made_from(grammar),
         "table": _packed_table(data["parser"].pop("parser")),
@@ -84,7 +98,6 @@ def _grammar() -> str:
     for name, words in (
         ("_WORD_", _TYPE_WORDS),
         ("_QUALIFIER_", _QUALIFIERS),
-        ("_RESERVED_", RESERVED),
         ("_IN_BRACKETS_", _IN_BRACKETS),
     ):
         text = text.replace(name, words)
